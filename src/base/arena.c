@@ -1,0 +1,117 @@
+#include "base/arena.h"
+
+#include <stdarg.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+
+enum { BLOCK_BYTES = 1 << 16 };
+static const size_t MEASURE_BYTES = (size_t)1 << 42;
+
+struct at_arena_block {
+    at_arena_block *before;
+    size_t size, used_before; /* of the block before this one */
+    char *data;
+};
+
+static size_t align_up(size_t n) { return (n + AT_ALIGN - 1) & ~(size_t)(AT_ALIGN - 1); }
+
+at_status at_arena_fixed(at_arena *arena, size_t bytes, at_error *err) {
+    *arena = (at_arena){0};
+    bytes = align_up(bytes ? bytes : 1);
+    void *base = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    if (base == MAP_FAILED) return at_fail_memory(err, bytes);
+    arena->base = base;
+    arena->size = bytes;
+    return AT_OK;
+}
+
+at_status at_arena_measure(at_arena *arena, at_error *err) {
+    *arena = (at_arena){0};
+    void *base = mmap(NULL, MEASURE_BYTES, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    if (base == MAP_FAILED) return at_fail_memory(err, 0);
+    arena->base = base;
+    arena->size = MEASURE_BYTES;
+    arena->measuring = 1;
+    return AT_OK;
+}
+
+static void drop_block(at_arena *arena) {
+    at_arena_block *block = arena->block;
+    arena->block = block->before;
+    arena->size = arena->block ? arena->block->size : 0;
+    arena->used = block->used_before;
+    free(block);
+}
+
+void at_arena_free(at_arena *arena) {
+    if (arena->base) munmap(arena->base, arena->size);
+    while (arena->block) drop_block(arena);
+    *arena = (at_arena){0};
+}
+
+static int push_block(at_arena *arena, size_t need) {
+    size_t size = need > BLOCK_BYTES ? need : BLOCK_BYTES;
+    size_t header = align_up(sizeof(at_arena_block));
+    if (size > SIZE_MAX - header) return 0;
+    at_arena_block *block = aligned_alloc(AT_ALIGN, header + size);
+    if (!block) return 0;
+    *block = (at_arena_block){arena->block, size, arena->used, (char *)block + header};
+    arena->block = block;
+    arena->size = size;
+    arena->used = 0;
+    return 1;
+}
+
+void *at_alloc_raw(at_arena *arena, size_t count, size_t size) {
+    size_t bytes;
+    if (__builtin_mul_overflow(count, size, &bytes) || bytes > SIZE_MAX / 2) return NULL;
+    bytes = align_up(bytes ? bytes : 1);
+    if (bytes > arena->size - arena->used) {
+        if (arena->base || !push_block(arena, bytes)) return NULL;
+    }
+    char *start = arena->base ? arena->base : arena->block->data;
+    void *result = start + arena->used;
+    arena->used += bytes;
+    arena->total += bytes;
+    if (arena->total > arena->peak) arena->peak = arena->total;
+    return result;
+}
+
+void *at_alloc(at_arena *arena, size_t count, size_t size) {
+    void *result = at_alloc_raw(arena, count, size);
+    if (result && !arena->measuring) memset(result, 0, count * size);
+    return result;
+}
+
+char *at_strndup(at_arena *arena, const char *text, size_t len) {
+    char *copy = at_alloc_raw(arena, len + 1, 1);
+    if (!copy) return NULL;
+    memcpy(copy, text, len);
+    copy[len] = '\0';
+    return copy;
+}
+
+char *at_strdup(at_arena *arena, const char *text) { return at_strndup(arena, text, strlen(text)); }
+
+char *at_format(at_arena *arena, const char *fmt, ...) {
+    va_list args, again;
+    va_start(args, fmt);
+    va_copy(again, args);
+    int len = vsnprintf(NULL, 0, fmt, args);
+    va_end(args);
+    char *text = len < 0 ? NULL : at_alloc_raw(arena, (size_t)len + 1, 1);
+    if (text) vsnprintf(text, (size_t)len + 1, fmt, again);
+    va_end(again);
+    return text;
+}
+
+at_mark at_arena_mark(const at_arena *arena) { return (at_mark){arena->block, arena->used, arena->total}; }
+
+void at_arena_rewind(at_arena *arena, at_mark mark) {
+    while (arena->block != mark.block) drop_block(arena);
+    arena->used = mark.used;
+    arena->total = mark.total;
+}

@@ -1,0 +1,56 @@
+/* Arenas: memory by lifetime. A function that returns memory takes an arena first; nobody frees a
+ * single object; an arena is rewound or freed as a whole.
+ *
+ * Three kinds share one type:
+ *   growing  - chunks from the heap, zeroed, for handles and everything of unknown size;
+ *   fixed    - one mapping of a known size, for the steps of a training; a request beyond it fails;
+ *   measure  - an address range that no memory stands behind: it says how much a run would take
+ *              (at_arena_peak) without taking it. What it returns must not be read or written. */
+#ifndef AT_BASE_ARENA_H
+#define AT_BASE_ARENA_H
+
+#include <stddef.h>
+
+#include "base/err.h"
+
+#define AT_ALIGN 64 /* bytes: a cache line and an AVX-512 register */
+
+typedef struct at_arena_block at_arena_block;
+
+typedef struct at_arena {
+    at_arena_block *block; /* newest block of a growing arena */
+    char *base;            /* start of the mapping of a fixed or measuring arena, else NULL */
+    size_t used;           /* bytes in the current block or mapping */
+    size_t size;           /* bytes of the current block or mapping */
+    size_t total;          /* bytes handed out and not rewound, in all blocks */
+    size_t peak;           /* most that total ever was */
+    int measuring;
+} at_arena;
+
+typedef struct at_mark {
+    at_arena_block *block;
+    size_t used, total;
+} at_mark;
+
+/* A zero-initialised at_arena is an empty growing arena. */
+at_status at_arena_fixed(at_arena *arena, size_t bytes, at_error *err);
+at_status at_arena_measure(at_arena *arena, at_error *err);
+void at_arena_free(at_arena *arena); /* leaves an empty growing arena */
+
+/* size * count bytes, aligned to AT_ALIGN; NULL where the memory or the arena is at its end or the
+ * product overflows. at_alloc zeroes (not in a measuring arena), at_alloc_raw does not. A request for
+ * 0 bytes gives a valid pointer. */
+void *at_alloc(at_arena *arena, size_t count, size_t size);
+void *at_alloc_raw(at_arena *arena, size_t count, size_t size);
+#define AT_NEW(arena, type) ((type *)at_alloc((arena), 1, sizeof(type)))
+#define AT_NEW_ARRAY(arena, type, count) ((type *)at_alloc((arena), (size_t)(count), sizeof(type)))
+
+char *at_strdup(at_arena *arena, const char *text);
+char *at_strndup(at_arena *arena, const char *text, size_t len);
+char *at_format(at_arena *arena, const char *fmt, ...) AT_PRINTF(2, 3);
+
+at_mark at_arena_mark(const at_arena *arena);
+void at_arena_rewind(at_arena *arena, at_mark mark); /* frees what came after the mark */
+static inline size_t at_arena_peak(const at_arena *arena) { return arena->peak; }
+
+#endif

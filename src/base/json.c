@@ -1,0 +1,33 @@
+#include "base/json.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/file.h"
+
+at_status at_json_parse(const char *text, size_t len, const char *name, at_status code, json_t **root, at_error *err) {
+    json_error_t where;
+    *root = json_loadb(text, len, JSON_REJECT_DUPLICATES | JSON_DECODE_ANY, &where);
+    if (*root) return AT_OK;
+    return at_fail(err, code, "%s:%d:%d: not valid JSON: %s", name, where.line, where.column, where.text);
+}
+
+at_status at_json_load(const char *path, size_t max_bytes, at_status code, json_t **root, at_error *err) {
+    at_arena arena = {0};
+    char *text;
+    size_t len;
+    at_status st = at_file_read(&arena, path, max_bytes, code, &text, &len, err);
+    if (!st) st = at_json_parse(text, len, path, code, root, err);
+    at_arena_free(&arena);
+    return st;
+}
+
+at_status at_json_save(const char *path, const json_t *root, at_error *err) {
+    char *text = json_dumps(root, JSON_INDENT(2) | JSON_ENCODE_ANY);
+    if (!text) return at_fail_memory(err, 0);
+    size_t len = strlen(text);
+    text[len] = '\n'; /* the terminator is not needed by the write */
+    at_status st = at_file_write(path, text, len + 1, err);
+    free(text);
+    return st;
+}

@@ -1,0 +1,83 @@
+/* A model: body, head, their weights, and the folder they came from.
+ *
+ * Opening reads config.json and the safetensors (single or sharded) into the packed home, reports which tensors
+ * were used, dropped or newly made, and starts new parts at N(0, initializer_range). */
+#ifndef AT_MODEL_H
+#define AT_MODEL_H
+
+#include "model/arch.h"
+#include "base/thread.h"
+#include "op/op.h"
+
+typedef struct at_layer {
+    at_weight *qkv[3], *qkv_bias[3];        /* query, key, value */
+    at_weight *out, *out_bias, *attention_norm, *attention_norm_bias;
+    at_weight *up, *up_bias, *down, *down_bias, *output_norm, *output_norm_bias;
+} at_layer;
+
+typedef struct at_body {
+    at_weight *token, *position, *type, *embed_norm, *embed_norm_bias;
+    at_layer *layer; /* [arch.layers] */
+} at_body;
+
+typedef enum at_head_kind {
+    AT_HEAD_NONE,
+    AT_HEAD_POOLER, /* first token -> dense + tanh -> dropout -> classifier (BertForSequenceClassification) */
+    AT_HEAD_MEAN    /* mean of the tokens -> dropout -> linear (sentence-transformers: Transformer, Pooling, Dense) */
+} at_head_kind;
+
+typedef struct at_head {
+    at_head_kind kind;
+    int n_out;
+    at_weight *dense, *dense_bias;           /* pooler only */
+    at_weight *classifier, *classifier_bias;
+} at_head;
+
+/* What became of each tensor of the file and of the model. Names in the arena of the model. */
+typedef struct at_load_report {
+    const char **used, **dropped, **fresh;
+    int n_used, n_dropped, n_fresh;
+} at_load_report;
+
+typedef struct at_labels {
+    const char **name; /* id -> name */
+    int n;
+} at_labels;
+
+typedef struct at_model {
+    at_arena arena;       /* everything but the masters */
+    at_arch arch;
+    at_params params;
+    at_body body;
+    at_head head;
+    at_labels labels;     /* of config.json's id2label, where the head was trained; else n = 0 */
+    const char *problem_type; /* or NULL */
+    json_t *config;       /* the whole config.json: unknown keys are kept on saving */
+    const char *folder;
+    int trained_head;     /* the folder's head was kept: a finished classifier was opened */
+    at_load_report report;
+} at_model;
+
+typedef struct at_model_options {
+    at_head_kind head;    /* AT_HEAD_NONE: the folder's own head if it has one (else a body alone) */
+    int n_out;            /* labels of a new head */
+    int keep_head;        /* keep the folder's head where kind and n_out agree */
+    uint64_t seed;        /* of new parts */
+    at_pool *pool;        /* for reading in parallel, or NULL */
+} at_model_options;
+
+at_status at_model_open(const char *folder, const at_model_options *options, at_model **model, at_error *err);
+void at_model_close(at_model *model);
+
+/* Writes a folder that other tools open: pooler as BertForSequenceClassification; mean as sentence-transformers modules.
+ * Tokenizer files are copied from model->folder. Each file atomically; config.json last. */
+at_status at_model_save(const at_model *model, const at_labels *labels, const char *folder, at_error *err);
+
+/* Hidden states of the last layer [rows, hidden]; then the head's logits [n_seq, n_out]. */
+at_tensor *at_body_forward(at_tape *t, const at_model *m, const at_batch *b);
+at_tensor *at_head_forward(at_tape *t, const at_model *m, at_tensor *hidden, const at_batch *b);
+/* The head's input of one row a sequence, [n_seq, hidden]: first token or mean; and the rest of the head from there. */
+at_tensor *at_head_features(at_tape *t, const at_model *m, at_tensor *hidden, const at_batch *b);
+at_tensor *at_head_from_features(at_tape *t, const at_model *m, at_tensor *features, const at_batch *b);
+
+#endif

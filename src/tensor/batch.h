@@ -1,0 +1,21 @@
+/* A packed chunk: sequences laid end to end, no padding. */
+#ifndef AT_TENSOR_BATCH_H
+#define AT_TENSOR_BATCH_H
+
+#include <stdint.h>
+
+typedef struct at_batch {
+    int rows;                 /* tokens */
+    int n_seq;
+    int max_len;
+    const int *cu_seqlens;    /* [n_seq + 1] */
+    const int32_t *ids;       /* [rows] token ids, checked against the vocabulary when encoded */
+    const uint8_t *types;     /* [rows] token types (segments of a pair) */
+    const int32_t *positions; /* [rows] */
+    const uint64_t *row_id;   /* [rows] (seq_id << 32) | position: names the row for dropout */
+    const uint64_t *seq_row;  /* [n_seq] (uint64_t)seq_id << 32: names the sequence's pooled row for dropout */
+    const uint32_t *seq_id;   /* [n_seq] index of the sequence in the optimiser step */
+    const int32_t *example;   /* [n_seq] index in the dataset */
+} at_batch;
+
+#endif
