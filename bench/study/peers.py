@@ -1,0 +1,122 @@
+"""Runs the peers of the study, cheapest first, one JSON line each in docs/results/peers.jsonl.
+
+Stop it at any time; the same command goes on. What is recorded with the same data is not run again.
+"""
+
+import argparse
+import functools
+import importlib.metadata
+import os
+import platform
+import sys
+import time
+
+os.environ["HF_HUB_OFFLINE"] = "1"
+os.environ["TOKENIZERS_PARALLELISM"] = "false"
+
+import torch  # noqa: E402  (the settings above are read at import)
+import transformers  # noqa: E402
+from sklearn.metrics import accuracy_score, f1_score  # noqa: E402
+
+from common import (  # noqa: E402
+    ROWS,
+    STATE,
+    append_result,
+    key_of,
+    model_folder,
+    read_results,
+    read_rows,
+    sha256_of,
+    size_name,
+    test_file,
+    train_file,
+)
+from frozen import run_frozen  # noqa: E402
+from plain import run_plain  # noqa: E402
+
+LARGE = 1000  # plain fine-tuning on more than this comes after everything small
+SETFIT_SIZE = 24
+
+
+@functools.cache
+def versions():
+    packages = ("torch", "transformers", "tokenizers", "scikit-learn", "numpy", "setfit", "sentence-transformers")
+    found = {"python": platform.python_version()}
+    for package in packages:
+        try:
+            found[package] = importlib.metadata.version(package)
+        except importlib.metadata.PackageNotFoundError:
+            continue
+    return found
+
+
+def log(message):
+    print(f"{time.strftime('%H:%M:%S')} {message}", flush=True)
+
+
+def planned():
+    """(dataset, n, seed, method), cheapest first."""
+    runs = [(d, n, seed) for d, n, seeds in ROWS for seed in seeds]
+    yield from ((*run, "frozen") for run in runs)
+    yield from ((*run, "plain") for run in runs if run[1] is not None and run[1] <= LARGE)
+    yield from ((*run, "setfit") for run in runs if run[0] == "sst2" and run[1] == SETFIT_SIZE)
+    yield from ((*run, "plain") for run in runs if run[0] == "clinc150")
+    yield from ((*run, "plain") for run in runs if run[1] is not None and run[1] > LARGE)
+    yield from ((*run, "plain") for run in runs if run[1] is None and run[0] != "clinc150")
+
+
+def compute(method, folder, train, test, seed, state):
+    names = sorted({label for _, label in train})
+    if method == "frozen":
+        return run_frozen(folder, train, test, seed)
+    if method == "plain":
+        return run_plain(folder, train, test, names, seed, state, log)
+    from with_setfit import run_setfit
+
+    return run_setfit(folder, train, test, names, seed)
+
+
+def run_one(dataset, n, seed, method, done):
+    record = {"dataset": dataset, "n": size_name(n), "seed": seed, "method": method}
+    files = train_file(dataset, n, seed), test_file(dataset)
+    record["data"] = sha256_of(*files)
+    if done.get(key_of(record), {}).get("data") == record["data"]:
+        return
+    name = f"{dataset} {size_name(n)} seed {seed} {method}"
+    log(f"{name}: starts")
+    train, test = (read_rows(path) for path in files)
+    state = STATE / f"{dataset}-{size_name(n)}-{seed}-{method}-{record['data']}.pt"
+    predicted, facts = compute(method, model_folder(), train, test, seed, state)
+    true = [label for _, label in test]
+    record.update(facts, n_train=len(train), n_test=len(test), versions=versions())
+    record["accuracy"] = accuracy_score(true, predicted)
+    record["macro_f1"] = f1_score(true, predicted, average="macro", labels=sorted(set(true)), zero_division=0)
+    record["seconds"] = round(record["seconds"], 1)
+    append_result("peers", record)
+    state.unlink(missing_ok=True)
+    log(f"{name}: accuracy {record['accuracy']:.4f}, {record['seconds']} s")
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--only", metavar="METHOD", help="frozen, plain or setfit")
+    parser.add_argument("--dataset", help="one data set only")
+    chosen = parser.parse_args()
+    torch.set_num_threads(2)
+    torch.use_deterministic_algorithms(True)
+    transformers.utils.logging.set_verbosity_error()
+    transformers.utils.logging.disable_progress_bar()
+    done, failed = read_results("peers"), 0
+    for dataset, n, seed, method in planned():
+        if chosen.only not in (None, method) or chosen.dataset not in (None, dataset):
+            continue
+        if method == "setfit" and "setfit" not in versions():
+            log("setfit is not installed: left out (bench/peers/setup.sh --setfit)")
+            failed += 1
+            continue
+        run_one(dataset, n, seed, method, done)
+    sys.exit(1 if failed else 0)
+
+
+if __name__ == "__main__":
+    main()
