@@ -55,6 +55,94 @@ typedef struct at_error {
 /* "0.1.0" */
 AT_API const char *at_version(void);
 
+/* ---- Settings --------------------------------------------------------------------------------------
+ * Every setting of every command has a name, a type, a default and a sentence of help, in one table, from which the
+ * program makes its parser, --help, the manual page and the completions. Names are TrainingArguments' where one exists;
+ * '-' and '_' are equal. */
+typedef enum at_setting_type {
+    AT_SETTING_TEXT, AT_SETTING_INT, AT_SETTING_REAL, AT_SETTING_FLAG, AT_SETTING_CHOICE, AT_SETTING_PATH
+} at_setting_type;
+
+enum { /* commands, as bits */
+    AT_CMD_TRAIN = 1, AT_CMD_EVAL = 2, AT_CMD_PREDICT = 4, AT_CMD_INFO = 8, AT_CMD_CHECK = 16, AT_CMD_FETCH = 32
+};
+
+typedef struct at_setting {
+    const char *name;     /* "learning_rate" */
+    const char *aliases;  /* other accepted names, separated by spaces, or NULL */
+    at_setting_type type;
+    const char *choices;  /* "two-step head full gradual", or NULL */
+    const char *fallback; /* default as text; NULL: none; "auto": chosen from the data, with the reason printed */
+    const char *group;    /* heading in --help */
+    const char *value;    /* what to call the value in --help: "FILE" */
+    const char *help;     /* one sentence */
+    unsigned commands;    /* which commands take it */
+    double low, high;     /* bounds of numbers; low == high: none */
+} at_setting;
+
+AT_API const at_setting *at_settings(int *n);
+
+typedef struct at_options at_options;
+AT_API at_options *at_options_new(unsigned command); /* all at their defaults; NULL: no memory */
+AT_API void at_options_free(at_options *options);
+/* Sets a setting by name from text; unknown names and bad values get a sentence with a suggestion. A later call wins, and
+ * a call wins over at_options_load. */
+AT_API at_status at_options_set(at_options *options, const char *name, const char *value, at_error *err);
+/* Reads a YAML file of `name: value` lines (lists become comma-separated text). */
+AT_API at_status at_options_load(at_options *options, const char *path, at_error *err);
+/* The value as text, or NULL where it has none. *given is 1 where the user gave it. */
+AT_API const char *at_options_get(const at_options *options, const char *name, int *given);
+
+/* ---- Listening -------------------------------------------------------------------------------------
+ * Long calls tell what they do through one function. Every event has a kind (see docs/events.md), a line of plain words for a
+ * person (may be NULL) and a JSON object for a program. Steps come as at_event_progress as well. */
+typedef struct at_event_progress {
+    int step, n_steps;
+    double epoch, loss, learning_rate, tokens_per_second, seconds_left;
+} at_event_progress;
+
+typedef struct at_event {
+    const char *kind; /* "plan" "note" "warning" "phase" "step" "eval" "table" "done" ... */
+    const char *text;
+    const char *json;
+    const at_event_progress *progress; /* only for "step" */
+} at_event;
+
+typedef struct at_listener {
+    void *context;
+    void (*event)(void *context, const at_event *event); /* may be NULL */
+    int (*stop)(void *context);                          /* asked often; 1: save and end with AT_STOPPED; may be NULL */
+} at_listener;
+
+/* ---- What a person does ---------------------------------------------------------------------------- */
+/* Trains as the options say, writes the model folder `output`, resumes by itself where a run was interrupted. */
+AT_API at_status at_train(const at_options *options, const at_listener *listener, at_error *err);
+/* Evaluates a finished model on `data`; results as an "eval" event and, with `output`, in files. */
+AT_API at_status at_evaluate(const at_options *options, const at_listener *listener, at_error *err);
+/* What a model folder is. */
+AT_API at_status at_info(const at_options *options, const at_listener *listener, at_error *err);
+/* Data lint: each finding is a "finding" event; AT_BAD_DATA where one is an error. */
+AT_API at_status at_check(const at_options *options, const at_listener *listener, at_error *err);
+/* Brings a model into the local Hugging Face cache (the only call that uses the network) or imports it from an archive. */
+AT_API at_status at_fetch(const at_options *options, const at_listener *listener, at_error *err);
+/* Predicts for a whole file (`input`) into `output` or, without it, one "prediction" event a row. */
+AT_API at_status at_predict_file(const at_options *options, const at_listener *listener, at_error *err);
+
+/* ---- Prediction inside a program ------------------------------------------------------------------- */
+typedef struct at_predictor at_predictor;
+typedef struct at_prediction {
+    const char *label;          /* the most probable one; owned by the predictor, valid until it is closed */
+    int index;
+    double score;               /* its probability */
+    const float *probabilities; /* [at_predictor_labels()], in id order, valid until the next call on this predictor */
+} at_prediction;
+AT_API at_status at_predictor_open(const char *model_folder, int n_threads /* 0: all */, at_predictor **predictor, at_error *err);
+AT_API void at_predictor_close(at_predictor *predictor);
+AT_API int at_predictor_labels(const at_predictor *predictor, const char *const **names);
+/* n texts (UTF-8); seconds NULL, or the second texts of pairs. predictions [n]. Not for two threads on one predictor at once. */
+AT_API at_status at_predict(at_predictor *predictor, const char *const *texts, const char *const *seconds, int n,
+                            at_prediction *predictions, at_error *err);
+
 #ifdef __cplusplus
 }
 #endif
