@@ -57,12 +57,14 @@ def log(message):
 def planned():
     """(dataset, n, seed, method), cheapest first."""
     runs = [(d, n, seed) for d, n, seeds in ROWS for seed in seeds]
-    yield from ((*run, "frozen") for run in runs)
-    yield from ((*run, "plain") for run in runs if run[1] is not None and run[1] <= LARGE)
-    yield from ((*run, "setfit") for run in runs if run[0] == "sst2" and run[1] == SETFIT_SIZE)
-    yield from ((*run, "plain") for run in runs if run[0] == "clinc150")
-    yield from ((*run, "plain") for run in runs if run[1] is not None and run[1] > LARGE)
-    yield from ((*run, "plain") for run in runs if run[1] is None and run[0] != "clinc150")
+    whole_sst2 = [run for run in runs if run[:2] == ("sst2", None)]
+    rest = [run for run in runs if run not in whole_sst2]
+    small = [run for run in rest if run[1] is not None and run[1] <= LARGE]
+    yield from ((*run, "frozen") for run in rest)
+    yield from ((*run, "setfit") for run in small if run[0] == "sst2" and run[1] == SETFIT_SIZE)
+    yield from ((*run, "plain") for run in small)
+    yield from ((*run, "plain") for run in rest if run not in small)
+    yield from ((*run, method) for method in ("frozen", "plain") for run in whole_sst2)
 
 
 def compute(method, folder, train, test, seed, state):

@@ -38,19 +38,16 @@ def predict(model, tokenizer, texts, batch=64):
     return torch.stack(logits)
 
 
-def epoch_batches(lengths, batch, seed, epoch):
-    """Random batches; on larger sets sorted by length inside windows of 50 batches, the batches mixed again."""
+def epoch_batches(lengths, batch, grouped, seed, epoch):
+    """Random batches of row numbers; grouped: sorted by length inside windows of 50 batches, the batches mixed again."""
     generator = torch.Generator().manual_seed(seed * 1000003 + epoch)
-    shuffled = torch.randperm(len(lengths), generator=generator).tolist()
-    if len(lengths) > SMALL:
+    rows = torch.randperm(len(lengths), generator=generator).tolist()
+    if grouped:
         window = 50 * batch
-        shuffled = [
-            i
-            for start in range(0, len(shuffled), window)
-            for i in sorted(shuffled[start : start + window], key=lambda i: lengths[i])
-        ]
-    batches = [shuffled[start : start + batch] for start in range(0, len(shuffled), batch)]
-    if len(lengths) > SMALL:
+        windows = [rows[start : start + window] for start in range(0, len(rows), window)]
+        rows = [i for part in windows for i in sorted(part, key=lambda i: lengths[i])]
+    batches = [rows[start : start + batch] for start in range(0, len(rows), batch)]
+    if grouped:
         batches = [batches[i] for i in torch.randperm(len(batches), generator=generator).tolist()]
     return batches
 
@@ -122,7 +119,7 @@ class Run:
         while self.step < self.steps:
             if self.step // self.per_epoch != epoch:
                 epoch = self.step // self.per_epoch
-                batches = epoch_batches(lengths, self.batch, self.seed, epoch)
+                batches = epoch_batches(lengths, self.batch, len(lengths) > SMALL, self.seed, epoch)
             loss = self.one_step(batches[self.step % self.per_epoch])
             self.seconds = time.monotonic() - started
             if time.monotonic() - saved > SAVE_SECONDS:
