@@ -23,6 +23,7 @@ typedef struct at_task_state {
     at_labels labels;          /* names of the outputs, in id order */
     at_real *class_weight;     /* [labels.n] or NULL */
     double label_smoothing;
+    const char *main_metric;   /* what selection looks at: a number of at_score.values; NULL: the task's own choice */
     const json_t *extra;       /* a task's own settings, saved with the model */
 } at_task_state;
 
@@ -31,8 +32,8 @@ typedef struct at_task_state {
 typedef struct at_score {
     json_t *values;            /* owned */
     const char *main_name;     /* "accuracy" */
-    double main, loss;
-    double low, high;          /* 95% interval of main */
+    double main, loss;         /* main: larger is better; equal mains are told apart by the smaller loss */
+    double low, high;          /* 95% interval of main; NaN where none is computed */
 } at_score;
 
 struct at_task {

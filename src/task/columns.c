@@ -1,0 +1,109 @@
+#include "task/columns.h"
+
+#include <string.h>
+
+#include "base/str.h"
+
+static const char *const TEXT_NAMES[] = {"text",    "sentence", "message", "content",     "review", "tweet",   "body",
+                                         "comment", "document", "query",   "description", "title",  "utterance", NULL};
+static const char *const LABEL_NAMES[] = {"label",  "labels", "class", "category",  "target", "sentiment",
+                                          "intent", "y",      "topic", "gold_label", "rating", NULL};
+static const char *const PAIR_NAMES[][2] = {{"sentence1", "sentence2"}, {"premise", "hypothesis"},
+                                            {"question1", "question2"}, {"text1", "text2"},
+                                            {"text_a", "text_b"},       {"question", "sentence"},
+                                            {"query", "passage"},       {NULL, NULL}};
+
+static char *list_of_columns(const at_table *table, at_arena *arena) {
+    at_str list = {.arena = arena};
+    for (int i = 0; i < table->n_columns; i++) at_str_addf(&list, "%s%s", i ? ", " : "", table->column[i]);
+    return list.text ? list.text : "";
+}
+
+static at_status named(const at_table *table, const char *name, at_arena *arena, int *index, at_error *err) {
+    if (!name) return AT_OK;
+    *index = at_table_column(table, name);
+    if (*index >= 0) return AT_OK;
+    const char *near = at_nearest(name, table->column, table->n_columns);
+    return at_fail(err, AT_USAGE, "%s: there is no column '%s'; the columns are %s.%s%s%s", table->path, name,
+                   list_of_columns(table, arena), near ? " Did you mean '" : "", near ? near : "", near ? "'?" : "");
+}
+
+static int by_usual_name(const at_table *table, const char *const *names) {
+    for (int i = 0; names[i]; i++) {
+        int index = at_table_column(table, names[i]);
+        if (index >= 0) return index;
+    }
+    return -1;
+}
+
+static int pair_by_usual_name(const at_table *table, at_found_columns *found) {
+    for (int i = 0; PAIR_NAMES[i][0]; i++) {
+        int first = at_table_column(table, PAIR_NAMES[i][0]), second = at_table_column(table, PAIR_NAMES[i][1]);
+        if (first < 0 || second < 0) continue;
+        found->text = first;
+        found->text2 = second;
+        return 1;
+    }
+    return 0;
+}
+
+/* Without usual names: the column with the longest cells is the text. */
+static int longest_column(const at_table *table, int except) {
+    int best = -1;
+    uint64_t most = 0;
+    for (int c = 0; c < table->n_columns; c++) {
+        uint64_t bytes = 0;
+        for (int r = 0; r < table->n_rows; r++) bytes += at_table_cell(table, r, c).len;
+        if (c != except && (best < 0 || bytes > most)) {
+            best = c;
+            most = bytes;
+        }
+    }
+    return best;
+}
+
+static void find_texts(const at_table *table, at_found_columns *found) {
+    if (found->text >= 0 || (found->text2 < 0 && pair_by_usual_name(table, found))) return;
+    found->text = by_usual_name(table, TEXT_NAMES);
+    if (found->text < 0 || found->text == found->label) found->text = longest_column(table, found->label);
+}
+
+static void find_label(const at_table *table, at_found_columns *found) {
+    if (found->label >= 0) return;
+    found->label = by_usual_name(table, LABEL_NAMES);
+    if (found->label >= 0 || table->n_columns != 2) return;
+    found->label = 1 - longest_column(table, -1);
+}
+
+static at_status check_found(const at_table *table, const at_found_columns *found, int need_label, at_arena *arena,
+                             at_error *err) {
+    if (found->text < 0)
+        return at_fail(err, AT_USAGE, "%s: no column holds a text; the columns are %s. Name it with --text-column",
+                       table->path, list_of_columns(table, arena));
+    if (need_label && found->label < 0)
+        return at_fail(err, AT_USAGE, "%s: no column looks like a label; the columns are %s. Name it with --label-column",
+                       table->path, list_of_columns(table, arena));
+    if (found->label >= 0 && (found->label == found->text || found->label == found->text2))
+        return at_fail(err, AT_USAGE, "%s: column '%s' cannot be both text and label", table->path,
+                       table->column[found->label]);
+    return AT_OK;
+}
+
+at_status at_columns_find(const at_table *table, const at_columns *wanted, int need_label, at_arena *arena,
+                          at_found_columns *found, const char **why, at_error *err) {
+    static const at_columns NONE = {0};
+    if (!wanted) wanted = &NONE;
+    *found = (at_found_columns){-1, -1, -1};
+    AT_TRY(named(table, wanted->text, arena, &found->text, err));
+    AT_TRY(named(table, wanted->text2, arena, &found->text2, err));
+    AT_TRY(named(table, wanted->label, arena, &found->label, err));
+    if (need_label || table->n_columns > 1) find_label(table, found);
+    find_texts(table, found);
+    AT_TRY(check_found(table, found, need_label, arena, err));
+    if (!why) return AT_OK;
+    const char *second = found->text2 >= 0 ? table->column[found->text2] : NULL;
+    *why = at_format(arena, "text from column '%s'%s%s%s%s%s%s", table->column[found->text], second ? " and '" : "",
+                     second ? second : "", second ? "'" : "", found->label >= 0 ? ", label from column '" : "",
+                     found->label >= 0 ? table->column[found->label] : "", found->label >= 0 ? "'" : "");
+    return *why ? AT_OK : at_fail_memory(err, 0);
+}

@@ -1,0 +1,16 @@
+/* Which columns of a table are texts and which is the label: by the user's word, by usual names, by shape. */
+#ifndef AT_TASK_COLUMNS_H
+#define AT_TASK_COLUMNS_H
+
+#include "train/task.h"
+
+typedef struct at_found_columns {
+    int text, text2, label; /* indices, -1: none */
+} at_found_columns;
+
+/* need_label 0: a table without a label is fine. *why gets one sentence in the arena. A column that was named and is not there:
+ * AT_USAGE with the columns that are there and the nearest. */
+at_status at_columns_find(const at_table *table, const at_columns *wanted, int need_label, at_arena *arena,
+                          at_found_columns *found, const char **why, at_error *err);
+
+#endif

@@ -1,0 +1,9 @@
+/* The tasks. A new one is a file, a line here and a line in registry.c. */
+#ifndef AT_TASK_TASKS_H
+#define AT_TASK_TASKS_H
+
+#include "task/columns.h"
+
+extern const at_task at_task_classify;
+
+#endif
