@@ -41,6 +41,17 @@ static inline _Noreturn void check_skip_program(const char *why) {
     exit(77);
 }
 
+/* Ends one test of a program as skipped; check_run then ends the program with 77 unless another test failed. */
+static int check_skipped_tests;
+#define check_skip(why)                  \
+    do {                                 \
+        check_skipped_tests++;           \
+        print_message("SKIPPED: %s\n", why); \
+        skip();                          \
+    } while (0)
+#define check_run(tests) check_exit_code(cmocka_run_group_tests(tests, NULL, NULL))
+static inline int check_exit_code(int failed) { return failed ? 1 : check_skipped_tests ? 77 : 0; }
+
 #define check_ok(call, err)                                                          \
     do {                                                                             \
         if ((call) != AT_OK) fail_msg("%s: %s", #call, (err)->text);                 \

@@ -5,8 +5,26 @@
 
 #include "base/file.h"
 
+/* Deeper than the limit of 64? The parser descends by recursion, so this is asked before it runs. */
+static int too_deep(const char *text, size_t len) {
+    int depth = 0, in_string = 0;
+    for (size_t i = 0; i < len; i++) {
+        char c = text[i];
+        if (in_string) {
+            if (c == '\\') i++;
+            else if (c == '"') in_string = 0;
+        } else if (c == '"') in_string = 1;
+        else if (c == '{' || c == '[') {
+            if (++depth > 64) return 1;
+        } else if (c == '}' || c == ']') depth--;
+    }
+    return 0;
+}
+
 at_status at_json_parse(const char *text, size_t len, const char *name, at_status code, json_t **root, at_error *err) {
     json_error_t where;
+    *root = NULL;
+    if (too_deep(text, len)) return at_fail(err, code, "%s: nested more than 64 deep", name);
     *root = json_loadb(text, len, JSON_REJECT_DUPLICATES | JSON_DECODE_ANY, &where);
     if (*root) return AT_OK;
     return at_fail(err, code, "%s:%d:%d: not valid JSON: %s", name, where.line, where.column, where.text);
