@@ -14,8 +14,8 @@ import time
 from pathlib import Path
 
 from common import (
+    ALL_ROWS,
     ROOT,
-    ROWS,
     append_result,
     key_of,
     model_folder,
@@ -86,7 +86,7 @@ def main():
     if not PROGRAM.is_file():
         sys.exit(f"error: no {PROGRAM}: build it first (make)")
     done, program_commit = read_results("attune"), commit()
-    for dataset, n, seeds in sorted(ROWS, key=lambda row: row[1] or sys.maxsize):
+    for dataset, n, seeds in sorted(ALL_ROWS, key=lambda row: row[1] or sys.maxsize):
         if chosen.dataset not in (None, dataset) or (chosen.at_most and (n or sys.maxsize) > chosen.at_most):
             continue
         for seed in seeds:

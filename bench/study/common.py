@@ -28,6 +28,11 @@ ROWS = [
     ("clinc150", None, range(1)),
 ]
 
+# The project's own example data stand beside them, outside the verdicts: the same examples with three seeds.
+EXAMPLE = ROOT / "examples" / "support-sentiment"
+EXAMPLE_ROWS = [("support", None, range(3))] if (EXAMPLE / "test.csv").is_file() else []
+ALL_ROWS = ROWS + EXAMPLE_ROWS
+
 # What a run is; two runs with the same key are the same run.
 KEY = ("dataset", "n", "seed", "method")
 

@@ -19,7 +19,7 @@ import transformers  # noqa: E402
 from sklearn.metrics import accuracy_score, f1_score  # noqa: E402
 
 from common import (  # noqa: E402
-    ROWS,
+    ALL_ROWS,
     STATE,
     append_result,
     key_of,
@@ -56,10 +56,10 @@ def log(message):
 
 def planned():
     """(dataset, n, seed, method), cheapest first."""
-    runs = [(d, n, seed) for d, n, seeds in ROWS for seed in seeds]
+    runs = [(d, n, seed) for d, n, seeds in ALL_ROWS for seed in seeds]
     whole_sst2 = [run for run in runs if run[:2] == ("sst2", None)]
     rest = [run for run in runs if run not in whole_sst2]
-    small = [run for run in rest if run[1] is not None and run[1] <= LARGE]
+    small = [run for run in rest if run[0] == "support" or (run[1] or sys.maxsize) <= LARGE]
     yield from ((*run, "frozen") for run in rest)
     yield from ((*run, "setfit") for run in small if run[0] == "sst2" and run[1] == SETFIT_SIZE)
     yield from ((*run, "plain") for run in small)

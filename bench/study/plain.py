@@ -39,7 +39,7 @@ def predict(model, tokenizer, texts, batch=64):
 
 
 def epoch_batches(lengths, batch, grouped, seed, epoch):
-    """Random batches of row numbers; grouped: sorted by length inside windows of 50 batches, the batches mixed again."""
+    """Random batches of rows; grouped: sorted by length inside windows of 50 batches, the batches mixed again."""
     generator = torch.Generator().manual_seed(seed * 1000003 + epoch)
     rows = torch.randperm(len(lengths), generator=generator).tolist()
     if grouped:

@@ -10,7 +10,7 @@ import json
 import os
 import sys
 
-from common import DATA, ROWS, data_source, test_file, train_file
+from common import ALL_ROWS, DATA, EXAMPLE, data_source, read_rows, test_file, train_file
 
 AG_NAMES = ["World", "Sports", "Business", "Sci/Tech"]  # classes 1 to 4 of test.csv
 TEST_ROWS = 2000
@@ -82,7 +82,17 @@ def load_clinc150(source):
     return [tuple(row) for row in data["train"]], [tuple(row) for row in data["test"]]
 
 
-LOADERS = {"sst2": load_sst2, "ag_news": load_ag_news, "sms_spam": load_sms_spam, "clinc150": load_clinc150}
+def load_support(_):
+    return read_rows(EXAMPLE / "train.csv"), read_rows(EXAMPLE / "test.csv")
+
+
+LOADERS = {
+    "sst2": load_sst2,
+    "ag_news": load_ag_news,
+    "sms_spam": load_sms_spam,
+    "clinc150": load_clinc150,
+    "support": load_support,
+}
 
 
 def write_rows(path, rows):
@@ -99,10 +109,10 @@ def main():
     source = data_source()
     if not source.is_dir():
         sys.exit(f"error: no data in {source}: set ATTUNE_TEST_DATA")
-    for dataset in dict.fromkeys(name for name, _, _ in ROWS):
+    for dataset in dict.fromkeys(name for name, _, _ in ALL_ROWS):
         train, test = LOADERS[dataset](source)
         write_rows(test_file(dataset), test)
-        for name, n, seeds in ROWS:
+        for name, n, seeds in ALL_ROWS:
             if name != dataset:
                 continue
             for seed in seeds:
