@@ -1,0 +1,349 @@
+#include "train/headfit.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/random.h"
+#include "train/lbfgs.h"
+
+enum { CHUNK = 256, MAX_PENALTIES = 10 };
+
+/* A head alone, with its own parameters, tape and memory: several can be fitted at once. */
+typedef struct bench {
+    const at_head_problem *problem;
+    at_model head;
+    at_tape tape;
+    at_arena arena, step, pool, scratch;
+    at_gradients gradients;
+    const uint32_t *index; /* examples of the objective */
+    int n;
+    double norm, penalty;
+    at_error err;
+    at_status status;
+} bench;
+
+static at_status add(bench *b, const char *name, at_weight_kind kind, int out, int in, at_weight **w, at_error *err) {
+    return at_params_add(&b->head.params, &b->arena, name, kind, out, in, 1, kind == AT_WEIGHT_LINEAR, w, err);
+}
+
+static at_status declare(bench *b, at_error *err) {
+    int hidden = b->problem->arch->hidden, n_out = b->problem->state->labels.n;
+    at_head *h = &b->head.head;
+    *h = (at_head){.kind = b->problem->kind, .n_out = n_out};
+    AT_TRY(at_params_init(&b->head.params, &b->arena, 4, err));
+    if (h->kind == AT_HEAD_POOLER) {
+        AT_TRY(add(b, "dense.weight", AT_WEIGHT_LINEAR, hidden, hidden, &h->dense, err));
+        AT_TRY(add(b, "dense.bias", AT_WEIGHT_VECTOR, hidden, 1, &h->dense_bias, err));
+    }
+    AT_TRY(add(b, "classifier.weight", AT_WEIGHT_LINEAR, n_out, hidden, &h->classifier, err));
+    AT_TRY(add(b, "classifier.bias", AT_WEIGHT_VECTOR, n_out, 1, &h->classifier_bias, err));
+    return at_params_allocate(&b->head.params, err);
+}
+
+/* Where the fit starts: the pooler's tanh layer at its usual deviation, all else at zero. */
+static void start(bench *b) {
+    at_params *p = &b->head.params;
+    memset(p->values, 0, p->total * sizeof *p->values);
+    if (b->head.head.dense) {
+        at_weight_init_normal(p, b->head.head.dense, 1 / sqrt((double)b->problem->arch->hidden), b->problem->seed);
+        at_weight_init_normal(p, b->head.head.classifier, b->problem->arch->initializer_range, b->problem->seed);
+    }
+}
+
+static at_status bench_open(bench *b, const at_head_problem *problem, at_error *err) {
+    *b = (bench){.problem = problem};
+    b->head.arch = *problem->arch;
+    AT_TRY(declare(b, err));
+    at_params *p = &b->head.params;
+    unsigned char all[4] = {1, 1, 1, 1};
+    at_params_set_trainable(p, all);
+    b->gradients.dense = AT_NEW_ARRAY(&b->arena, at_real, p->n_gradient);
+    if (!b->gradients.dense) return at_fail_memory(err, p->n_gradient * sizeof(at_real));
+    b->tape = (at_tape){.backend = problem->backend, .params = p, .gradients = &b->gradients, .arena = &b->step,
+                        .pool = &b->pool, .scratch = &b->scratch, .err = &b->err};
+    start(b);
+    return AT_OK;
+}
+
+static void bench_close(bench *b) {
+    at_params_free(&b->head.params);
+    at_arena_free(&b->step);
+    at_arena_free(&b->pool);
+    at_arena_free(&b->scratch);
+    at_arena_free(&b->arena);
+}
+
+/* The rows of up to CHUNK examples as a tensor and a batch of sequences without tokens. */
+static at_tensor *chunk_features(bench *b, const uint32_t *index, int n, at_batch *batch) {
+    int hidden = b->problem->arch->hidden;
+    at_real *rows = at_tape_save(&b->tape, (size_t)n * (size_t)hidden, sizeof *rows);
+    int32_t *example = at_tape_save(&b->tape, (size_t)n, sizeof *example);
+    uint64_t *seq_row = at_tape_save(&b->tape, (size_t)n, sizeof *seq_row);
+    if (!rows || !example || !seq_row) return NULL;
+    for (int i = 0; i < n; i++) {
+        const float *from = b->problem->features + (size_t)index[i] * (size_t)hidden;
+        for (int j = 0; j < hidden; j++) rows[(size_t)i * (size_t)hidden + (size_t)j] = (at_real)from[j];
+        example[i] = (int32_t)index[i];
+        seq_row[i] = (uint64_t)i << 32;
+    }
+    *batch = (at_batch){.n_seq = n, .example = example, .seq_row = seq_row};
+    return at_tape_constant(&b->tape, AT_SPACE_SEQUENCES, n, hidden, rows);
+}
+
+typedef struct marks {
+    at_mark step, pool, scratch;
+} marks;
+
+static marks mark(const bench *b) {
+    return (marks){at_arena_mark(&b->step), at_arena_mark(&b->pool), at_arena_mark(&b->scratch)};
+}
+
+static void rewind_to(bench *b, marks m) {
+    at_arena_rewind(&b->step, m.step);
+    at_arena_rewind(&b->pool, m.pool);
+    at_arena_rewind(&b->scratch, m.scratch);
+}
+
+/* Loss of one chunk; with `backward`, its gradient is added to the bench's. `logits` (may be NULL) [n, n_out]. */
+static double chunk_loss(bench *b, const uint32_t *index, int n, double norm, int backward, float *logits) {
+    const at_head_problem *p = b->problem;
+    marks here = mark(b);
+    at_batch batch;
+    double value = NAN;
+    b->tape.gradients = backward ? &b->gradients : NULL;
+    at_tape_begin(&b->tape);
+    at_tensor *features = chunk_features(b, index, n, &batch);
+    at_tensor *y = features ? at_head_from_features(&b->tape, &b->head, features, &batch) : NULL;
+    at_tensor *loss = y ? p->state->task->loss(p->state, &b->tape, y, &batch, p->data, norm) : NULL;
+    if (loss) {
+        value = (double)loss->data[0];
+        for (int i = 0; logits && i < n * b->head.head.n_out; i++) logits[i] = (float)y->data[i];
+        if (backward) at_tape_backward(&b->tape, loss);
+    }
+    if (at_tape_status(&b->tape)) b->status = at_tape_status(&b->tape);
+    rewind_to(b, here);
+    return value;
+}
+
+static double loss_over(bench *b, const uint32_t *index, int n, double norm, int backward) {
+    double value = 0;
+    for (int i = 0; i < n; i += CHUNK)
+        value += chunk_loss(b, index + i, n - i < CHUNK ? n - i : CHUNK, norm, backward, NULL);
+    return value;
+}
+
+static double objective(void *context, const double *x, double *gradient) {
+    bench *b = context;
+    at_params *p = &b->head.params;
+    for (size_t i = 0; i < p->total; i++) p->values[i] = (at_real)x[i];
+    memset(b->gradients.dense, 0, p->n_gradient * sizeof(at_real));
+    double value = loss_over(b, b->index, b->n, b->norm, 1);
+    memset(gradient, 0, p->total * sizeof *gradient);
+    for (int k = 0; k < p->n; k++) {
+        const at_weight *w = &p->weights[k];
+        double penalty = w->kind == AT_WEIGHT_LINEAR ? b->penalty : 0;
+        for (size_t i = 0; i < w->size; i++) {
+            double at = x[w->offset + i];
+            gradient[w->offset + i] = (double)b->gradients.dense[w->gradient + i] + penalty * at;
+            value += penalty / 2 * at * at;
+        }
+    }
+    return b->status ? NAN : value;
+}
+
+/* From where the bench stands to the minimum over `index`. */
+static at_status fit(bench *b, const uint32_t *index, int n, double penalty, double *value, at_error *err) {
+    const at_task_state *state = b->problem->state;
+    at_params *p = &b->head.params;
+    at_arena arena = {0};
+    double *x = AT_NEW_ARRAY(&arena, double, p->total);
+    if (!x) return at_fail_memory(err, p->total * sizeof *x);
+    for (size_t i = 0; i < p->total; i++) x[i] = (double)p->values[i];
+    b->index = index;
+    b->n = n;
+    b->penalty = penalty;
+    b->norm = state->task->loss_norm(state, b->problem->data, index, n);
+    at_lbfgs_options options = {.max_iterations = b->head.head.dense ? 60 : 150, .gradient_tolerance = 1e-5, .value_tolerance = 1e-5};
+    at_status st = at_lbfgs(objective, b, x, p->total, &options, &arena, NULL, value, err);
+    for (size_t i = 0; i < p->total; i++) p->values[i] = (at_real)x[i];
+    at_arena_free(&arena);
+    if (b->status) return at_fail(err, b->status, "%s", b->err.text);
+    return st;
+}
+
+/* ---- cross-validation ---- */
+
+/* Mean squared length of the centred features: penalties are relative to it, so that the path suits every body. */
+static double feature_scale(const at_head_problem *p) {
+    size_t hidden = (size_t)p->arch->hidden, n = (size_t)p->data->n;
+    double total = 0;
+    for (size_t j = 0; j < hidden; j++) {
+        double sum = 0, squares = 0;
+        for (size_t i = 0; i < n; i++) {
+            double v = p->features[i * hidden + j];
+            sum += v;
+            squares += v * v;
+        }
+        total += (squares - sum * sum / (double)n) / (double)n;
+    }
+    return total > 1e-12 ? total : 1;
+}
+
+static int penalty_path(const at_head_problem *p, int n, double *path) {
+    /* The strength is the number of examples that weigh as much as the penalty: from heavy to light. */
+    static const double STRENGTH[MAX_PENALTIES] = {30, 10, 3, 1, 0.3, 0.1, 0.03, 0.01, 0.003, 0.001};
+    double scale = feature_scale(p);
+    for (int i = 0; i < MAX_PENALTIES; i++) path[i] = STRENGTH[i] * scale / n;
+    return MAX_PENALTIES;
+}
+
+typedef struct fold_work {
+    const at_head_problem *problem;
+    uint32_t *inside, *outside;
+    int n_inside, n_outside, n_penalties;
+    const double *path;
+    double *loss;      /* [n_penalties] sums over the held-out examples */
+    float *logits;     /* [n_penalties, n_outside, n_out] */
+    double norm;       /* of the held-out examples */
+    at_status status;
+    at_error err;
+} fold_work;
+
+static at_status run_fold(fold_work *w, bench *b, at_error *err) {
+    int n_out = b->head.head.n_out;
+    for (int k = 0; k < w->n_penalties; k++) {
+        AT_TRY(fit(b, w->inside, w->n_inside, w->path[k], NULL, err));
+        float *logits = w->logits + (size_t)k * (size_t)w->n_outside * (size_t)n_out;
+        for (int i = 0; i < w->n_outside; i += CHUNK) {
+            int n = w->n_outside - i < CHUNK ? w->n_outside - i : CHUNK;
+            w->loss[k] += chunk_loss(b, w->outside + i, n, 1, 0, logits + (size_t)i * (size_t)n_out);
+        }
+    }
+    return AT_OK;
+}
+
+static void fold_task(void *context, int i) {
+    fold_work *w = (fold_work *)context + i;
+    bench b;
+    w->status = bench_open(&b, w->problem, &w->err);
+    if (!w->status) w->status = run_fold(w, &b, &w->err);
+    bench_close(&b);
+}
+
+static at_status prepare_fold(fold_work *w, const at_head_problem *p, const int8_t *fold, int f, const double *path,
+                              int n_penalties, at_arena *arena, at_error *err) {
+    int n = p->data->n;
+    *w = (fold_work){.problem = p, .path = path, .n_penalties = n_penalties};
+    w->inside = AT_NEW_ARRAY(arena, uint32_t, n);
+    w->outside = AT_NEW_ARRAY(arena, uint32_t, n);
+    w->loss = AT_NEW_ARRAY(arena, double, n_penalties);
+    if (!w->inside || !w->outside || !w->loss) return at_fail_memory(err, (size_t)n * 8);
+    for (int i = 0; i < n; i++) {
+        if (fold[i] == f) w->outside[w->n_outside++] = (uint32_t)i;
+        else if (fold[i] >= 0) w->inside[w->n_inside++] = (uint32_t)i;
+    }
+    size_t cells = (size_t)n_penalties * (size_t)w->n_outside * (size_t)p->state->labels.n;
+    w->logits = AT_NEW_ARRAY(arena, float, cells);
+    return w->logits ? AT_OK : at_fail_memory(err, cells * sizeof(float));
+}
+
+static at_status score_fold(const fold_work *w, int best, at_head_choice *choice, int f, at_error *err) {
+    const at_head_problem *p = w->problem;
+    size_t n_out = (size_t)p->state->labels.n;
+    const float *logits = w->logits + (size_t)best * (size_t)w->n_outside * n_out;
+    at_dataset *held;
+    at_score score;
+    for (int i = 0; i < w->n_outside; i++)
+        memcpy(choice->logits + w->outside[i] * n_out, logits + (size_t)i * n_out, n_out * sizeof(float));
+    AT_TRY(at_dataset_subset(p->data, w->outside, w->n_outside, &held, err));
+    at_status st = p->state->task->score(p->state, held, logits, &score, err);
+    choice->fold_main[f] = st ? 0 : score.main;
+    if (!st) at_score_free(&score);
+    at_dataset_close(held);
+    return st;
+}
+
+static at_status judge(const fold_work *work, int n_folds, const double *path, int n_penalties, at_head_choice *choice,
+                       at_error *err) {
+    int best = 0, held = 0;
+    double least = INFINITY;
+    for (int f = 0; f < n_folds; f++) held += work[f].n_outside;
+    for (int k = 0; k < n_penalties; k++) {
+        double sum = 0;
+        for (int f = 0; f < n_folds; f++) sum += work[f].loss[k];
+        if (sum >= least) continue;
+        least = sum;
+        best = k;
+    }
+    choice->penalty = path[best];
+    choice->loss = least / (held ? held : 1);
+    choice->n_folds = n_folds;
+    for (int f = 0; f < n_folds; f++) AT_TRY(score_fold(&work[f], best, choice, f, err));
+    return AT_OK;
+}
+
+at_status at_head_choose(const at_head_problem *p, const int8_t *fold, int n_folds, at_pool *pool, at_arena *arena,
+                         at_head_choice *choice, at_error *err) {
+    double path[MAX_PENALTIES];
+    int n_penalties = penalty_path(p, p->data->n, path);
+    at_arena scratch = {0};
+    fold_work *work = AT_NEW_ARRAY(&scratch, fold_work, n_folds);
+    size_t cells = (size_t)p->data->n * (size_t)p->state->labels.n;
+    *choice = (at_head_choice){.fold_main = AT_NEW_ARRAY(arena, double, n_folds), .logits = AT_NEW_ARRAY(arena, float, cells)};
+    at_status st = work && choice->fold_main && choice->logits ? AT_OK : at_fail_memory(err, cells * sizeof(float));
+    for (int f = 0; f < n_folds && !st; f++) st = prepare_fold(&work[f], p, fold, f, path, n_penalties, &scratch, err);
+    if (!st) at_pool_run(pool, fold_task, work, n_folds);
+    for (int f = 0; f < n_folds && !st; f++)
+        if (work[f].status) st = at_fail(err, work[f].status, "%s", work[f].err.text);
+    if (!st) st = judge(work, n_folds, path, n_penalties, choice, err);
+    at_arena_free(&scratch);
+    return st;
+}
+
+/* ---- the final fit ---- */
+
+static at_status install(const at_params *from, const at_weight *w, at_params *to, const at_weight *into, at_error *err) {
+    if (!w) return AT_OK;
+    if (w->out != into->out || w->in != into->in || w->kind != into->kind)
+        return at_fail(err, AT_BUG, "the fitted head does not have the shape of the model's");
+    memcpy(at_weight_values(to, into), at_weight_values(from, w), w->size * sizeof(at_real));
+    return AT_OK;
+}
+
+at_status at_head_fit(const at_head_problem *p, double penalty, at_model *model, double *loss, at_error *err) {
+    bench b;
+    at_arena arena = {0};
+    int n = p->data->n;
+    uint32_t *all = AT_NEW_ARRAY(&arena, uint32_t, n);
+    for (int i = 0; all && i < n; i++) all[i] = (uint32_t)i;
+    at_status st = bench_open(&b, p, err);
+    if (!st && !all) st = at_fail_memory(err, (size_t)n * sizeof *all);
+    if (!st) st = fit(&b, all, n, penalty, loss, err);
+    const at_head *from = &b.head.head, *to = &model->head;
+    const at_params *values = &b.head.params;
+    if (!st) st = install(values, from->dense, &model->params, to->dense, err);
+    if (!st) st = install(values, from->dense_bias, &model->params, to->dense_bias, err);
+    if (!st) st = install(values, from->classifier, &model->params, to->classifier, err);
+    if (!st) st = install(values, from->classifier_bias, &model->params, to->classifier_bias, err);
+    bench_close(&b);
+    at_arena_free(&arena);
+    return st;
+}
+
+void at_folds(const at_dataset *d, int n_folds, uint64_t seed, int8_t *fold) {
+    uint32_t *order = malloc((size_t)(d->n ? d->n : 1) * sizeof *order);
+    int *next = calloc(65536, sizeof *next);
+    if (order && next) {
+        at_random_permutation(at_random_key(seed, AT_SITE_SPLIT, 0), order, (uint32_t)d->n);
+        for (int i = 0; i < d->n; i++) {
+            int32_t c = d->label ? d->label[order[i]] & 65535 : 0;
+            /* Classes begin at different folds, so that folds have about the same size. */
+            fold[order[i]] = (int8_t)((next[c]++ + c) % n_folds);
+        }
+    } else {
+        for (int i = 0; i < d->n; i++) fold[i] = (int8_t)(i % n_folds);
+    }
+    free(order);
+    free(next);
+}

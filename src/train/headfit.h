@@ -1,0 +1,36 @@
+/* Fits a new network on cached features of the frozen body: to convergence (L-BFGS on the task's own loss), with an L2
+ * penalty on its matrices chosen by cross-validation. Works for every task with one row a sequence and for both heads. */
+#ifndef AT_TRAIN_HEADFIT_H
+#define AT_TRAIN_HEADFIT_H
+
+#include "train/task.h"
+
+typedef struct at_head_problem {
+    const at_arch *arch;
+    at_head_kind kind;
+    const at_task_state *state;
+    const at_dataset *data;
+    const float *features;     /* [data->n, arch->hidden]: what this kind of head reads */
+    const at_backend *backend;
+    uint64_t seed;             /* of the start */
+} at_head_problem;
+
+typedef struct at_head_choice {
+    double penalty;            /* the best of the path: lambda of  mean loss + lambda / 2 * |W|^2 */
+    double loss;               /* out-of-fold, mean */
+    int n_folds;
+    double *fold_main;         /* [n_folds] main score of each fold at that penalty */
+    float *logits;             /* [data->n, n_out] out-of-fold at that penalty; rows outside every fold are 0 */
+} at_head_choice;
+
+/* fold[i] in 0..n_folds-1: the fold that holds example i out; -1: example i is not used. */
+at_status at_head_choose(const at_head_problem *problem, const int8_t *fold, int n_folds, at_pool *pool, at_arena *arena,
+                         at_head_choice *choice, at_error *err);
+
+/* Fits on all examples and puts the weights into the model's head (same kind, n_out and hidden). */
+at_status at_head_fit(const at_head_problem *problem, double penalty, at_model *model, double *loss, at_error *err);
+
+/* Stratified folds by counter-based shuffling: every class spread evenly (tasks without classes: plain). */
+void at_folds(const at_dataset *data, int n_folds, uint64_t seed, int8_t *fold);
+
+#endif
