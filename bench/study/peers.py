@@ -34,7 +34,7 @@ from common import (  # noqa: E402
 from frozen import run_frozen  # noqa: E402
 from plain import run_plain  # noqa: E402
 
-LARGE = 1000  # plain fine-tuning on more than this comes after everything small
+LARGE = 1000  # runs on more than this come after all that are small
 SETFIT_SIZE = 24
 
 
@@ -57,14 +57,16 @@ def log(message):
 def planned():
     """(dataset, n, seed, method), cheapest first."""
     runs = [(d, n, seed) for d, n, seeds in ALL_ROWS for seed in seeds]
+    small = [run for run in runs if run[0] == "support" or (run[1] or sys.maxsize) <= LARGE]
     whole_sst2 = [run for run in runs if run[:2] == ("sst2", None)]
-    rest = [run for run in runs if run not in whole_sst2]
-    small = [run for run in rest if run[0] == "support" or (run[1] or sys.maxsize) <= LARGE]
-    yield from ((*run, "frozen") for run in rest)
+    middle = [run for run in runs if run not in small and run not in whole_sst2]
+    yield from ((*run, "frozen") for run in small)
     yield from ((*run, "setfit") for run in small if run[0] == "sst2" and run[1] == SETFIT_SIZE)
     yield from ((*run, "plain") for run in small)
-    yield from ((*run, "plain") for run in rest if run not in small)
-    yield from ((*run, method) for method in ("frozen", "plain") for run in whole_sst2)
+    for method in ("plain", "frozen"):
+        yield from ((*run, method) for run in middle)
+    for method in ("frozen", "plain"):
+        yield from ((*run, method) for run in whole_sst2)
 
 
 def compute(method, folder, train, test, seed, state):
