@@ -45,7 +45,8 @@ struct at_task {
     /* Tokenises a table and fills what is to be predicted. need_labels 0: unlabelled rows are fine (prediction). */
     at_status (*encode)(const at_task_state *state, const at_table *table, const at_tokenizer *tokenizer, int max_tokens,
                         int need_labels, at_pool *pool, at_dataset **dataset, at_error *err);
-    /* Adds the loss of one chunk: a scalar already divided by norm. */
+    /* Adds the loss of one chunk: a scalar already divided by norm. What ops read (targets) must come from
+     * tape->objects, which is real memory in a dry run too. */
     at_tensor *(*loss)(const at_task_state *state, at_tape *tape, at_tensor *logits, const at_batch *batch,
                        const at_dataset *dataset, double norm);
     /* What the losses of these examples are divided by. */

@@ -1,0 +1,183 @@
+#include "train/dataset_build.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include <xxhash.h>
+
+#include "train/spool.h"
+
+static const size_t MEMORY_BYTES = (size_t)64 << 20;
+
+at_status at_dataset_new(const char *path, int n, at_dataset **out, at_error *err) {
+    at_dataset *d = calloc(1, sizeof *d);
+    if (!d) return at_fail_memory(err, sizeof *d);
+    *out = d;
+    d->n = n;
+    d->path = at_strdup(&d->arena, path ? path : "");
+    d->token_at = AT_NEW_ARRAY(&d->arena, uint64_t, n + 1);
+    d->line = AT_NEW_ARRAY(&d->arena, uint32_t, n);
+    if (!d->path || !d->token_at || !d->line) return at_fail_memory(err, (size_t)n * 12);
+    for (int i = 0; i < 2; i++) AT_TRY(at_spool_open(MEMORY_BYTES, &d->spool[i], err));
+    return AT_OK;
+}
+
+void at_dataset_close(at_dataset *d) {
+    if (!d) return;
+    for (int i = 0; i < 2; i++) at_spool_close(d->spool[i]);
+    at_arena_free(&d->arena);
+    free(d);
+}
+
+at_status at_dataset_add_tokens(at_dataset *d, const int32_t *ids, const uint8_t *types, size_t n, at_error *err) {
+    AT_TRY(at_spool_add(d->spool[0], ids, n * sizeof *ids, err));
+    AT_TRY(at_spool_add(d->spool[1], types, n, err));
+    for (size_t i = 0; i < n; i++) {
+        if (ids[i] > d->max_id) d->max_id = ids[i];
+        if (types[i] > d->max_type) d->max_type = types[i];
+    }
+    return AT_OK;
+}
+
+at_status at_dataset_seal(at_dataset *d, at_error *err) {
+    const void *ids, *types;
+    AT_TRY(at_spool_seal(d->spool[0], &ids, err));
+    AT_TRY(at_spool_seal(d->spool[1], &types, err));
+    d->ids = ids;
+    d->types = types;
+    for (int i = 0; i < d->n; i++)
+        if (at_dataset_length(d, i) > d->longest) d->longest = at_dataset_length(d, i);
+    return AT_OK;
+}
+
+/* ---- subset ---- */
+
+static at_status allocate_answers(const at_dataset *from, at_dataset *d, uint64_t tokens, at_error *err) {
+    size_t n = (size_t)d->n;
+    d->target_width = from->target_width;
+    if (from->label && !(d->label = at_alloc(&d->arena, n, sizeof *d->label))) return at_fail_memory(err, n * 4);
+    if (from->target && !(d->target = at_alloc(&d->arena, n * (size_t)from->target_width, sizeof *d->target)))
+        return at_fail_memory(err, n * 4);
+    if (from->token_label && !(d->token_label = at_alloc(&d->arena, tokens, sizeof *d->token_label)))
+        return at_fail_memory(err, tokens * 4);
+    return AT_OK;
+}
+
+static at_status copy_example(const at_dataset *from, uint32_t source, at_dataset *d, int i, at_error *err) {
+    size_t start = from->token_at[source], len = (size_t)at_dataset_length(from, (int)source);
+    size_t width = (size_t)from->target_width;
+    d->line[i] = from->line[source];
+    if (from->label) d->label[i] = from->label[source];
+    if (from->target) memcpy(d->target + (size_t)i * width, from->target + source * width, width * sizeof *d->target);
+    if (from->token_label)
+        memcpy(d->token_label + d->token_at[i], from->token_label + start, len * sizeof *d->token_label);
+    return at_dataset_add_tokens(d, from->ids + start, from->types + start, len, err);
+}
+
+static at_status fill_subset(const at_dataset *from, const uint32_t *index, at_dataset *d, at_error *err) {
+    d->max_tokens = from->max_tokens;
+    for (int i = 0; i < d->n; i++) {
+        if (index[i] >= (uint32_t)from->n) return at_fail(err, AT_BUG, "subset: example %u of %d", (unsigned)index[i], from->n);
+        d->token_at[i + 1] = d->token_at[i] + (uint64_t)at_dataset_length(from, (int)index[i]);
+    }
+    AT_TRY(allocate_answers(from, d, d->token_at[d->n], err));
+    for (int i = 0; i < d->n; i++) AT_TRY(copy_example(from, index[i], d, i, err));
+    return at_dataset_seal(d, err);
+}
+
+at_status at_dataset_subset(const at_dataset *from, const uint32_t *index, int n, at_dataset **dataset, at_error *err) {
+    at_dataset *d = NULL;
+    at_status st = at_dataset_new(from->path, n, &d, err);
+    if (!st) st = fill_subset(from, index, d, err);
+    if (st) at_dataset_close(d);
+    else *dataset = d;
+    return st;
+}
+
+/* ---- identity ---- */
+
+uint64_t at_dataset_hash(const at_dataset *d) {
+    uint64_t tokens = d->token_at[d->n];
+    uint64_t h = XXH3_64bits_withSeed(d->token_at, ((size_t)d->n + 1) * sizeof *d->token_at, 1);
+    h = XXH3_64bits_withSeed(d->ids, tokens * sizeof *d->ids, h);
+    h = XXH3_64bits_withSeed(d->types, tokens, h);
+    if (d->label) h = XXH3_64bits_withSeed(d->label, (size_t)d->n * sizeof *d->label, h);
+    if (d->target) h = XXH3_64bits_withSeed(d->target, (size_t)d->n * (size_t)d->target_width * sizeof *d->target, h);
+    if (d->token_label) h = XXH3_64bits_withSeed(d->token_label, tokens * sizeof *d->token_label, h);
+    return h;
+}
+
+at_status at_dataset_fits(const at_dataset *d, int vocab_size, int type_vocab, int max_positions, at_error *err) {
+    if (d->max_id >= vocab_size)
+        return at_fail(err, AT_BAD_MODEL, "%s: the tokenizer gives token %d, but the model knows %d tokens", d->path, (int)d->max_id,
+                       vocab_size);
+    if (d->max_type >= type_vocab && d->max_type > 0)
+        return at_fail(err, AT_BAD_MODEL, "%s: pairs of texts need 2 token types, the model has %d", d->path, type_vocab);
+    if (max_positions > 0 && d->longest > max_positions)
+        return at_fail(err, AT_BAD_MODEL, "%s: an example has %d tokens, the model takes %d at most", d->path, d->longest,
+                       max_positions);
+    return AT_OK;
+}
+
+/* ---- packing ---- */
+
+typedef struct packed {
+    int *cu;
+    int32_t *ids, *positions, *example;
+    uint8_t *types;
+    uint64_t *row_id, *seq_row;
+    uint32_t *seq_id;
+} packed;
+
+static int pack_allocate(packed *p, at_arena *arena, size_t rows, size_t n_seq) {
+    p->cu = at_alloc_raw(arena, n_seq + 1, sizeof *p->cu);
+    p->ids = at_alloc_raw(arena, rows, sizeof *p->ids);
+    p->types = at_alloc_raw(arena, rows, sizeof *p->types);
+    p->positions = at_alloc_raw(arena, rows, sizeof *p->positions);
+    p->row_id = at_alloc_raw(arena, rows, sizeof *p->row_id);
+    p->seq_row = at_alloc_raw(arena, n_seq, sizeof *p->seq_row);
+    p->seq_id = at_alloc_raw(arena, n_seq, sizeof *p->seq_id);
+    p->example = at_alloc_raw(arena, n_seq, sizeof *p->example);
+    return p->cu && p->ids && p->types && p->positions && p->row_id && p->seq_row && p->seq_id && p->example;
+}
+
+size_t at_dataset_pack_bytes(int rows, int n_seq) {
+    size_t r = (size_t)rows, s = (size_t)n_seq;
+    return (s + 1) * sizeof(int) + r * (2 * sizeof(int32_t) + 1 + sizeof(uint64_t)) +
+           s * (sizeof(uint64_t) + sizeof(uint32_t) + sizeof(int32_t)) + 8 * AT_ALIGN;
+}
+
+static void pack_sequence(const at_dataset *d, uint32_t example, uint32_t id, int start, packed *p) {
+    size_t from = d->token_at[example];
+    int len = at_dataset_length(d, (int)example);
+    memcpy(p->ids + start, d->ids + from, (size_t)len * sizeof *p->ids);
+    memcpy(p->types + start, d->types + from, (size_t)len);
+    for (int i = 0; i < len; i++) {
+        p->positions[start + i] = i;
+        p->row_id[start + i] = (uint64_t)id << 32 | (uint64_t)i;
+    }
+}
+
+at_status at_dataset_pack(const at_dataset *d, const uint32_t *index, const uint32_t *seq_id, int n, at_arena *arena,
+                          at_batch *batch, at_error *err) {
+    size_t rows = 0;
+    int longest = 0;
+    for (int i = 0; i < n; i++) {
+        int len = at_dataset_length(d, (int)index[i]);
+        rows += (size_t)len;
+        if (len > longest) longest = len;
+    }
+    packed p;
+    if (rows > INT32_MAX || !pack_allocate(&p, arena, rows, (size_t)n)) return at_fail_memory(err, rows * 17);
+    p.cu[0] = 0;
+    for (int i = 0; i < n; i++) {
+        uint32_t id = seq_id ? seq_id[i] : (uint32_t)i;
+        pack_sequence(d, index[i], id, p.cu[i], &p);
+        p.cu[i + 1] = p.cu[i] + at_dataset_length(d, (int)index[i]);
+        p.seq_row[i] = (uint64_t)id << 32;
+        p.seq_id[i] = id;
+        p.example[i] = (int32_t)index[i];
+    }
+    *batch = (at_batch){(int)rows, n, longest, p.cu, p.ids, p.types, p.positions, p.row_id, p.seq_row, p.seq_id, p.example};
+    return AT_OK;
+}
