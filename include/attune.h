@@ -82,6 +82,9 @@ typedef struct at_setting {
 
 AT_API const at_setting *at_settings(int *n);
 
+/* The word of `list` nearest to `word` by edits, or NULL where none is near: for "Did you mean '...'?". */
+AT_API const char *at_nearest(const char *word, const char *const *list, int n);
+
 typedef struct at_options at_options;
 AT_API at_options *at_options_new(unsigned command); /* all at their defaults; NULL: no memory */
 AT_API void at_options_free(at_options *options);
@@ -125,8 +128,12 @@ AT_API at_status at_info(const at_options *options, const at_listener *listener,
 AT_API at_status at_check(const at_options *options, const at_listener *listener, at_error *err);
 /* Brings a model into the local Hugging Face cache (the only call that uses the network) or imports it from an archive. */
 AT_API at_status at_fetch(const at_options *options, const at_listener *listener, at_error *err);
-/* Predicts for a whole file (`input`) into `output` or, without it, one "prediction" event a row. */
+/* Predicts for a file (`input`) or, without one or with "-", for the lines of standard input, each as it comes; into the file `output`
+ * (whole or not at all) or, without it, one "prediction" event a row, whose text is the row in the chosen `format`. */
 AT_API at_status at_predict_file(const at_options *options, const at_listener *listener, at_error *err);
+/* The same for texts in memory (UTF-8); with the flag `pairs` each holds both texts, a tab between them. */
+AT_API at_status at_predict_texts(const at_options *options, const char *const *texts, int n, const at_listener *listener,
+                                  at_error *err);
 
 /* ---- Prediction inside a program ------------------------------------------------------------------- */
 typedef struct at_predictor at_predictor;

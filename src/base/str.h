@@ -21,9 +21,7 @@ void at_str_clear(at_str *s);
 /* The index of `word` in the list (NULL-terminated), or -1. Exact. */
 int at_word_index(const char *word, const char *const *list);
 
-/* The entry of `list` nearest to `word` by edits (Damerau-Levenshtein, at most max(1, len/3), '-' and '_'
- * equal, case ignored), or NULL where nothing is near: for "Did you mean '...'?". */
-const char *at_nearest(const char *word, const char *const *list, int n);
+/* at_nearest (attune.h): Damerau-Levenshtein, at most max(1, len/3) edits, '-' and '_' equal, case ignored. */
 
 /* Strict numbers: the whole string or nothing. Return 1 where it was one. */
 int at_parse_double(const char *text, double *value);

@@ -1,0 +1,62 @@
+#include "cli/cli.h"
+
+#include <string.h>
+
+/* A command whose part of the library is not linked is not offered. */
+#pragma weak at_train
+#pragma weak at_evaluate
+#pragma weak at_predict_file
+#pragma weak at_predict_texts
+#pragma weak at_info
+#pragma weak at_check
+#pragma weak at_fetch
+
+static const at_command COMMANDS[] = {
+    {"train", AT_CMD_TRAIN, "fine-tune a pre-trained model on labelled examples",
+     "--model FOLDER --train FILE [--eval FILE] [--test FILE] --output FOLDER",
+     "Reads a pre-trained model and labelled examples, trains, and writes a model folder that other tools open, with a "
+     "report of how good it is. Interrupted at any point, the same command goes on where it was.",
+     "attune train --model minilm --train train.csv --output runs/sentiment\n"
+     "attune train --config run.yaml --lr 5e-5 --output runs/again\n"
+     "attune train --model minilm --train train.csv --output runs/plan --dry-run\n",
+     "train", at_train},
+    {"eval", AT_CMD_EVAL, "judge a finished model on labelled examples",
+     "--model FOLDER [--data] FILE [--output FOLDER]",
+     "Prints the metrics with 95% intervals, the confusion matrix and the most confident mistakes with their lines; with "
+     "--output writes them, and the predictions, to files.",
+     "attune eval --model runs/sentiment test.csv\n"
+     "attune eval --model runs/sentiment test.csv --output runs/test --min-score 0.8\n",
+     "data", at_evaluate},
+    {"predict", AT_CMD_PREDICT, "answer for new texts",
+     "--model FOLDER TEXT...\n--model FOLDER --input FILE [--output FILE]\n--model FOLDER < LINES",
+     "Texts are arguments, a file, or standard input line by line, each answered as it comes. A file's columns and order are "
+     "kept; label, score and every probability are added.",
+     "attune predict --model runs/sentiment \"The parcel came late, but it came.\"\n"
+     "attune predict --model runs/sentiment --input new.csv --output answers.csv\n"
+     "tail -f log | attune predict --model runs/sentiment --format jsonl\n",
+     "*", at_predict_file},
+    {"info", AT_CMD_INFO, "say what a model folder is", "[--model] FOLDER",
+     "Family, sizes, parameters, head, labels, the longest input and which file said so, memory to train and to run.",
+     "attune info runs/sentiment\n", "model", at_info},
+    {"check", AT_CMD_CHECK, "look for trouble in data before training on it", "[--train] FILE [--eval FILE] [--test FILE] [--model FOLDER]",
+     "Empty and duplicate texts, the same text with two labels, texts in both splits, labels missing from a split, imbalance, "
+     "texts longer than the model reads, encoding trouble; each with file and line.",
+     "attune check train.csv --test test.csv --model minilm\n", "train eval test", at_check},
+    {"fetch", AT_CMD_FETCH, "bring a model into the local cache", "[--model] NAME [--revision NAME] [--archive FILE]",
+     "Downloads a model from the hub (or takes it from an archive) into the ordinary Hugging Face cache. This is the only command "
+     "that uses the network.",
+     "attune fetch sentence-transformers/all-MiniLM-L6-v2\n", "model", at_fetch},
+};
+
+const at_command *at_commands(int *n) {
+    *n = (int)(sizeof COMMANDS / sizeof *COMMANDS);
+    return COMMANDS;
+}
+
+const at_command *at_command_find(const char *name) {
+    int n;
+    const at_command *commands = at_commands(&n);
+    for (int i = 0; i < n; i++)
+        if (!strcmp(commands[i].name, name)) return &commands[i];
+    return NULL;
+}

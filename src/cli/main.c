@@ -1,0 +1,110 @@
+#include "cli/cli.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#pragma weak at_predict_texts
+
+static int fail(at_status code, const char *text) {
+    fprintf(stderr, "error: %s\n", text);
+    return (int)code;
+}
+
+/* The command line again, quoted for a shell, so that it can be typed or pasted. */
+static void print_command_line(FILE *to, int argc, char **argv) {
+    fprintf(to, "  attune");
+    for (int i = 1; i < argc; i++) {
+        int plain = argv[i][0] && !argv[i][strspn(argv[i], "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-./=:,+@%")];
+        fputc(' ', to);
+        if (!plain) fputc('\'', to);
+        for (const char *p = argv[i]; *p; p++) {
+            if (*p == '\'') fputs("'\\''", to);
+            else fputc(*p, to);
+        }
+        if (!plain) fputc('\'', to);
+    }
+    fputc('\n', to);
+}
+
+static at_status call(const at_command *command, const at_arguments *a, const at_listener *listener, at_error *err) {
+    if (a->n_texts) return at_predict_texts(a->options, a->texts, a->n_texts, listener, err);
+    return command->call(a->options, listener, err);
+}
+
+static int run_command(const at_command *command, int argc, char **argv) {
+    at_error err = {AT_OK, ""};
+    at_arguments a;
+    at_status st = at_arguments_parse(command, argc - 2, argv + 2, &a, &err);
+    if (st) return fail(st, err.text);
+    if (a.help) return at_help_command(command, stdout), 0;
+    if (!command->call) {
+        at_arguments_free(&a);
+        return fail(AT_BUG, "this build of attune was linked without that command");
+    }
+    at_signals_install(command->bit == AT_CMD_TRAIN);
+    at_show *show = at_show_open(a.options, command->bit);
+    st = show ? call(command, &a, at_show_listener(show), &err) : AT_NO_MEMORY;
+    if (st == AT_STOPPED && command->bit != AT_CMD_TRAIN) {
+        st = AT_ABORTED; /* nothing was saved that could go on */
+        snprintf(err.text, sizeof err.text, "stopped");
+    }
+    if (show) at_show_close(show, st, &err);
+    if (st == AT_STOPPED) {
+        fprintf(stderr, "stopped and saved; this goes on from there:\n");
+        print_command_line(stderr, argc, argv);
+    }
+    at_arguments_free(&a);
+    return (int)st;
+}
+
+static int unknown_command(const char *word) {
+    const char *names[16];
+    int n, n_names = 0;
+    const at_command *commands = at_commands(&n);
+    for (int i = 0; i < n && n_names < 14; i++) names[n_names++] = commands[i].name;
+    names[n_names++] = "help";
+    names[n_names++] = "version";
+    const char *near = at_nearest(word, names, n_names);
+    fprintf(stderr, "error: unknown command '%.100s'.", word);
+    if (near) fprintf(stderr, " Did you mean '%s'?\n", near);
+    else fprintf(stderr, " `attune help` lists them all\n");
+    return AT_USAGE;
+}
+
+static int help(const char *topic) {
+    if (!topic) return at_help_overview(stdout), 0;
+    const at_command *command = at_command_find(topic);
+    if (!command) return unknown_command(topic);
+    at_help_command(command, stdout);
+    return 0;
+}
+
+static int is(const char *word, const char *a, const char *b) { return !strcmp(word, a) || !strcmp(word, b); }
+
+static int dispatch(int argc, char **argv) {
+    const char *word = argc > 1 ? argv[1] : NULL, *after = argc > 2 ? argv[2] : NULL;
+    at_error err;
+    if (!word) {
+        at_help_overview(stderr);
+        return AT_USAGE;
+    }
+    const at_command *command = at_command_find(word);
+    if (command) return run_command(command, argc, argv);
+    if (is(word, "help", "--help") || is(word, "-h", "-?")) return help(after);
+    if (is(word, "version", "--version") || is(word, "-V", "-v")) return printf("attune %s\n", at_version()), 0;
+    if (!strcmp(word, "manual")) return at_manual_print(stdout), 0;
+    if (!strcmp(word, "completions")) {
+        at_status st = at_completions_print(after, stdout, &err);
+        return st ? fail(st, err.text) : 0;
+    }
+    if (word[0] == '-') return fail(AT_USAGE, "the command comes first: attune COMMAND [options]; `attune help` lists them");
+    return unknown_command(word);
+}
+
+int main(int argc, char **argv) {
+    int code = dispatch(argc, argv);
+    /* Output that did not arrive is a failure, unless its reader went away. */
+    if ((fflush(stdout) || ferror(stdout)) && !code && errno != EPIPE) code = fail(AT_DISK, "cannot write to standard output");
+    return code;
+}
