@@ -1,10 +1,11 @@
 /* Tables: rows of named text columns from CSV, TSV, JSONL or fastText lines, each row with the line it came from.
  *
  * CSV is RFC 4180: quotes, doubled quotes, newlines in quotes, CRLF or LF, a UTF-8 BOM; the delimiter of .csv is comma, or semicolon or tab where
- * the header line has more of those. TSV: quoting as in CSV where a field begins with a quote and the file parses so, else none: `quoting`.
+ * the header line has more of those. TSV: quoting as in CSV where a field begins with a quote, the whole file parses so, and no row of a table
+ * that is regular without quoting would be swallowed by it; else quotes are text: `quoting`. Empty lines are skipped (not in LINES).
  * JSONL: one object a line; strings as they are, numbers and booleans as their JSON text; null or missing: an empty, absent cell; arrays and
  * objects as their JSON text. fastText: "__label__x text" (several labels joined by a space): columns label, text.
- * Limits: field 1 MiB, line of JSONL 16 MiB. Invalid UTF-8, NUL bytes, ragged rows, an open quote: AT_BAD_DATA "file:line: ...". */
+ * Limits: file 4 GiB, field 1 MiB, line of JSONL 16 MiB, 1,024 columns. No rows, two columns of one name, UTF-16, invalid UTF-8, NUL bytes, ragged rows, an open quote: AT_BAD_DATA "file:line: ...". */
 #ifndef AT_IO_TABLE_H
 #define AT_IO_TABLE_H
 
@@ -21,7 +22,8 @@ typedef struct at_table {
     at_arena arena;
     const char *path;         /* as the user gave it */
     at_table_format format;
-    char delimiter;
+    char delimiter;           /* CSV, TSV */
+    int quoting;              /* CSV, TSV: quotes were syntax */
     const char **column;      /* [n_columns] names */
     int n_columns;
     int has_header;
