@@ -1,0 +1,8 @@
+/* The kernels for any processor. */
+#include "backend/tables.h"
+
+#include "backend/vec_portable.h"
+
+#include "backend/kernels.inc"
+
+const at_backend at_cpu_portable = AT_KERNELS("portable", 128);
