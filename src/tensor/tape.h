@@ -2,9 +2,11 @@
  * needs a gradient, pushes a node that knows its backward. Backward walks the nodes in reverse.
  *
  * Memory. Activations and what ops save come from the step arena `arena`. Gradients of activations come
- * from `pool`, by size, and go back to it when the backward of the op that made the activation has run. Both arenas may be
- * measuring ones (base/arena.h): then `dry` is set, ops do all but call kernels, and the arenas' peaks say what the real run
- * takes. Every shape is checked in the same place, so a dry run finds every error before step 1.
+ * from `pool`, by size, and go back to it when the backward of the op that made the activation has run. What kernels need
+ * for the time of a call comes from `scratch`. These three may be measuring arenas (base/arena.h): then `dry` is set, ops do
+ * all but touch numbers, and the arenas' peaks say what the real run takes. Tensors and nodes themselves (some hundred bytes
+ * an op) lie in `objects`, which is always real memory. Every shape is checked in the same place, so a dry run finds every
+ * error before step 1.
  *
  * Errors stick: after the first one every op returns NULL at once, at_tape_status says what happened. */
 #ifndef AT_TENSOR_TAPE_H
@@ -46,17 +48,28 @@ typedef struct at_table_gradient {
 typedef struct at_gradients {
     at_real *dense;              /* [params->n_gradient] */
     at_table_gradient *tables;   /* [params->n_tables] */
+    int n_tables;
+    size_t n_dense;
 } at_gradients;
+
+/* The gradients of the weights that are trainable now, cleared, for steps of at most `rows` tokens a lane. `arena` must not be
+ * a measuring one; for a dry run at_gradients_plan makes the same without the memory of the numbers. */
+at_status at_gradients_make(at_gradients *g, at_arena *arena, const at_params *p, int rows, at_error *err);
+at_status at_gradients_plan(at_gradients *g, at_arena *arena, const at_params *p, at_error *err);
+size_t at_gradients_bytes(const at_params *p, int rows);
+void at_gradients_clear(at_gradients *g);
+/* The row of a table's gradient to add to; a row not yet touched starts at zero. NULL where more than cap rows were touched. */
+at_real *at_table_gradient_row(at_table_gradient *table, int32_t row);
 
 struct at_tape {
     const at_backend *backend;
     at_params *params;
     at_gradients *gradients;     /* NULL: nothing is recorded, nothing needs a gradient (prediction) */
-    at_arena *arena, *pool, *scratch;
+    at_arena *arena, *pool, *scratch, *objects;
     int training;                /* dropout acts */
     int dry;
     uint64_t seed, step;         /* of the random keys */
-    int site;                    /* next dropout site: counted by at_tape_site, restarts at 0 with the forward */
+    int site;                    /* next dropout site: counted by at_tape_dropout_key, restarts at 0 with the forward */
     at_node *last;
     struct at_free_gradient *free_list;
     at_status status;
@@ -73,11 +86,16 @@ at_tensor *at_tape_fail(at_tape *tape, at_status code, const char *fmt, ...) AT_
 at_tensor *at_tape_tensor(at_tape *tape, at_space space, int rows, int cols);
 at_tensor *at_tape_constant(at_tape *tape, at_space space, int rows, int cols, at_real *data); /* borrows data */
 void *at_tape_save(at_tape *tape, size_t count, size_t size);
+at_real *at_tape_scratch(at_tape *tape, size_t count); /* the caller rewinds tape->scratch to its own mark */
 at_node *at_tape_push(at_tape *tape, size_t size, at_tensor *y, void (*backward)(at_tape *, at_node *));
 uint64_t at_tape_dropout_key(at_tape *tape);
 int at_tape_records(const at_tape *tape, const at_tensor *x);      /* x needs a gradient and the tape keeps any */
 int at_weight_records(const at_tape *tape, const at_weight *w);    /* w is trainable and the tape keeps any */
 at_real *at_tape_weight_gradient(at_tape *tape, const at_weight *w); /* dense, of this lane; NULL if frozen */
+
+/* x takes over y's numbers (same shape) and the arena is rewound to `mark`, where y records nothing: a frozen prefix and a
+ * prediction keep one activation. Returns x then, else y. */
+at_tensor *at_tape_keep(at_tape *tape, at_mark mark, at_tensor *x, at_tensor *y);
 
 /* For backwards: x->grad to be written, taken from the pool at the first call; *accumulate is 0 then and 1 later. */
 at_real *at_tape_gradient(at_tape *tape, at_tensor *x, int *accumulate);

@@ -1,0 +1,79 @@
+/* y[r] = token[ids[r]] + position[positions[r]] + type[types[r]]
+ * dtoken[ids[r]] += dy[r], and so for the other two: by touched rows, in the order of the rows. */
+#include "op/shape.h"
+
+typedef struct embed_node {
+    at_node node;
+    const at_batch *batch;
+    at_weight *table[3]; /* token, position, type */
+} embed_node;
+
+static int32_t index_of(const at_batch *b, int table, int row) {
+    if (table == 0) return b->ids[row];
+    if (table == 1) return b->positions[row];
+    return b->types ? b->types[row] : 0;
+}
+
+static int check_tables(at_tape *t, at_weight *const *table) {
+    static const char *const what[3] = {"token", "position", "type"};
+    if (!table[0]) at_tape_fail(t, AT_BUG, "embed: no token table");
+    for (int i = 0; i < 3 && table[0]; i++)
+        if (table[i] && (table[i]->kind != AT_WEIGHT_TABLE || table[i]->in != table[0]->in))
+            at_tape_fail(t, AT_BUG, "embed: the %s table is [%d, %d], the token table [%d, %d]", what[i], table[i]->out,
+                         table[i]->in, table[0]->out, table[0]->in);
+    return !t->status;
+}
+
+static int check_indices(at_tape *t, const at_batch *b, at_weight *const *table) {
+    static const char *const what[3] = {"token id", "position", "token type"};
+    for (int i = 0; i < 3; i++)
+        for (int r = 0; table[i] && r < b->rows; r++) {
+            int32_t index = index_of(b, i, r);
+            if (index < 0 || index >= table[i]->out) {
+                at_tape_fail(t, AT_BAD_MODEL, "%s %d is beyond the model's %d (%s)", what[i], index, table[i]->out,
+                             table[i]->name);
+                return 0;
+            }
+        }
+    return 1;
+}
+
+static void embed_backward(at_tape *t, at_node *node) {
+    embed_node *e = (embed_node *)node;
+    size_t cols = (size_t)node->y->cols;
+    for (int i = 0; i < 3 && !t->dry; i++) {
+        if (!at_weight_records(t, e->table[i])) continue;
+        at_table_gradient *gradient = &t->gradients->tables[e->table[i]->gradient];
+        for (int r = 0; r < e->batch->rows; r++) {
+            at_real *into = at_table_gradient_row(gradient, index_of(e->batch, i, r));
+            if (!into) {
+                at_tape_fail(t, AT_BUG, "more than %d rows of %s in one step", gradient->cap, e->table[i]->name);
+                return;
+            }
+            const at_real *dy = node->y->grad + (size_t)r * cols;
+            for (size_t c = 0; c < cols; c++) into[c] += dy[c];
+        }
+    }
+}
+
+at_tensor *at_op_embed(at_tape *t, const at_batch *b, at_weight *token, at_weight *position, at_weight *type) {
+    at_weight *table[3] = {token, position, type};
+    if (t->status || !check_tables(t, table) || !check_indices(t, b, table)) return NULL;
+    at_tensor *y = at_tape_tensor(t, AT_SPACE_TOKENS, b->rows, token->in);
+    if (!y) return NULL;
+    size_t cols = (size_t)token->in;
+    for (int r = 0; r < b->rows && !t->dry; r++) {
+        at_real *out = y->data + (size_t)r * cols;
+        for (int i = 0; i < 3; i++) {
+            if (!table[i]) continue;
+            const at_real *row = at_weight_values(t->params, table[i]) + (size_t)index_of(b, i, r) * cols;
+            for (size_t c = 0; c < cols; c++) out[c] = i ? out[c] + row[c] : row[c];
+        }
+    }
+    if (!at_weight_records(t, token) && !at_weight_records(t, position) && !at_weight_records(t, type)) return y;
+    embed_node *e = (embed_node *)at_tape_push(t, sizeof *e, y, embed_backward);
+    if (!e) return NULL;
+    e->batch = b;
+    for (int i = 0; i < 3; i++) e->table[i] = table[i];
+    return y;
+}
