@@ -19,6 +19,7 @@ typedef struct at_arch {
     double norm_epsilon;
     at_position_kind position;
     int causal;
+    double attention_scale;   /* of the scores: 1 / sqrt(head_dim) in most models */
     double hidden_dropout, attention_dropout, classifier_dropout; /* classifier: hidden_dropout where the config has none */
     double initializer_range;
     int pad_id;

@@ -1,0 +1,118 @@
+#include "model/folder.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "base/file.h"
+
+static const char *text_of(const json_t *object, const char *key) {
+    const char *text = json_string_value(json_object_get(object, key));
+    return text ? text : "";
+}
+
+/* id2label as a list, or NULL where the config names no labels. */
+static at_status read_labels(const json_t *config, const char *path, int n, at_arena *arena, at_labels *labels,
+                             at_error *err) {
+    const json_t *names = json_object_get(config, "id2label");
+    if (names && json_object_size(names) != (size_t)n)
+        return at_fail(err, AT_BAD_MODEL, "%s: 'id2label' names %zu labels, the classifier has %d outputs", path,
+                       json_object_size(names), n);
+    labels->n = n;
+    labels->name = AT_NEW_ARRAY(arena, const char *, n);
+    for (int i = 0; labels->name && i < n; i++) {
+        char key[16];
+        snprintf(key, sizeof key, "%d", i);
+        const char *name = json_string_value(json_object_get(names, key));
+        if (names && !name) return at_fail(err, AT_BAD_MODEL, "%s: 'id2label' has no name for '%s'", path, key);
+        labels->name[i] = name ? at_strdup(arena, name) : at_format(arena, "LABEL_%d", i);
+        if (!labels->name[i]) labels->name = NULL;
+    }
+    return labels->name ? AT_OK : at_fail_memory(err, (size_t)n * 16);
+}
+
+static at_status read_rest(const json_t *config, const char *folder, at_arena *arena, at_folder_head *head, at_error *err) {
+    const char *problem = json_string_value(json_object_get(config, "problem_type"));
+    head->problem_type = problem ? at_strdup(arena, problem) : NULL;
+    const char *path = at_path_join(arena, folder, "config.json");
+    return path ? read_labels(config, path, head->n_out, arena, &head->labels, err) : at_fail_memory(err, 0);
+}
+
+/* Rows of a classifier [n, hidden], 0 where the tensor is none. */
+static int outputs(const at_stored_tensor *t, int hidden) {
+    int fits = t && t->n_dims == 2 && t->shape[1] == hidden && t->shape[0] > 0 && t->shape[0] <= 1000000;
+    return fits ? (int)t->shape[0] : 0;
+}
+
+static int find_classifier(const json_t *config, const at_names *names, const at_arch *arch, const at_safetensors *file) {
+    const char *class = json_string_value(json_array_get(json_object_get(config, "architectures"), 0));
+    if (class && strcmp(class, names->classifier_class)) return 0;
+    if (!at_names_lookup(names, file, names->pooler) || !at_safetensors_find(file, names->classifier_bias)) return 0;
+    return outputs(at_safetensors_find(file, names->classifier), arch->hidden);
+}
+
+/* A JSON file of a module folder, or NULL: a folder that is not as expected is a body alone, not an error. */
+static json_t *load_quietly(at_arena *arena, const char *folder, const char *sub, const char *name) {
+    json_t *root = NULL;
+    const char *path = at_path_join(arena, sub ? at_path_join(arena, folder, sub) : folder, name);
+    if (path && at_file_exists(path)) at_json_load(path, AT_JSON_CONFIG_BYTES, AT_BAD_MODEL, &root, NULL);
+    return root;
+}
+
+static int ends_with(const char *text, const char *end) {
+    size_t n = strlen(text), m = strlen(end);
+    return n >= m && !strcmp(text + n - m, end);
+}
+
+static int is_mean(json_t *pooling) {
+    const json_t *mode = json_object_get(pooling, "pooling_mode");
+    if (mode) return !strcmp(text_of(pooling, "pooling_mode"), "mean");
+    const char *key;
+    json_t *value;
+    json_object_foreach(pooling, key, value) {
+        int wanted = !strcmp(key, "pooling_mode_mean_tokens");
+        if (!strncmp(key, "pooling_mode_", 13) && json_is_true(value) != wanted) return 0;
+    }
+    return json_is_true(json_object_get(pooling, "pooling_mode_mean_tokens"));
+}
+
+/* modules.json is Transformer, mean Pooling, Dense; returns the Dense's folder or NULL. */
+static const char *dense_folder(const char *folder, const json_t *modules, at_arena *arena) {
+    static const char *const kinds[3] = {".Transformer", ".Pooling", ".Dense"};
+    const char *sub[3];
+    if (json_array_size(modules) != 3) return NULL;
+    for (size_t i = 0; i < 3; i++) {
+        const json_t *module = json_array_get(modules, i);
+        sub[i] = text_of(module, "path");
+        if (!ends_with(text_of(module, "type"), kinds[i])) return NULL;
+        if (i ? !at_name_is_safe(sub[i]) : *sub[i] != '\0') return NULL;
+    }
+    json_t *pooling = load_quietly(arena, folder, sub[1], "config.json");
+    json_t *dense = load_quietly(arena, folder, sub[2], "config.json");
+    int fits = is_mean(pooling) && ends_with(text_of(dense, "activation_function"), ".Identity");
+    const char *found = fits ? at_path_join(arena, folder, sub[2]) : NULL;
+    json_decref(pooling);
+    json_decref(dense);
+    return found;
+}
+
+static at_status find_modules(const char *folder, const json_t *config, const at_arch *arch, at_arena *arena,
+                              at_folder_head *head, at_error *err) {
+    json_t *modules = load_quietly(arena, folder, NULL, "modules.json");
+    const char *dense = dense_folder(folder, modules, arena);
+    json_decref(modules);
+    if (!dense || !json_object_get(config, "id2label")) return AT_OK;
+    AT_TRY(at_safetensors_open_folder(dense, &head->dense, err));
+    head->n_out = outputs(at_safetensors_find(head->dense, "linear.weight"), arch->hidden);
+    if (!head->n_out || !at_safetensors_find(head->dense, "linear.bias"))
+        return at_fail(err, AT_BAD_MODEL, "%s: no linear.weight of [labels, %d] with linear.bias", dense, arch->hidden);
+    head->kind = AT_HEAD_MEAN;
+    return AT_OK;
+}
+
+at_status at_folder_find_head(const char *folder, const json_t *config, const at_names *names, const at_arch *arch,
+                              const at_safetensors *file, at_arena *arena, at_folder_head *head, at_error *err) {
+    *head = (at_folder_head){.n_out = find_classifier(config, names, arch, file)};
+    if (head->n_out) head->kind = AT_HEAD_POOLER;
+    else AT_TRY(find_modules(folder, config, arch, arena, head, err));
+    return head->kind == AT_HEAD_NONE ? AT_OK : read_rest(config, folder, arena, head, err);
+}

@@ -1,0 +1,20 @@
+/* What a model folder holds beside the body: its head, if one was trained, and how that is laid out. Private to src/model. */
+#ifndef AT_MODEL_FOLDER_H
+#define AT_MODEL_FOLDER_H
+
+#include "model/names.h"
+
+typedef struct at_folder_head {
+    at_head_kind kind;      /* AT_HEAD_NONE: the folder has no finished head */
+    int n_out;
+    at_labels labels;       /* LABEL_0.. where the config names none, as transformers does */
+    const char *problem_type;
+    at_safetensors *dense;  /* mean: the file of the Dense module, else NULL; the caller closes it */
+} at_folder_head;
+
+/* Looks for a finished head: BertForSequenceClassification with its classifier in `file`, or modules.json with a Transformer, a mean
+ * Pooling and a linear Dense whose outputs config.json names. Anything else is a body alone. */
+at_status at_folder_find_head(const char *folder, const json_t *config, const at_names *names, const at_arch *arch,
+                              const at_safetensors *file, at_arena *arena, at_folder_head *head, at_error *err);
+
+#endif

@@ -1,0 +1,207 @@
+/* Opening a model folder: config.json -> arch -> declared weights -> their tensors in the files, shapes checked -> memory ->
+ * every tensor read into its packed home. Shapes come before memory, so that a config with absurd sizes costs nothing. */
+#include "model/model.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/file.h"
+#include "base/str.h"
+#include "model/folder.h"
+
+/* Where a weight comes from; tensor NULL: it is new. */
+typedef struct source {
+    const at_safetensors *file;
+    const at_stored_tensor *tensor;
+} source;
+
+typedef struct opening {
+    at_model *model;
+    const at_model_options *options;
+    const at_names *names;
+    at_safetensors *file;
+    at_folder_head found; /* the folder's own head */
+    source *sources;      /* [params.n] */
+    at_status *status;    /* [params.n] of reading */
+    at_error *err;
+} opening;
+
+static at_status read_config(at_model *m, const char *folder, at_error *err) {
+    m->folder = at_strdup(&m->arena, folder);
+    const char *path = at_path_join(&m->arena, folder, "config.json");
+    if (!m->folder || !path) return at_fail_memory(err, strlen(folder));
+    if (!at_is_folder(folder)) return at_fail(err, AT_BAD_MODEL, "%s: no such model folder", folder);
+    if (!at_file_exists(path))
+        return at_fail(err, AT_BAD_MODEL, "%s: not a model folder: it has no config.json", folder);
+    AT_TRY(at_json_load(path, AT_JSON_CONFIG_BYTES, AT_BAD_MODEL, &m->config, err));
+    return at_arch_read(m->config, path, &m->arena, &m->arch, err);
+}
+
+static void choose_head(opening *o) {
+    const at_model_options *want = o->options;
+    at_head *head = &o->model->head;
+    const at_folder_head *found = &o->found;
+    int asks = want->head != AT_HEAD_NONE;
+    head->kind = asks ? want->head : found->kind;
+    int same = found->kind != AT_HEAD_NONE && found->kind == head->kind && (want->n_out == 0 || want->n_out == found->n_out);
+    o->model->trained_head = same && (want->keep_head || !asks);
+    head->n_out = o->model->trained_head ? found->n_out : want->n_out;
+    if (!o->model->trained_head) return;
+    o->model->labels = found->labels;
+    o->model->problem_type = found->problem_type;
+}
+
+static at_status check_head(const opening *o) {
+    const at_head *head = &o->model->head;
+    if (head->kind == AT_HEAD_NONE || head->n_out > 0) return AT_OK;
+    return at_fail(o->err, AT_USAGE, "%s: a new head needs the number of its outputs", o->model->folder);
+}
+
+/* "[384, 1536]" */
+static const char *shape_text(at_arena *arena, const int64_t *shape, int n_dims) {
+    at_str s = {.arena = arena};
+    for (int i = 0; i < n_dims; i++) at_str_addf(&s, "%s%lld", i ? ", " : "[", (long long)shape[i]);
+    at_str_add(&s, n_dims ? "]" : "a scalar");
+    return s.text ? s.text : "?";
+}
+
+static at_status check_shape(const opening *o, const at_weight *w, const source *from) {
+    const at_stored_tensor *t = from->tensor;
+    int64_t want[2] = {w->out, w->in};
+    int n_dims = w->kind == AT_WEIGHT_VECTOR ? 1 : 2;
+    int fits = t->n_dims == n_dims && t->shape[0] == want[0] && (n_dims == 1 || t->shape[1] == want[1]);
+    if (fits) return AT_OK;
+    at_arena *arena = &o->model->arena;
+    return at_fail(o->err, AT_BAD_MODEL, "%s: tensor %s is %s, but config.json asks for %s",
+                   at_safetensors_path(from->file, t), t->name, shape_text(arena, t->shape, t->n_dims),
+                   shape_text(arena, want, n_dims));
+}
+
+static source find_source(const opening *o, const at_weight *w) {
+    const at_head *h = &o->model->head;
+    source from = {o->file, NULL};
+    int is_classifier = w == h->classifier || w == h->classifier_bias;
+    if (is_classifier && !o->model->trained_head) return from;
+    if (is_classifier && o->found.dense) {
+        from.file = o->found.dense;
+        from.tensor = at_safetensors_find(from.file, w == h->classifier ? "linear.weight" : "linear.bias");
+        return from;
+    }
+    from.tensor = at_names_lookup(o->names, o->file, w->name);
+    return from;
+}
+
+static at_status find_sources(opening *o) {
+    at_model *m = o->model;
+    o->sources = AT_NEW_ARRAY(&m->arena, source, m->params.n);
+    o->status = AT_NEW_ARRAY(&m->arena, at_status, m->params.n);
+    if (!o->sources || !o->status) return at_fail_memory(o->err, (size_t)m->params.n * sizeof(source));
+    for (int i = 0; i < m->params.n; i++) {
+        const at_weight *w = &m->params.weights[i];
+        o->sources[i] = find_source(o, w);
+        if (o->sources[i].tensor) AT_TRY(check_shape(o, w, &o->sources[i]));
+        else if (!w->is_head)
+            return at_fail(o->err, AT_BAD_MODEL, "%s: the weights have no tensor %s, which config.json (%s) asks for", m->folder,
+                           w->name, m->arch.family);
+    }
+    return AT_OK;
+}
+
+/* A packed weight is read in the file's layout first; where the home has that layout, it is read straight into it. */
+static at_status read_weight(const opening *o, int i, at_error *err) {
+    at_params *p = &o->model->params;
+    const at_weight *w = &p->weights[i];
+    const source *from = &o->sources[i];
+#ifndef AT_DOUBLE
+    if (w->kind != AT_WEIGHT_LINEAR)
+        return at_safetensors_read_f32(from->file, from->tensor, at_weight_values(p, w), 0, err);
+#endif
+    at_arena scratch = {0};
+    float *values = at_alloc_raw(&scratch, (size_t)w->out * (size_t)w->in, sizeof(float));
+    at_status st = values ? at_safetensors_read_f32(from->file, from->tensor, values, 0, err)
+                          : at_fail_memory(err, (size_t)w->out * (size_t)w->in * sizeof(float));
+    if (!st) at_weight_put(p, w, values);
+    at_arena_free(&scratch);
+    return st;
+}
+
+static void read_task(void *context, int i) {
+    opening *o = context;
+    if (o->sources[i].tensor) o->status[i] = read_weight(o, i, NULL);
+}
+
+static at_status read_weights(opening *o) {
+    at_model *m = o->model;
+    AT_TRY(at_params_allocate(&m->params, o->err));
+    at_pool_run(o->options->pool, read_task, o, m->params.n);
+    for (int i = 0; i < m->params.n; i++) {
+        at_weight *w = &m->params.weights[i];
+        if (o->status[i]) AT_TRY(read_weight(o, i, o->err)); /* once more, for the sentence */
+        if (o->sources[i].tensor) continue;
+        if (w->kind == AT_WEIGHT_VECTOR) at_weight_fill(&m->params, w, 0);
+        else at_weight_init_normal(&m->params, w, m->arch.initializer_range, o->options->seed);
+    }
+    return AT_OK;
+}
+
+static int is_used(const opening *o, const at_stored_tensor *t) {
+    for (int i = 0; i < o->model->params.n; i++)
+        if (o->sources[i].tensor == t) return 1;
+    return 0;
+}
+
+static at_status report(opening *o) {
+    at_model *m = o->model;
+    at_load_report *r = &m->report;
+    int n_file = at_safetensors_count(o->file), n = m->params.n;
+    r->used = AT_NEW_ARRAY(&m->arena, const char *, n);
+    r->fresh = AT_NEW_ARRAY(&m->arena, const char *, n);
+    r->dropped = AT_NEW_ARRAY(&m->arena, const char *, n_file);
+    if (!r->used || !r->fresh || !r->dropped) return at_fail_memory(o->err, (size_t)(n + n_file) * sizeof(char *));
+    for (int i = 0; i < n; i++) {
+        if (!o->sources[i].tensor) r->fresh[r->n_fresh++] = m->params.weights[i].name;
+        else if (!(r->used[r->n_used++] = at_strdup(&m->arena, o->sources[i].tensor->name))) return at_fail_memory(o->err, 0);
+    }
+    for (int i = 0; i < n_file; i++) {
+        const at_stored_tensor *t = at_safetensors_at(o->file, i);
+        if (at_names_is_buffer(o->names, t->name) || is_used(o, t)) continue;
+        if (!(r->dropped[r->n_dropped++] = at_strdup(&m->arena, t->name))) return at_fail_memory(o->err, 0);
+    }
+    return AT_OK;
+}
+
+static at_status open_all(opening *o, const char *folder) {
+    at_model *m = o->model;
+    AT_TRY(read_config(m, folder, o->err));
+    o->names = at_names_find(m->arch.family);
+    if (!o->names) return at_fail(o->err, AT_BUG, "no name table for %s", m->arch.family);
+    AT_TRY(at_safetensors_open_folder(folder, &o->file, o->err));
+    AT_TRY(at_folder_find_head(folder, m->config, o->names, &m->arch, o->file, &m->arena, &o->found, o->err));
+    choose_head(o);
+    AT_TRY(check_head(o));
+    AT_TRY(at_names_declare(o->names, m, o->err));
+    AT_TRY(find_sources(o));
+    AT_TRY(read_weights(o));
+    return report(o);
+}
+
+at_status at_model_open(const char *folder, const at_model_options *options, at_model **model, at_error *err) {
+    *model = NULL;
+    at_model *m = calloc(1, sizeof *m);
+    if (!m) return at_fail_memory(err, sizeof *m);
+    opening o = {.model = m, .options = options, .err = err};
+    at_status st = open_all(&o, folder);
+    at_safetensors_close(o.file);
+    at_safetensors_close(o.found.dense);
+    if (st) at_model_close(m);
+    else *model = m;
+    return st;
+}
+
+void at_model_close(at_model *model) {
+    if (!model) return;
+    at_params_free(&model->params);
+    json_decref(model->config);
+    at_arena_free(&model->arena);
+    free(model);
+}

@@ -1,0 +1,208 @@
+/* Saving a model folder that other tools open.
+ *
+ *   pooler: BertForSequenceClassification: model.safetensors with bert.* and classifier.*, config.json
+ *   mean:   sentence-transformers: BertModel in the root, modules.json = Transformer, 1_Pooling (mean), 2_Dense (the logits);
+ *           our labels stand in config.json, from which at_model_open knows the head again
+ *   none:   BertModel
+ *
+ * Each file is written whole and atomically; config.json comes last, so a folder without it is an unfinished one. */
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "base/file.h"
+#include "model/names.h"
+
+/* Made by tokenizers of every family; what is not there is not copied. */
+static const char *const TOKENIZER_FILES[] = {"tokenizer.json", "tokenizer_config.json", "special_tokens_map.json",
+                                              "added_tokens.json", "vocab.txt", "vocab.json", "merges.txt", NULL};
+
+typedef struct saving {
+    const at_model *model;
+    const at_names *names;
+    const at_labels *labels;
+    const char *folder;
+    at_arena arena;
+    at_error *err;
+} saving;
+
+/* A file of safetensors being written: which weights, under which names. */
+typedef struct weights_out {
+    const at_model *model;
+    const at_weight **weight;
+    at_tensor_out *tensor;
+    int n;
+} weights_out;
+
+static at_status fill(void *context, int i, void *bytes, at_error *err) {
+    (void)err;
+    const weights_out *out = context;
+    at_weight_get(&out->model->params, out->weight[i], bytes);
+    return AT_OK;
+}
+
+static at_status add_tensor(saving *s, weights_out *out, const at_weight *w, const char *name) {
+    if (!name) return at_fail_memory(s->err, AT_WEIGHT_NAME_BYTES);
+    at_tensor_out *t = &out->tensor[out->n];
+    *t = (at_tensor_out){.name = name, .dtype = AT_F32, .n_dims = w->kind == AT_WEIGHT_VECTOR ? 1 : 2, .shape = {w->out, w->in}};
+    out->weight[out->n++] = w;
+    return AT_OK;
+}
+
+static at_status begin_weights(saving *s, weights_out *out) {
+    int n = s->model->params.n;
+    *out = (weights_out){.model = s->model, .weight = AT_NEW_ARRAY(&s->arena, const at_weight *, n),
+                         .tensor = AT_NEW_ARRAY(&s->arena, at_tensor_out, n)};
+    return out->weight && out->tensor ? AT_OK : at_fail_memory(s->err, (size_t)n * sizeof(at_tensor_out));
+}
+
+static at_status write_weights(saving *s, weights_out *out, const char *path) {
+    static const char *const metadata[] = {"format", "pt", NULL};
+    if (!path) return at_fail_memory(s->err, strlen(s->folder));
+    return at_safetensors_write(path, out->tensor, out->n, metadata, fill, out, s->err);
+}
+
+/* The root's model.safetensors: everything for the pooler head, the body alone for the others. */
+static at_status save_body(saving *s) {
+    const at_model *m = s->model;
+    int whole = m->head.kind == AT_HEAD_POOLER;
+    weights_out out;
+    AT_TRY(begin_weights(s, &out));
+    for (int i = 0; i < m->params.n; i++) {
+        const at_weight *w = &m->params.weights[i];
+        int is_classifier = w == m->head.classifier || w == m->head.classifier_bias;
+        if (w->is_head && !whole) continue;
+        const char *prefix = whole && !is_classifier ? s->names->prefix : "";
+        AT_TRY(add_tensor(s, &out, w, at_format(&s->arena, "%s%s", prefix, w->name)));
+    }
+    return write_weights(s, &out, at_path_join(&s->arena, s->folder, "model.safetensors"));
+}
+
+/* Owns `root`. */
+static at_status save_json(saving *s, const char *folder, const char *name, json_t *root) {
+    const char *path = at_path_join(&s->arena, folder, name);
+    at_status st = !root || !path ? at_fail_memory(s->err, 0) : at_json_save(path, root, s->err);
+    json_decref(root);
+    return st;
+}
+
+static at_status save_dense(saving *s) {
+    const at_head *h = &s->model->head;
+    const char *folder = at_path_join(&s->arena, s->folder, "2_Dense");
+    if (!folder) return at_fail_memory(s->err, strlen(s->folder));
+    AT_TRY(at_folder_make(folder, s->err));
+    weights_out out;
+    AT_TRY(begin_weights(s, &out));
+    AT_TRY(add_tensor(s, &out, h->classifier, "linear.weight"));
+    AT_TRY(add_tensor(s, &out, h->classifier_bias, "linear.bias"));
+    AT_TRY(write_weights(s, &out, at_path_join(&s->arena, folder, "model.safetensors")));
+    json_t *config = json_pack("{s:i, s:i, s:b, s:s}", "in_features", s->model->arch.hidden, "out_features", h->n_out, "bias", 1,
+                               "activation_function", "torch.nn.modules.linear.Identity");
+    return save_json(s, folder, "config.json", config);
+}
+
+static at_status save_pooling(saving *s) {
+    const char *folder = at_path_join(&s->arena, s->folder, "1_Pooling");
+    if (!folder) return at_fail_memory(s->err, strlen(s->folder));
+    AT_TRY(at_folder_make(folder, s->err));
+    json_t *config = json_pack("{s:i, s:b, s:b, s:b, s:b}", "word_embedding_dimension", s->model->arch.hidden,
+                               "pooling_mode_cls_token", 0, "pooling_mode_mean_tokens", 1, "pooling_mode_max_tokens", 0,
+                               "pooling_mode_mean_sqrt_len_tokens", 0);
+    return save_json(s, folder, "config.json", config);
+}
+
+/* The source's sentence_bert_config.json with its limit on the length, else one with the model's. Our folder has no pooler, and
+ * model_args keeps BertModel from making one. */
+static at_status save_transformer_config(saving *s) {
+    json_t *config = NULL;
+    const char *source = at_path_join(&s->arena, s->model->folder, "sentence_bert_config.json");
+    if (source && at_file_exists(source)) at_json_load(source, AT_JSON_CONFIG_BYTES, AT_BAD_MODEL, &config, NULL);
+    if (!json_is_object(config)) {
+        json_decref(config);
+        config = json_pack("{s:i, s:b}", "max_seq_length", s->model->arch.max_positions, "do_lower_case", 0);
+    }
+    if (config) json_object_set_new(config, "model_args", json_pack("{s:b}", "add_pooling_layer", 0));
+    return save_json(s, s->folder, "sentence_bert_config.json", config);
+}
+
+static json_t *module(int index, const char *path, const char *type) {
+    char name[2] = {(char)('0' + index), '\0'};
+    return json_pack("{s:i, s:s, s:s, s:s+}", "idx", index, "name", name, "path", path, "type", "sentence_transformers.models.",
+                     type);
+}
+
+static at_status save_modules(saving *s) {
+    AT_TRY(save_dense(s));
+    AT_TRY(save_pooling(s));
+    AT_TRY(save_transformer_config(s));
+    AT_TRY(save_json(s, s->folder, "config_sentence_transformers.json",
+                     json_pack("{s:{}, s:{}, s:n, s:n}", "__version__", "prompts", "default_prompt_name", "similarity_fn_name")));
+    json_t *modules = json_pack("[o, o, o]", module(0, "", "Transformer"), module(1, "1_Pooling", "Pooling"),
+                                module(2, "2_Dense", "Dense"));
+    return save_json(s, s->folder, "modules.json", modules);
+}
+
+static at_status copy_tokenizer(saving *s) {
+    struct stat from_folder, to_folder;
+    if (!stat(s->model->folder, &from_folder) && !stat(s->folder, &to_folder) && from_folder.st_ino == to_folder.st_ino &&
+        from_folder.st_dev == to_folder.st_dev)
+        return AT_OK;
+    for (int i = 0; TOKENIZER_FILES[i]; i++) {
+        const char *from = at_path_join(&s->arena, s->model->folder, TOKENIZER_FILES[i]);
+        const char *to = at_path_join(&s->arena, s->folder, TOKENIZER_FILES[i]);
+        if (!from || !to) return at_fail_memory(s->err, strlen(s->folder));
+        if (at_file_exists(from)) AT_TRY(at_file_copy(from, to, s->err));
+    }
+    return AT_OK;
+}
+
+static void set_labels(json_t *config, const at_labels *labels) {
+    json_t *names = json_object(), *ids = json_object();
+    for (int i = 0; i < labels->n; i++) {
+        char id[16];
+        snprintf(id, sizeof id, "%d", i);
+        json_object_set_new(names, id, json_string(labels->name[i]));
+        json_object_set_new(ids, labels->name[i], json_integer(i));
+    }
+    json_object_set_new(config, "id2label", names);
+    json_object_set_new(config, "label2id", ids);
+    json_object_del(config, "num_labels"); /* of old configs; would contradict id2label */
+    json_object_del(config, "_num_labels");
+}
+
+/* Every key of the source that we do not know stays as it is. */
+static at_status save_config(saving *s) {
+    const at_model *m = s->model;
+    json_t *config = json_deep_copy(m->config);
+    if (!config) return at_fail_memory(s->err, 0);
+    const char *class = m->head.kind == AT_HEAD_POOLER ? s->names->classifier_class : s->names->body_class;
+    json_object_set_new(config, "architectures", json_pack("[s]", class));
+    json_object_set_new(config, "model_type", json_string(m->arch.family));
+    static const char *const types[] = {"torch_dtype", "dtype"};
+    for (int i = 0; i < 2; i++)
+        if (json_object_get(config, types[i])) json_object_set_new(config, types[i], json_string("float32"));
+    if (m->head.kind != AT_HEAD_NONE && s->labels) set_labels(config, s->labels);
+    if (m->problem_type) json_object_set_new(config, "problem_type", json_string(m->problem_type));
+    return save_json(s, s->folder, "config.json", config);
+}
+
+static at_status save_all(saving *s) {
+    const at_head *h = &s->model->head;
+    if (!s->names) return at_fail(s->err, AT_BUG, "no name table for %s", s->model->arch.family);
+    if (h->kind != AT_HEAD_NONE && s->labels && s->labels->n != h->n_out)
+        return at_fail(s->err, AT_BUG, "%d labels for %d outputs", s->labels->n, h->n_out);
+    AT_TRY(at_folder_make(s->folder, s->err));
+    AT_TRY(save_body(s));
+    if (h->kind == AT_HEAD_MEAN) AT_TRY(save_modules(s));
+    AT_TRY(copy_tokenizer(s));
+    AT_TRY(save_config(s));
+    return at_folder_sync(s->folder, s->err);
+}
+
+at_status at_model_save(const at_model *model, const at_labels *labels, const char *folder, at_error *err) {
+    saving s = {.model = model, .names = at_names_find(model->arch.family), .folder = folder, .err = err};
+    s.labels = labels && labels->n ? labels : model->labels.n ? &model->labels : NULL;
+    at_status st = save_all(&s);
+    at_arena_free(&s.arena);
+    return st;
+}
