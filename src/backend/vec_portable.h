@@ -13,6 +13,7 @@
 #include "backend/backend.h"
 
 enum { AT_LANES = 16 / sizeof(at_real), AT_TILE_ROWS = 4 };
+#define AT_TILE_EIGHT 0
 
 #ifdef AT_DOUBLE
 typedef int64_t v_word;
@@ -53,7 +54,6 @@ V_INLINE void v_store_some(at_real *p, vm m, vf v) {
 V_INLINE vf v_fma(vf a, vf b, vf c) { return a * b + c; }
 V_INLINE vf v_select(vm m, vf yes, vf no) { return (vf)((m & (vm)yes) | (~m & (vm)no)); }
 V_INLINE vm v_less(vf a, vf b) { return (vm)(a < b); }
-V_INLINE vm v_and(vm a, vm b) { return a & b; }
 V_INLINE vm v_without(vm a, vm b) { return a & ~b; }
 /* Where either is not a number: the second operand, as the processors do it. */
 V_INLINE vf v_min(vf a, vf b) { return v_select((vm)(a < b), a, b); }
@@ -76,13 +76,9 @@ V_INLINE at_real v_largest(vf a) {
     return largest;
 }
 
-/* Sums in double, one accumulator a lane. */
+/* Sums in double, one accumulator a lane or nearly. */
 typedef struct v_double { double lane[AT_LANES]; } v_double;
 V_INLINE v_double v_double_zero(void) { return (v_double){{0}}; }
-V_INLINE v_double v_double_add(v_double s, vf x) {
-    for (int i = 0; i < AT_LANES; i++) s.lane[i] += (double)x[i];
-    return s;
-}
 V_INLINE v_double v_double_add_square(v_double s, vf x) {
     for (int i = 0; i < AT_LANES; i++) s.lane[i] += (double)x[i] * (double)x[i];
     return s;
@@ -124,7 +120,5 @@ V_INLINE void v_transpose(const at_real *a, ptrdiff_t lda, at_real *b, ptrdiff_t
     for (int i = 0; i < AT_LANES; i++)
         for (int l = 0; l < AT_LANES; l++) b[l * ldb + i] = a[i * lda + l];
 }
-
-V_INLINE void v_prefetch(const at_real *p) { (void)p; }
 
 #endif

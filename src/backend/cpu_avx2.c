@@ -1,0 +1,12 @@
+/* The kernels for AVX2 and FMA. */
+#include "backend/tables.h"
+
+#if AT_X86_TABLES
+
+#include "backend/vec_avx2.h"
+
+#include "backend/kernels.inc"
+
+const at_backend at_cpu_avx2 = AT_KERNELS("avx2", 256);
+
+#endif

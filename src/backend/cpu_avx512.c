@@ -1,0 +1,12 @@
+/* The kernels for AVX-512. */
+#include "backend/tables.h"
+
+#if AT_X86_TABLES
+
+#include "backend/vec_avx512.h"
+
+#include "backend/kernels.inc"
+
+const at_backend at_cpu_avx512 = AT_KERNELS("avx512", 256);
+
+#endif
