@@ -1,0 +1,62 @@
+#include "base/machine.h"
+
+#include <stdio.h>
+#include <string.h>
+#include <time.h>
+
+static size_t mem_available(void) {
+    char line[256];
+    unsigned long long kib = 0;
+    FILE *f = fopen("/proc/meminfo", "re");
+    if (!f) return 0;
+    while (fgets(line, sizeof line, f))
+        if (sscanf(line, "MemAvailable: %llu kB", &kib) == 1) break;
+    fclose(f);
+    return (size_t)kib * 1024;
+}
+
+static int read_number(const char *folder, const char *name, unsigned long long *value) {
+    char path[4352];
+    snprintf(path, sizeof path, "%s/%s", folder, name);
+    FILE *f = fopen(path, "re");
+    if (!f) return 0;
+    int n = fscanf(f, "%llu", value);
+    fclose(f);
+    return n == 1;
+}
+
+/* Room below the tightest memory.max between this process's cgroup and the root; 0: no limit found. */
+static size_t cgroup_room(void) {
+    char line[4096], folder[4200], *group = NULL;
+    FILE *f = fopen("/proc/self/cgroup", "re");
+    if (!f) return 0;
+    while (!group && fgets(line, sizeof line, f))
+        if (!strncmp(line, "0::", 3)) group = line + 3;
+    fclose(f);
+    if (!group) return 0;
+    group[strcspn(group, "\n")] = '\0';
+    size_t least = 0;
+    for (;;) {
+        unsigned long long most, used;
+        snprintf(folder, sizeof folder, "/sys/fs/cgroup%s", group);
+        if (read_number(folder, "memory.max", &most) && read_number(folder, "memory.current", &used)) {
+            size_t room = most > used ? (size_t)(most - used) : 1;
+            if (!least || room < least) least = room;
+        }
+        char *slash = strrchr(group, '/');
+        if (!slash) return least;
+        *slash = '\0';
+    }
+}
+
+size_t at_memory_available(void) {
+    size_t free_memory = mem_available(), room = cgroup_room();
+    if (!room) return free_memory;
+    return free_memory && free_memory < room ? free_memory : room;
+}
+
+double at_seconds(void) {
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (double)now.tv_sec + (double)now.tv_nsec * 1e-9;
+}

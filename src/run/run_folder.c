@@ -1,0 +1,211 @@
+#include "run/run_folder.h"
+
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+#include <xxhash.h>
+
+#include "base/file.h"
+#include "base/str.h"
+#include "run/settings.h"
+
+static const char RECORD[] = "attune_run.json";
+
+/* Settings that change no bit of the result. */
+static const char *const FREE[] = {"output", "restart",  "dry_run",       "save_seconds", "save_total_limit", "tensorboard", "config", "threads",
+                                   "json",   "quiet",    "logging_steps", "min_score",    NULL};
+
+/* ---- what this run reads ---- */
+
+static at_status hash_file(const char *path, at_status code, char out[40], at_error *err) {
+    unsigned char piece[1 << 16];
+    XXH3_state_t *state = XXH3_createState();
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    if (fd < 0 || !state) {
+        XXH3_freeState(state);
+        return at_fail_errno(err, code, path, "cannot open");
+    }
+    XXH3_128bits_reset(state);
+    ssize_t n;
+    while ((n = read(fd, piece, sizeof piece)) > 0) XXH3_128bits_update(state, piece, (size_t)n);
+    XXH128_hash_t hash = XXH3_128bits_digest(state);
+    XXH3_freeState(state);
+    close(fd);
+    if (n < 0) return at_fail_errno(err, code, path, "cannot read");
+    snprintf(out, 40, "%016llx%016llx", (unsigned long long)hash.high64, (unsigned long long)hash.low64);
+    return AT_OK;
+}
+
+static at_status add_hash(json_t *hashes, const char *name, const char *path, at_status code, at_error *err) {
+    char text[40];
+    AT_TRY(hash_file(path, code, text, err));
+    return json_object_set_new(hashes, name, json_string(text)) ? at_fail_memory(err, sizeof text) : AT_OK;
+}
+
+static at_status hash_model(json_t *hashes, const char *folder, at_arena *arena, at_error *err) {
+    static const char *const ENDINGS[] = {".json", ".safetensors", "vocab.txt", NULL};
+    char **names;
+    int n;
+    if (!at_is_folder(folder)) return AT_OK; /* opening it will say what is wrong */
+    AT_TRY(at_folder_list(arena, folder, &names, &n, err));
+    for (int i = 0; i < n; i++) {
+        size_t len = strlen(names[i]);
+        for (int e = 0; ENDINGS[e]; e++) {
+            size_t tail = strlen(ENDINGS[e]);
+            char *path = at_path_join(arena, folder, names[i]);
+            if (len < tail || strcmp(names[i] + len - tail, ENDINGS[e]) || !path || at_is_folder(path)) continue;
+            AT_TRY(add_hash(hashes, at_format(arena, "model/%s", names[i]), path, AT_BAD_MODEL, err));
+        }
+    }
+    return AT_OK;
+}
+
+static at_status make_record(at_run_folder *f, const at_options *options, const char *model, at_arena *arena, at_error *err) {
+    json_t *settings = at_options_json(options), *hashes = json_object();
+    f->record = json_pack("{s:s, s:o, s:o}", "version", at_version(), "settings", settings, "hashes", hashes);
+    if (!f->record) return at_fail_memory(err, 0);
+    for (int i = 0; FREE[i]; i++) json_object_del(settings, FREE[i]);
+    static const char *const FILES[] = {"train", "eval", "test", NULL};
+    for (int i = 0; FILES[i]; i++) {
+        const char *path = at_options_text(options, FILES[i], NULL);
+        if (path) AT_TRY(add_hash(hashes, FILES[i], path, AT_BAD_DATA, err));
+    }
+    if (model) AT_TRY(hash_model(hashes, model, arena, err));
+    char *text = json_dumps(f->record, JSON_COMPACT | JSON_SORT_KEYS);
+    f->fingerprint = text ? at_strdup(arena, text) : NULL;
+    free(text);
+    return f->fingerprint ? AT_OK : at_fail_memory(err, 0);
+}
+
+/* ---- what the folder holds ---- */
+
+static void add_differences(at_str *list, const json_t *before, const json_t *now, const char *what) {
+    const char *key;
+    json_t *value;
+    json_object_foreach((json_t *)now, key, value) {
+        const json_t *old = json_object_get(before, key);
+        if (json_equal(old, value)) continue;
+        char *was = json_dumps(old, JSON_ENCODE_ANY), *is = json_dumps(value, JSON_ENCODE_ANY);
+        if (strcmp(what, "hashes")) at_str_addf(list, "%s%s: %s -> %s", list->len ? "; " : "", key, was ? was : "none", is ? is : "none");
+        else at_str_addf(list, "%sthe content of %s", list->len ? "; " : "", key);
+        free(was);
+        free(is);
+    }
+    json_object_foreach((json_t *)before, key, value)
+        if (!json_object_get(now, key)) at_str_addf(list, "%s%s is not there any more", list->len ? "; " : "", key);
+}
+
+static at_status compare(at_run_folder *f, const json_t *before, at_arena *arena, at_error *err) {
+    at_str list = {.arena = arena};
+    static const char *const PARTS[] = {"settings", "hashes", NULL};
+    for (int i = 0; PARTS[i]; i++) add_differences(&list, json_object_get(before, PARTS[i]), json_object_get(f->record, PARTS[i]), PARTS[i]);
+    if (!json_equal(json_object_get(before, "version"), json_object_get(f->record, "version"))) at_str_addf(&list, "%sthe version of attune", list.len ? "; " : "");
+    if (list.len)
+        return at_fail(err, AT_USAGE, "%s holds a run of another command (%.700s). Give --restart to replace it, or another --output", f->path, list.text);
+    const char *status = json_string_value(json_object_get(before, "status"));
+    f->finished = status && !strcmp(status, "done");
+    f->resumed = !f->finished;
+    return AT_OK;
+}
+
+static at_status save_record(const at_run_folder *f, const char *status, at_error *err) {
+    char path[4352];
+    snprintf(path, sizeof path, "%s/%s", f->path, RECORD);
+    if (json_object_set_new(f->record, "status", json_string(status))) return at_fail_memory(err, 0);
+    at_status st = at_json_save(path, f->record, err);
+    json_object_del(f->record, "status");
+    return st;
+}
+
+static at_status look_inside(at_run_folder *f, const at_options *options, at_arena *arena, at_error *err) {
+    char **names;
+    int n;
+    json_t *before = NULL;
+    char *record = at_path_join(arena, f->path, RECORD);
+    AT_TRY(at_folder_list(arena, f->path, &names, &n, err));
+    if (!n) return AT_OK;
+    if (!at_file_exists(record))
+        return at_fail(err, AT_USAGE, "%s: holds something else (%s ...), not a run of attune; choose another --output", f->path, names[0]);
+    if (at_options_flag(options, "restart")) return at_folder_remove(f->path, err);
+    AT_TRY(at_json_load(record, AT_JSON_CONFIG_BYTES, AT_USAGE, &before, err));
+    at_status st = compare(f, before, arena, err);
+    json_decref(before);
+    return st;
+}
+
+at_status at_run_folder_open(at_run_folder *f, const at_options *options, const char *model, at_arena *arena, at_error *err) {
+    *f = (at_run_folder){.path = at_options_text(options, "output", NULL)};
+    AT_TRY(make_record(f, options, model, arena, err));
+    if (!f->path) return AT_OK;
+    if (at_file_exists(f->path) && !at_is_folder(f->path)) return at_fail(err, AT_USAGE, "%s: is a file; --output names a folder", f->path);
+    if (at_is_folder(f->path)) AT_TRY(look_inside(f, options, arena, err));
+    if (f->finished || at_options_flag(options, "dry_run")) return AT_OK;
+    AT_TRY(at_folder_make(f->path, err));
+    return save_record(f, "running", err);
+}
+
+at_status at_run_folder_finish(at_run_folder *f, at_error *err) {
+    char work[4352];
+    if (!f->path) return AT_OK;
+    AT_TRY(save_record(f, "done", err));
+    snprintf(work, sizeof work, "%s/work", f->path);
+    return at_is_folder(work) ? at_folder_remove(work, err) : AT_OK;
+}
+
+void at_run_folder_close(at_run_folder *f) {
+    json_decref(f->record);
+    f->record = NULL;
+}
+
+/* ---- mapped floats ---- */
+
+static at_status open_named(at_mapped *m, const at_run_folder *folder, const char *name, int *fd, at_error *err) {
+    char path[4300];
+    snprintf(path, sizeof path, "%s/work", folder->path);
+    AT_TRY(at_folder_make(path, err));
+    snprintf(path, sizeof path, "%s/work/%s.f32", folder->path, name);
+    snprintf(m->marker, sizeof m->marker, "%.4000s/work/%s.ready", folder->path, name);
+    m->ready = at_file_exists(m->marker) && at_file_exists(path);
+    *fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0666);
+    return *fd < 0 ? at_fail_errno(err, AT_DISK, path, "cannot write") : AT_OK;
+}
+
+static at_status open_unnamed(int *fd, at_error *err) {
+    char path[] = "/var/tmp/attune-XXXXXX";
+    *fd = mkstemp(path);
+    if (*fd < 0) return at_fail_errno(err, AT_DISK, path, "cannot write");
+    unlink(path);
+    return AT_OK;
+}
+
+at_status at_mapped_open(at_mapped *m, const at_run_folder *folder, const char *name, size_t count, at_error *err) {
+    int fd;
+    *m = (at_mapped){.count = count};
+    if (folder->path) AT_TRY(open_named(m, folder, name, &fd, err));
+    else AT_TRY(open_unnamed(&fd, err));
+    size_t bytes = (count ? count : 1) * sizeof(float);
+    /* posix_fallocate: a full disk is an error here and not a signal later. */
+    if (posix_fallocate(fd, 0, (off_t)bytes)) {
+        close(fd);
+        return at_fail(err, AT_DISK, "%s: no room for %.0f MB of features", folder->path ? folder->path : "/var/tmp", (double)bytes / 1e6);
+    }
+    void *map = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+    close(fd);
+    if (map == MAP_FAILED) return at_fail_memory(err, bytes);
+    m->values = map;
+    return AT_OK;
+}
+
+at_status at_mapped_ready(at_mapped *m, at_error *err) {
+    m->ready = 1;
+    if (!m->marker[0]) return AT_OK;
+    if (msync(m->values, m->count * sizeof(float), MS_SYNC)) return at_fail_errno(err, AT_DISK, m->marker, "cannot write");
+    return at_file_write(m->marker, "", 0, err);
+}
+
+void at_mapped_close(at_mapped *m) {
+    if (m->values) munmap(m->values, (m->count ? m->count : 1) * sizeof(float));
+    m->values = NULL;
+}

@@ -1,0 +1,36 @@
+/* The output folder of a training: is it empty, an interrupted run of the same command (go on), a finished one (done), the
+ * run of another command (differences, --restart), or something else (refused).
+ *
+ * attune_run.json holds the status, the settings and the hashes of what was read. What a setting does to the bits decides whether it is
+ * part of the comparison: threads, display and paths of reports are not. */
+#ifndef AT_RUN_RUN_FOLDER_H
+#define AT_RUN_RUN_FOLDER_H
+
+#include "base/json.h"
+
+typedef struct at_run_folder {
+    const char *path;
+    json_t *record;       /* of this run: settings and hashes */
+    const char *fingerprint; /* the record's text: what a checkpoint belongs to */
+    int finished;         /* the same run is already done */
+    int resumed;          /* it was begun before */
+} at_run_folder;
+
+/* model: the folder that --model names, for the hashes. */
+at_status at_run_folder_open(at_run_folder *folder, const at_options *options, const char *model, at_arena *arena, at_error *err);
+at_status at_run_folder_finish(at_run_folder *folder, at_error *err); /* status: done; removes work files */
+void at_run_folder_close(at_run_folder *folder);
+
+/* A file of floats that is mapped and shared with the disk, so that it is no private memory; it is made in the run folder
+ * (work/NAME) or, where the folder is NULL, without a name in /var/tmp. `ready` is 1 where an earlier run completed it. */
+typedef struct at_mapped {
+    float *values;
+    size_t count;
+    int ready;
+    char marker[4200];
+} at_mapped;
+at_status at_mapped_open(at_mapped *m, const at_run_folder *folder, const char *name, size_t count, at_error *err);
+at_status at_mapped_ready(at_mapped *m, at_error *err); /* its values are complete */
+void at_mapped_close(at_mapped *m);
+
+#endif

@@ -1,0 +1,97 @@
+/* attune train: the order of a training. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/file.h"
+#include "base/str.h"
+#include "run/train_run.h"
+
+static at_status need(const at_options *o, const char *name, const char *what, at_error *err) {
+    if (at_options_text(o, name, NULL)) return AT_OK;
+    return at_fail(err, AT_USAGE, "--%s is missing: %s", name, what);
+}
+
+static at_status check_options(const at_options *o, at_error *err) {
+    AT_TRY(need(o, "model", "the folder of the pre-trained model, or its name in the local cache", err));
+    AT_TRY(need(o, "train", "the file of labelled examples", err));
+    if (at_options_flag(o, "dry_run")) return AT_OK;
+    return need(o, "output", "the folder for the new model", err);
+}
+
+at_status at_train_open_model(at_train_run *run, at_head_kind head, at_model **model, at_error *err) {
+    at_model_options options = {.head = head, .n_out = head ? run->state.labels.n : 0, .keep_head = run->goes_on,
+                                .seed = (uint64_t)at_options_int(run->options, "seed", 42), .pool = run->pool};
+    return at_model_open(run->model_folder, &options, model, err);
+}
+
+static at_status open_run(at_train_run *run, at_error *err) {
+    const at_options *o = run->options;
+    AT_TRY(check_options(o, err));
+    AT_TRY(at_backend_choose(at_options_text(o, "cpu", NULL), &run->backend, err));
+    AT_TRY(at_pool_open(&run->pool, (int)at_options_int(o, "threads", at_cpu_count()), err));
+    run->model_folder = at_options_text(o, "model", NULL);
+    run->notes = json_array();
+    return run->notes ? at_run_folder_open(&run->folder, o, run->model_folder, &run->arena, err) : at_fail_memory(err, 0);
+}
+
+static void close_run(at_train_run *run) {
+    at_mapped_close(&run->cache[0]);
+    at_mapped_close(&run->cache[1]);
+    at_score_free(&run->step1);
+    at_score_free(&run->step2);
+    at_score_free(&run->test_score);
+    at_score_free(&run->result.best);
+    json_decref(run->result.history);
+    json_decref(run->notes);
+    at_model_close(run->model);
+    if (run->train != run->all) at_dataset_close(run->train);
+    at_dataset_close(run->all);
+    at_dataset_close(run->eval);
+    at_dataset_close(run->test);
+    at_tokenizer_close(run->tokenizer);
+    at_table_close(run->train_table);
+    at_table_close(run->eval_table);
+    at_table_close(run->test_table);
+    at_arena_free(&run->state.arena);
+    at_run_folder_close(&run->folder);
+    at_pool_close(run->pool);
+    at_arena_free(&run->arena);
+}
+
+/* Without step 1 the head is the one asked for, or the folder's own, or BERT's own. */
+static at_status open_with_new_head(at_train_run *run, at_error *err) {
+    int asked = at_options_choice(run->options, "head");
+    run->head = run->goes_on ? run->model->head.kind : asked ? (at_head_kind)asked : AT_HEAD_POOLER;
+    at_model_close(run->model);
+    run->model = NULL;
+    return at_train_open_model(run, run->head, &run->model, err);
+}
+
+static at_status train(at_train_run *run, at_error *err) {
+    at_method method = (at_method)at_options_choice(run->options, "method");
+    int fits_head = method != AT_METHOD_FULL && !run->goes_on;
+    AT_TRY(at_train_plan_make(run, err));
+    if (fits_head) AT_TRY(at_train_head(run, err));
+    else AT_TRY(open_with_new_head(run, err));
+    AT_TRY(at_train_plan_tell(run, err));
+    if (at_options_flag(run->options, "dry_run")) return AT_OK;
+    if (method != AT_METHOD_HEAD) AT_TRY(at_train_tune(run, err));
+    return at_train_finish(run, err);
+}
+
+at_status at_train(const at_options *options, const at_listener *listener, at_error *err) {
+    at_train_run *run = calloc(1, sizeof *run);
+    if (!run) return at_fail_memory(err, sizeof *run);
+    run->options = options;
+    run->listener = listener;
+    at_status st = open_run(run, err);
+    if (!st && run->folder.finished) {
+        at_tell(listener, "done", json_pack("{s:s, s:b}", "output", run->folder.path, "already", 1), "%s: this very run is already done. Use --restart to do it again.", run->folder.path);
+    } else {
+        if (!st) st = at_train_data(run, err);
+        if (!st) st = train(run, err);
+    }
+    close_run(run);
+    free(run);
+    return st;
+}

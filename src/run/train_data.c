@@ -1,0 +1,195 @@
+/* The data of a training: tables are read, task and columns recognised, texts tokenised, and what is chosen by is set apart. */
+#include <math.h>
+#include <string.h>
+
+#include "base/str.h"
+#include "run/train_run.h"
+
+static at_table_options table_options(const at_options *o) {
+    return (at_table_options){.format = (at_table_format)at_options_choice(o, "input_format"),
+                              .no_header = at_options_flag(o, "no_header")};
+}
+
+static at_status read_table(at_train_run *run, const char *setting, at_table **table, at_error *err) {
+    const char *path = at_options_text(run->options, setting, NULL);
+    at_table_options options = table_options(run->options);
+    return path ? at_table_read(path, &options, table, err) : AT_OK;
+}
+
+static at_columns wanted_columns(const at_options *o) {
+    return (at_columns){at_options_text(o, "text_column", NULL), at_options_text(o, "text2_column", NULL),
+                        at_options_text(o, "label_column", NULL)};
+}
+
+static int label_index(const at_labels *labels, const char *name) {
+    for (int i = 0; i < labels->n; i++)
+        if (!strcmp(labels->name[i], name)) return i;
+    return -1;
+}
+
+/* A classifier that already knows every label of the data goes on learning with its own head. */
+static int head_fits(const at_train_run *run) {
+    const at_model *m = run->model;
+    if (!m->trained_head || !m->labels.n) return 0;
+    int choice = at_options_choice(run->options, "head");
+    if (choice && choice != (int)m->head.kind) return 0;
+    for (int i = 0; i < run->state.labels.n; i++)
+        if (label_index(&m->labels, run->state.labels.name[i]) < 0) return 0;
+    return 1;
+}
+
+static at_status choose_task(at_train_run *run, at_error *err) {
+    at_columns wanted = wanted_columns(run->options);
+    const char *name = at_options_text(run->options, "task", NULL), *why;
+    run->state.task = name ? at_task_find(name) : NULL;
+    if (!run->state.task) AT_TRY(at_task_recognise(run->train_table, &wanted, &run->arena, &run->state.task, &why, err));
+    AT_TRY(run->state.task->bind(&run->state, run->train_table, &wanted, NULL, err));
+    run->goes_on = head_fits(run);
+    if (run->goes_on) AT_TRY(run->state.task->bind(&run->state, run->train_table, &wanted, &run->model->labels, err));
+    run->state.label_smoothing = at_options_real(run->options, "label_smoothing_factor", 0);
+    run->state.main_metric = at_options_text(run->options, "metric_for_best_model", NULL);
+    at_tell(run->listener, "task", json_pack("{s:s, s:s, s:i}", "task", run->state.task->name, "why", run->state.why, "labels", run->state.labels.n),
+            "Task: %s (%s); %d labels.%s", run->state.task->name, run->state.why, run->state.labels.n,
+            run->goes_on ? " The model knows them all: its own head goes on learning." : "");
+    return AT_OK;
+}
+
+/* The longest input: the user's word, else the model folder's, always within the model's positions. */
+static at_status choose_length(at_train_run *run, at_error *err) {
+    const char *source = NULL;
+    int positions = run->model->arch.max_positions, asked = at_tokenizer_max_length(run->tokenizer, &source);
+    long long given = at_options_int(run->options, "max_length", 0);
+    if (given > positions)
+        return at_fail(err, AT_USAGE, "--max-length %lld is more than the %d positions of the model", given, positions);
+    run->max_tokens = given ? (int)given : asked && asked < positions ? asked : positions;
+    at_tell(run->listener, "length", json_pack("{s:i, s:s?}", "max_length", run->max_tokens, "source", given ? "option" : source),
+            "Longest input: %d tokens (%s; the model has %d positions).", run->max_tokens,
+            given ? "--max-length" : source ? source : "the model's positions", positions);
+    return AT_OK;
+}
+
+static at_status encode(at_train_run *run, const at_table *table, at_dataset **d, at_error *err) {
+    if (!table) return AT_OK;
+    AT_TRY(run->state.task->encode(&run->state, table, run->tokenizer, run->max_tokens, 1, run->pool, d, err));
+    if (!(*d)->n) return at_fail(err, AT_BAD_DATA, "%s: no examples", table->path);
+    const at_arch *arch = &run->model->arch;
+    AT_TRY(at_dataset_fits(*d, arch->vocab_size, arch->type_vocab, arch->max_positions, err));
+    uint64_t tokens = (*d)->token_at[(*d)->n];
+    if ((*d)->n_cut_examples)
+        at_tell_warning(run->listener, "%s: %d of %d texts are longer than %d tokens and are cut; %.1f%% of the tokens are lost", table->path,
+                        (*d)->n_cut_examples, (*d)->n, run->max_tokens,
+                        100.0 * (double)(*d)->n_cut_tokens / (double)(tokens + (*d)->n_cut_tokens));
+    return AT_OK;
+}
+
+/* ---- class weights ---- */
+
+static at_status balanced_weights(at_train_run *run, at_error *err) {
+    int k = run->state.labels.n;
+    double *count = AT_NEW_ARRAY(&run->arena, double, k);
+    if (!count) return at_fail_memory(err, 0);
+    for (int i = 0; i < run->all->n; i++) count[run->all->label[i]]++;
+    for (int c = 0; c < k; c++) run->state.class_weight[c] = (at_real)(count[c] > 0 ? run->all->n / (k * count[c]) : 0);
+    return AT_OK;
+}
+
+static at_status given_weight(at_train_run *run, char *pair, at_error *err) {
+    char *equals = strrchr(pair, '=');
+    double weight;
+    if (!equals || !at_parse_double(equals + 1, &weight) || weight < 0)
+        return at_fail(err, AT_USAGE, "--class-weights: '%s' is not LABEL=WEIGHT", pair);
+    *equals = '\0';
+    int label = label_index(&run->state.labels, pair);
+    if (label < 0) {
+        const char *near = at_nearest(pair, run->state.labels.name, run->state.labels.n);
+        return at_fail(err, AT_USAGE, "--class-weights: '%s' is not a label of the data.%s%s%s", pair, near ? " Did you mean '" : "",
+                       near ? near : "", near ? "'?" : "");
+    }
+    run->state.class_weight[label] = (at_real)weight;
+    return AT_OK;
+}
+
+static at_status set_class_weights(at_train_run *run, at_error *err) {
+    int n;
+    char **list = at_options_list(run->options, "class_weights", &run->arena, &n);
+    if (!list) return at_fail_memory(err, 0);
+    if (!run->all->label || !n || !strcmp(list[0], "none")) return AT_OK;
+    run->state.class_weight = AT_NEW_ARRAY(&run->arena, at_real, run->state.labels.n);
+    if (!run->state.class_weight) return at_fail_memory(err, 0);
+    if (!strcmp(list[0], "balanced")) return balanced_weights(run, err);
+    for (int c = 0; c < run->state.labels.n; c++) run->state.class_weight[c] = 1;
+    for (int i = 0; i < n; i++) AT_TRY(given_weight(run, list[i], err));
+    return AT_OK;
+}
+
+/* ---- what is chosen by ---- */
+
+static at_recipe_facts gather_facts(const at_train_run *run) {
+    const at_dataset *d = run->all;
+    at_recipe_facts f = {.method = (at_method)at_options_choice(run->options, "method"), .n_train = d->n, .n_classes = run->state.labels.n,
+                         .smallest_class = d->n, .mean_tokens = (double)d->token_at[d->n] / d->n, .hidden = run->model->arch.hidden,
+                         .layers = run->model->arch.layers, .has_eval = run->eval_table != NULL};
+    for (int c = 0; d->label && c < f.n_classes; c++) {
+        int count = 0;
+        for (int i = 0; i < d->n; i++) count += d->label[i] == c;
+        if (count && count < f.smallest_class) f.smallest_class = count;
+    }
+    return f;
+}
+
+/* Every k-th example of a stratified shuffle goes to the evaluation part: k folds, the first is held out. */
+static at_status cut_off(at_train_run *run, at_error *err) {
+    int n = run->all->n, kept = 0, held = 0;
+    int parts = (int)lround(1 / run->recipe.eval_share);
+    if (parts < 2) parts = 2;
+    if (parts > 127) parts = 127;
+    int8_t *fold = AT_NEW_ARRAY(&run->arena, int8_t, n);
+    uint32_t *inside = AT_NEW_ARRAY(&run->arena, uint32_t, n), *outside = AT_NEW_ARRAY(&run->arena, uint32_t, n);
+    if (!fold || !inside || !outside) return at_fail_memory(err, (size_t)n * 9);
+    at_folds(run->all, parts, (uint64_t)at_options_int(run->options, "seed", 42), fold);
+    for (int i = 0; i < n; i++) {
+        if (fold[i]) inside[kept++] = (uint32_t)i;
+        else outside[held++] = (uint32_t)i;
+    }
+    AT_TRY(at_dataset_subset(run->all, inside, kept, &run->train, err));
+    return at_dataset_subset(run->all, outside, held, &run->eval, err);
+}
+
+static at_status set_apart(at_train_run *run, at_error *err) {
+    at_recipe_facts facts = gather_facts(run);
+    AT_TRY(at_recipe_choose(&facts, &run->arena, &run->recipe, err));
+    double share = at_options_real(run->options, "eval_share", 0);
+    if (share > 0 && run->recipe.judging != AT_JUDGE_FILE) {
+        run->recipe.judging = AT_JUDGE_SPLIT;
+        run->recipe.eval_share = share;
+        run->recipe.hyper.keep_best = 1;
+        run->recipe.why_judging = at_format(&run->arena, "%.0f%% of the training data is cut off to choose by (--eval-share)", 100 * share);
+    }
+    int folds = (int)at_options_int(run->options, "folds", 0);
+    if (folds) run->recipe.folds = run->recipe.tuned_folds = folds;
+    run->train = run->all;
+    if (run->recipe.judging == AT_JUDGE_SPLIT) return cut_off(run, err);
+    if (run->recipe.judging == AT_JUDGE_FOLDS) {
+        run->fold = AT_NEW_ARRAY(&run->arena, int8_t, run->all->n);
+        if (!run->fold) return at_fail_memory(err, (size_t)run->all->n);
+        at_folds(run->all, run->recipe.tuned_folds, (uint64_t)at_options_int(run->options, "seed", 42), run->fold);
+    }
+    return AT_OK;
+}
+
+at_status at_train_data(at_train_run *run, at_error *err) {
+    AT_TRY(read_table(run, "train", &run->train_table, err));
+    AT_TRY(read_table(run, "eval", &run->eval_table, err));
+    AT_TRY(read_table(run, "test", &run->test_table, err));
+    AT_TRY(at_tokenizer_open(run->model_folder, &run->tokenizer, err));
+    AT_TRY(at_train_open_model(run, AT_HEAD_NONE, &run->model, err));
+    AT_TRY(choose_task(run, err));
+    AT_TRY(choose_length(run, err));
+    AT_TRY(encode(run, run->train_table, &run->all, err));
+    AT_TRY(encode(run, run->eval_table, &run->eval, err));
+    AT_TRY(encode(run, run->test_table, &run->test, err));
+    AT_TRY(set_class_weights(run, err));
+    return set_apart(run, err);
+}
+
+const at_dataset *at_train_fitted(const at_train_run *run) { return run->train; }

@@ -1,0 +1,117 @@
+/* The end of a training: the test file, the model folder, the files that other tools expect beside it. */
+#include <math.h>
+#include <string.h>
+
+#include "base/file.h"
+#include "base/str.h"
+#include "infer/predict.h"
+#include "run/train_run.h"
+
+static at_status judge_test(at_train_run *run, at_error *err) {
+    if (!run->test) return AT_OK;
+    at_arena scratch = {0};
+    size_t cells = (size_t)run->test->n * (size_t)run->state.labels.n;
+    float *logits = AT_NEW_ARRAY(&scratch, float, cells);
+    at_status st = logits ? at_predict_logits(run->model, run->test, run->backend, run->pool, logits, err) : at_fail_memory(err, cells * sizeof(float));
+    if (!st) st = run->state.task->score(&run->state, run->test, logits, &run->test_score, err);
+    at_arena_free(&scratch);
+    return st;
+}
+
+/* Every number of a score under "prefix_name". */
+static void add_values(json_t *all, const char *prefix, const at_score *score) {
+    const char *key;
+    json_t *value;
+    char name[128];
+    if (!score->values) return;
+    json_object_foreach(score->values, key, value) {
+        snprintf(name, sizeof name, "%s_%s", prefix, key);
+        json_object_set(all, name, value);
+    }
+}
+
+static const at_score *chosen(const at_train_run *run) { return run->tuned ? &run->step2 : &run->step1; }
+
+static const char *method_name(const at_train_run *run) {
+    static const char *const NAMES[] = {"two-step", "head", "full", "gradual"};
+    return NAMES[at_options_choice(run->options, "method")];
+}
+
+static json_t *phases_json(const at_train_run *run) {
+    json_t *phases = json_object();
+    if (run->step1.values) json_object_set_new(phases, "head", json_pack("{s:f, s:f, s:f}", run->step1.main_name, run->step1.main, "loss", run->step1.loss, "seconds", run->head_seconds));
+    if (run->step2.values) json_object_set_new(phases, "tuned", json_pack("{s:f, s:f, s:f}", run->step2.main_name, run->step2.main, "loss", run->step2.loss, "seconds", run->tune_seconds));
+    json_object_set_new(phases, "kept", json_string(run->tuned ? "tuned" : "head"));
+    return phases;
+}
+
+static json_t *all_results(const at_train_run *run) {
+    static const char *const JUDGED[] = {"file", "split", "out-of-fold"};
+    const at_hyper *h = &run->hyper;
+    json_t *all = json_pack("{s:s, s:s, s:s, s:s, s:f, s:i, s:f, s:i, s:i, s:f, s:i, s:o, s:O}", "method", method_name(run), "head", run->head == AT_HEAD_MEAN ? "mean" : "pooler",
+                            "task", run->state.task->name, "judged_by", JUDGED[run->recipe.judging], "epoch", run->tuned ? h->num_train_epochs : 0.0,
+                            "train_samples", run->train->n, "train_loss", run->tuned ? run->result.train_loss : 0.0, "steps", run->result.steps, "best_step", run->result.best_step,
+                            "learning_rate", h->learning_rate, "batch_size", h->batch_size, "phases", phases_json(run), "notes", run->notes);
+    add_values(all, "eval", chosen(run));
+    add_values(all, "test", &run->test_score);
+    return all;
+}
+
+static at_status save_json(const at_train_run *run, const char *name, const json_t *value, at_error *err) {
+    char path[4352];
+    snprintf(path, sizeof path, "%s/%s", run->folder.path, name);
+    return value ? at_json_save(path, value, err) : at_fail_memory(err, 0);
+}
+
+static at_status save_results(const at_train_run *run, at_error *err) {
+    json_t *all = all_results(run), *eval = json_object();
+    add_values(eval, "eval", chosen(run));
+    json_t *state = json_pack("{s:f, s:i, s:i, s:f, s:s?, s:O?}", "epoch", run->hyper.num_train_epochs, "global_step", run->result.steps, "best_global_step", run->result.best_step,
+                              "best_metric", chosen(run)->main, "best_model_checkpoint", NULL, "log_history", run->result.history);
+    at_status st = save_json(run, "all_results.json", all, err);
+    if (!st) st = save_json(run, "eval_results.json", eval, err);
+    if (!st) st = save_json(run, "trainer_state.json", state, err);
+    json_decref(all);
+    json_decref(eval);
+    json_decref(state);
+    return st;
+}
+
+/* Checkpoints have done their work once the model is written. */
+static at_status remove_checkpoints(const at_train_run *run, at_error *err) {
+    at_arena scratch = {0};
+    char **names;
+    int n;
+    at_status st = at_folder_list(&scratch, run->folder.path, &names, &n, err);
+    for (int i = 0; i < n && !st; i++)
+        if (!strncmp(names[i], "checkpoint-", 11)) st = at_folder_remove(at_path_join(&scratch, run->folder.path, names[i]), err);
+    at_arena_free(&scratch);
+    return st;
+}
+
+static void tell_test(const at_train_run *run) {
+    const at_score *s = &run->test_score;
+    if (!s->values) return;
+    at_tell(run->listener, "test", json_pack("{s:s, s:f, s:O}", "metric", s->main_name, "main", s->main, "values", s->values), "Test (%d examples): %s %.4f%s, loss %.4f.",
+            run->test->n, s->main_name, s->main, isfinite(s->low) ? at_format((at_arena *)&run->arena, " [%.3f, %.3f]", s->low, s->high) : "", s->loss);
+}
+
+at_status at_train_finish(at_train_run *run, at_error *err) {
+    AT_TRY(judge_test(run, err));
+    tell_test(run);
+    if (run->folder.path) {
+        AT_TRY(at_model_save(run->model, &run->state.labels, run->folder.path, err));
+        AT_TRY(save_results(run, err));
+        AT_TRY(at_run_folder_finish(&run->folder, err));
+        AT_TRY(remove_checkpoints(run, err));
+    }
+    const at_score *s = chosen(run);
+    at_tell(run->listener, "done", json_pack("{s:s?, s:s, s:s?, s:f}", "output", run->folder.path, "kept", run->tuned ? "tuned" : "head", "metric", s->main_name, "main", s->main),
+            "Done%s%s.%s%s%s", run->folder.path ? ": the model is in " : "", run->folder.path ? run->folder.path : "", run->folder.path ? " Try: attune predict --model " : "",
+            run->folder.path ? run->folder.path : "", run->folder.path ? " \"your text\"" : "");
+    double wanted = at_options_real(run->options, "min_score", -INFINITY);
+    const at_score *judged = run->test_score.values ? &run->test_score : s;
+    if (judged->values && judged->main < wanted)
+        return at_fail(err, AT_BELOW, "%s %.4f is below --min-score %.4f", judged->main_name, judged->main, wanted);
+    return AT_OK;
+}

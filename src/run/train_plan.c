@@ -1,0 +1,170 @@
+/* The plan: the recipe's choices, the user's settings over them, what is trained and what is frozen, memory and time. */
+#include <math.h>
+#include <string.h>
+
+#include "base/machine.h"
+#include "base/str.h"
+#include "run/train_run.h"
+
+/* ---- hyper-parameters ---- */
+
+static void over_real(const at_options *o, const char *name, double *value) { *value = at_options_real(o, name, *value); }
+static void over_int(const at_options *o, const char *name, int *value) { *value = (int)at_options_int(o, name, *value); }
+
+static void apply_options(at_train_run *run) {
+    const at_options *o = run->options;
+    at_hyper *h = &run->hyper;
+    over_real(o, "learning_rate", &h->learning_rate);
+    h->head_learning_rate = at_options_is_auto(o, "learning_rate") ? h->head_learning_rate : h->learning_rate;
+    over_real(o, "head_learning_rate", &h->head_learning_rate);
+    over_real(o, "layer_decay", &h->layer_decay);
+    over_real(o, "weight_decay", &h->weight_decay);
+    over_real(o, "adam_beta1", &h->adam_beta1);
+    over_real(o, "adam_beta2", &h->adam_beta2);
+    over_real(o, "adam_epsilon", &h->adam_epsilon);
+    over_real(o, "max_grad_norm", &h->max_grad_norm);
+    over_real(o, "num_train_epochs", &h->num_train_epochs);
+    over_int(o, "max_steps", &h->max_steps);
+    over_int(o, "per_device_train_batch_size", &h->batch_size);
+    h->batch_size *= (int)at_options_int(o, "gradient_accumulation_steps", 1);
+    h->schedule = (at_schedule_kind)at_options_choice(o, "lr_scheduler_type");
+    over_real(o, "warmup_ratio", &h->warmup_ratio);
+    over_int(o, "warmup_steps", &h->warmup_steps);
+    over_real(o, "hidden_dropout", &h->hidden_dropout);
+    over_real(o, "attention_dropout", &h->attention_dropout);
+    over_int(o, "eval_steps", &h->eval_steps);
+    over_int(o, "early_stopping_patience", &h->patience);
+    over_real(o, "save_seconds", &h->save_seconds);
+    over_int(o, "logging_steps", &h->logging_steps);
+    over_int(o, "lanes", &h->lanes);
+    h->seed = (uint64_t)at_options_int(o, "seed", 42);
+    if (at_options_choice(o, "method") == AT_METHOD_GRADUAL) {
+        if (h->unfreeze_epochs <= 0) h->unfreeze_epochs = h->num_train_epochs / (2.0 * (run->model->arch.layers + 1));
+        over_real(o, "unfreeze_epochs", &h->unfreeze_epochs);
+    }
+}
+
+/* ---- --freeze ---- */
+
+static at_status freeze_layers(at_train_run *run, const char *range, at_error *err) {
+    int first, last, end = 0, layers = run->model->arch.layers;
+    if (sscanf(range, "%d-%d%n", &first, &last, &end) != 2 || range[end]) {
+        end = 0;
+        if (sscanf(range, "%d%n", &first, &end) != 1 || range[end])
+            return at_fail(err, AT_USAGE, "--freeze: 'layers:%s' is not layers:A-B", range);
+        last = first;
+    }
+    if (first < 0 || last < first || last >= layers)
+        return at_fail(err, AT_USAGE, "--freeze: layers:%s, but the model's layers are 0 to %d", range, layers - 1);
+    for (int i = 0; i < run->model->params.n; i++) {
+        int depth = run->model->params.weights[i].depth;
+        if (!run->model->params.weights[i].is_head && depth >= first + 1 && depth <= last + 1) run->frozen[i] = 1;
+    }
+    return AT_OK;
+}
+
+static at_status freeze_part(at_train_run *run, const char *part, at_error *err) {
+    const at_params *p = &run->model->params;
+    if (!strncmp(part, "layers:", 7)) return freeze_layers(run, part + 7, err);
+    int embeddings = !strcmp(part, "embeddings"), body = !strcmp(part, "body");
+    if (!embeddings && !body)
+        return at_fail(err, AT_USAGE, "--freeze: '%s' is not one of embeddings, body, layers:A-B", part);
+    for (int i = 0; i < p->n; i++)
+        if (!p->weights[i].is_head && (body || p->weights[i].depth == 0)) run->frozen[i] = 1;
+    return AT_OK;
+}
+
+static at_status read_freeze(at_train_run *run, at_error *err) {
+    int n;
+    char **list = at_options_list(run->options, "freeze", &run->arena, &n);
+    if (!list) return at_fail_memory(err, 0);
+    if (!n) return AT_OK;
+    run->frozen = AT_NEW_ARRAY(&run->arena, unsigned char, run->model->params.n + 8); /* + 8: the new head, which is never frozen */
+    if (!run->frozen) return at_fail_memory(err, (size_t)run->model->params.n);
+    for (int i = 0; i < n; i++) AT_TRY(freeze_part(run, list[i], err));
+    return AT_OK;
+}
+
+at_status at_train_plan_make(at_train_run *run, at_error *err) {
+    run->hyper = run->recipe.hyper;
+    apply_options(run);
+    AT_TRY(read_freeze(run, err));
+    run->hyper.frozen = run->frozen;
+    return AT_OK;
+}
+
+/* ---- telling ---- */
+
+static void tell_model(const at_train_run *run) {
+    const at_load_report *r = &run->model->report;
+    double frozen = 0, all = 0;
+    for (int i = 0; i < run->model->params.n; i++) {
+        const at_weight *w = &run->model->params.weights[i];
+        double size = (double)w->out * w->in;
+        all += size;
+        if (run->frozen && run->frozen[i]) frozen += size;
+    }
+    at_tell(run->listener, "model", json_pack("{s:s, s:i, s:i, s:i, s:f, s:f}", "family", run->model->arch.family, "used", r->n_used, "dropped",
+            r->n_dropped, "new", r->n_fresh, "parameters", all, "frozen", frozen),
+            "Model: %s, %d layers of %d, %.1f M parameters%s; tensors used %d, dropped %d%s%s%s, new %d%s%s%s.", run->model->arch.family,
+            run->model->arch.layers, run->model->arch.hidden, all / 1e6, frozen > 0 ? at_format((at_arena *)&run->arena, " (%.1f M frozen)", frozen / 1e6) : "",
+            r->n_used, r->n_dropped, r->n_dropped ? " (" : "", r->n_dropped ? r->dropped[0] : "", r->n_dropped > 1 ? ", ...)" : r->n_dropped ? ")" : "",
+            r->n_fresh, r->n_fresh ? " (" : "", r->n_fresh ? r->fresh[0] : "", r->n_fresh > 1 ? ", ...)" : r->n_fresh ? ")" : "");
+}
+
+static const char *judging_name(at_judging j) { return j == AT_JUDGE_FILE ? "file" : j == AT_JUDGE_SPLIT ? "split" : "folds"; }
+
+static void tell_choices(const at_train_run *run) {
+    const at_recipe *r = &run->recipe;
+    const at_hyper *h = &run->hyper;
+    int trains = at_options_choice(run->options, "method") != AT_METHOD_HEAD;
+    at_tell(run->listener, "judging", json_pack("{s:s, s:i, s:i}", "by", judging_name(r->judging), "train", run->train->n, "eval", run->eval ? run->eval->n : 0),
+            "Judged: %s.", r->why_judging);
+    if (!trains) return;
+    const at_options *o = run->options;
+    at_tell(run->listener, "choice", json_pack("{s:f, s:f}", "learning_rate", h->learning_rate, "layer_decay", h->layer_decay), "Rate: %s.",
+            at_options_is_auto(o, "learning_rate") ? r->why_rate : "as given");
+    at_tell(run->listener, "choice", json_pack("{s:i, s:f, s:i}", "batch_size", h->batch_size, "epochs", h->num_train_epochs, "max_steps", h->max_steps), "Length: %s.",
+            at_options_is_auto(o, "num_train_epochs") && at_options_is_auto(o, "per_device_train_batch_size") && !h->max_steps ? r->why_length : "as given");
+    at_tell(run->listener, "choice", json_pack("{s:i, s:b}", "patience", h->patience, "keep_best", h->keep_best), "Stop: %s.", r->why_stop);
+}
+
+static double steps_of(const at_train_run *run) {
+    const at_hyper *h = &run->hyper;
+    if (h->max_steps) return h->max_steps;
+    return ceil((double)run->train->n / h->batch_size) * h->num_train_epochs;
+}
+
+/* Backward costs twice the forward; frozen blocks save a part of it, which is left as reserve. */
+static double seconds_expected(const at_train_run *run) {
+    double tokens = (double)run->train->token_at[run->train->n] / run->train->n * run->hyper.batch_size * steps_of(run);
+    if (run->recipe.judging == AT_JUDGE_FOLDS && at_options_choice(run->options, "method") == AT_METHOD_TWO_STEP)
+        tokens *= run->recipe.tuned_folds;
+    return run->forward_rate > 0 ? 3.2 * tokens / run->forward_rate : 0;
+}
+
+static at_status tell_memory(at_train_run *run, at_error *err) {
+    at_memory_plan plan;
+    at_trainer_setup setup = {.model = run->model, .state = &run->state, .train = run->train, .eval = run->eval, .hyper = &run->hyper,
+                              .backend = run->backend, .pool = run->pool};
+    AT_TRY(at_trainer_plan(&setup, &plan, err));
+    size_t free_memory = at_memory_available();
+    double seconds = seconds_expected(run);
+    at_tell(run->listener, "plan", json_pack("{s:i, s:I, s:i, s:f, s:f, s:f, s:i, s:i, s:s, s:f}", "examples", run->train->n, "tokens",
+            (json_int_t)run->train->token_at[run->train->n], "longest", run->train->longest, "steps", steps_of(run), "memory_bytes", (double)plan.total,
+            "memory_available", (double)free_memory, "lanes", plan.lanes, "threads", plan.threads, "kernels", run->backend->name, "seconds_expected", seconds),
+            "Plan: %d examples, %llu tokens, %.0f steps; memory %.0f MB of %.0f MB free; %d threads, %d lanes, %s kernels, fp32%s.", run->train->n,
+            (unsigned long long)run->train->token_at[run->train->n], steps_of(run), (double)plan.total / 1e6, (double)free_memory / 1e6, plan.threads,
+            plan.lanes, run->backend->name, seconds > 0 ? at_format(&run->arena, "; about %.0f s", seconds) : "");
+    /* The masters are there already: what is still to be taken is the rest. */
+    if (free_memory && plan.total - plan.weights > free_memory)
+        return at_fail(err, AT_NO_MEMORY, "the training would take %.0f MB, %.0f MB are free. What takes less: --method head, --freeze embeddings, "
+                       "--lanes 1, a smaller --max-length", (double)plan.total / 1e6, (double)free_memory / 1e6);
+    return AT_OK;
+}
+
+at_status at_train_plan_tell(at_train_run *run, at_error *err) {
+    tell_model(run);
+    tell_choices(run);
+    return at_options_choice(run->options, "method") == AT_METHOD_HEAD ? AT_OK : tell_memory(run, err);
+}

@@ -1,0 +1,62 @@
+/* A training as a person asks for it, in parts that follow each other: data, plan, step 1 (head), step 2 (tune), finish.
+ * Each part is a file; this is what they hand on. */
+#ifndef AT_RUN_TRAIN_RUN_H
+#define AT_RUN_TRAIN_RUN_H
+
+#include "base/thread.h"
+#include "run/events.h"
+#include "run/run_folder.h"
+#include "run/settings.h"
+#include "task/tasks.h"
+#include "train/headfit.h"
+#include "train/recipe.h"
+
+typedef struct at_train_run {
+    const at_options *options;
+    const at_listener *listener;
+    at_arena arena;
+    at_pool *pool;
+    const at_backend *backend;
+    at_run_folder folder;
+    const char *model_folder;
+
+    at_table *train_table, *eval_table, *test_table;
+    at_tokenizer *tokenizer;
+    int max_tokens;
+    at_task_state state;
+    at_dataset *all;              /* the whole training file */
+    at_dataset *train, *eval;     /* what is trained on and chosen by; train is `all` where nothing was cut off; eval may be NULL */
+    at_dataset *test;             /* or NULL */
+
+    at_model *model;
+    at_head_kind head;
+    int goes_on;                  /* the folder's own trained head is kept */
+    at_recipe recipe;
+    at_hyper hyper;
+    unsigned char *frozen;        /* [params.n] or NULL: what --freeze names */
+    double forward_rate;          /* tokens a second of the frozen body, 0 before it ran */
+
+    int8_t *fold;                 /* [all->n], judging by folds */
+    at_head_choice head_choice;   /* of step 1 (n_folds 0: the head was not fitted) */
+    const float *features;        /* [all or train ->n, hidden] of the chosen kind, mapped */
+    at_mapped cache[2];           /* first token, mean */
+    double head_seconds, tune_seconds;
+    at_score step1, step2;        /* on the evaluation data or out of fold; values NULL: not judged */
+    int tuned;                    /* step 2 is what is kept */
+    at_train_result result;       /* of the final training, if any */
+    at_score test_score;
+    json_t *notes;                /* array of sentences worth keeping in the results */
+} at_train_run;
+
+at_status at_train_data(at_train_run *run, at_error *err);   /* tables -> datasets */
+at_status at_train_plan_make(at_train_run *run, at_error *err); /* recipe + options -> hyper */
+at_status at_train_plan_tell(at_train_run *run, at_error *err); /* what will be done; AT_NO_MEMORY where it does not fit */
+at_status at_train_open_model(at_train_run *run, at_head_kind head, at_model **model, at_error *err);
+at_status at_train_head(at_train_run *run, at_error *err);   /* step 1 */
+at_status at_train_tune(at_train_run *run, at_error *err);   /* step 2 */
+at_status at_train_finish(at_train_run *run, at_error *err); /* test, files */
+
+const at_dataset *at_train_fitted(const at_train_run *run);  /* the data that the final model is trained on */
+at_listener_hooks at_train_hooks(at_train_run *run);
+
+#endif

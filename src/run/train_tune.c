@@ -1,0 +1,170 @@
+/* Step 2: everything is trained from the fitted head on; and, on small data, the same on folds first, to learn whether it pays. */
+#include <math.h>
+#include <string.h>
+
+#include "base/file.h"
+#include "base/machine.h"
+#include "base/str.h"
+#include "infer/predict.h"
+#include "run/train_run.h"
+
+/* ---- what the trainer says ---- */
+
+static void on_progress(void *context, const at_progress *p) {
+    at_train_run *run = context;
+    at_event_progress e = {p->step, p->n_steps, p->epoch, p->loss, p->learning_rate, p->tokens_per_second, p->seconds_left};
+    at_tell_progress(run->listener, &e);
+}
+
+static void on_evaluated(void *context, const at_progress *p, const at_score *s, int is_best) {
+    at_train_run *run = context;
+    json_t *values = json_deep_copy(s->values);
+    json_object_del(values, "per_class");
+    json_object_del(values, "confusion_matrix");
+    at_tell(run->listener, "eval", json_pack("{s:i, s:f, s:b, s:o}", "step", p->step, "epoch", p->epoch, "best", is_best, "values", values),
+            "  step %d, epoch %.2f: %s %.4f, loss %.4f%s", p->step, p->epoch, s->main_name, s->main, s->loss, is_best ? " (best so far)" : "");
+}
+
+static void on_note(void *context, int warning, const char *sentence) {
+    at_train_run *run = context;
+    if (warning) json_array_append_new(run->notes, json_string(sentence));
+    if (warning) at_tell_warning(run->listener, "%s", sentence);
+    else at_tell_note(run->listener, "%s", sentence);
+}
+
+static int on_stop(void *context) { return at_asked_to_stop(((at_train_run *)context)->listener); }
+
+at_listener_hooks at_train_hooks(at_train_run *run) { return (at_listener_hooks){run, on_progress, on_evaluated, on_note, on_stop}; }
+
+/* ---- folds ---- */
+
+typedef struct fold_data {
+    at_dataset *inside, *outside;
+    float *features; /* of inside */
+    uint32_t *index_in, *index_out;
+    int n_in, n_out;
+} fold_data;
+
+static at_status take_fold(const at_train_run *run, int f, at_arena *arena, fold_data *d, at_error *err) {
+    int n = run->all->n;
+    size_t hidden = (size_t)run->model->arch.hidden;
+    d->index_in = AT_NEW_ARRAY(arena, uint32_t, n);
+    d->index_out = AT_NEW_ARRAY(arena, uint32_t, n);
+    d->features = AT_NEW_ARRAY(arena, float, (size_t)n * hidden);
+    if (!d->index_in || !d->index_out || !d->features) return at_fail_memory(err, (size_t)n * (8 + hidden * 4));
+    for (int i = 0; i < n; i++) {
+        if (run->fold[i] == f) {
+            d->index_out[d->n_out++] = (uint32_t)i;
+            continue;
+        }
+        if (run->features) memcpy(d->features + (size_t)d->n_in * hidden, run->features + (size_t)i * hidden, hidden * sizeof(float));
+        d->index_in[d->n_in++] = (uint32_t)i;
+    }
+    AT_TRY(at_dataset_subset(run->all, d->index_in, d->n_in, &d->inside, err));
+    return at_dataset_subset(run->all, d->index_out, d->n_out, &d->outside, err);
+}
+
+/* The model of a fold: the pre-trained body, and the head fitted on the fold's examples. */
+static at_status fold_model(at_train_run *run, const fold_data *d, at_model **model, at_error *err) {
+    AT_TRY(at_train_open_model(run, run->head, model, err));
+    if (!run->head_choice.n_folds) return AT_OK;
+    at_head_problem p = {.arch = &run->model->arch, .kind = run->head, .state = &run->state, .data = d->inside, .features = d->features,
+                         .backend = run->backend, .seed = run->hyper.seed};
+    return at_head_fit(&p, run->head_choice.penalty * run->all->n / d->n_in, *model, NULL, err);
+}
+
+static at_status train_fold(at_train_run *run, const fold_data *d, float *logits, at_error *err) {
+    at_model *model = NULL;
+    at_train_result result = {0};
+    at_status st = fold_model(run, d, &model, err);
+    at_trainer_setup setup = {.model = model, .state = &run->state, .train = d->inside, .hyper = &run->hyper, .backend = run->backend,
+                              .pool = run->pool, .hooks = at_train_hooks(run)};
+    if (!st) st = at_trainer_run(&setup, &result, err);
+    if (!st) st = at_predict_logits(model, d->outside, run->backend, run->pool, logits, err);
+    at_score_free(&result.best);
+    json_decref(result.history);
+    at_model_close(model);
+    return st;
+}
+
+static at_status run_fold(at_train_run *run, int f, float *logits, at_error *err) {
+    at_arena scratch = {0};
+    fold_data d = {0};
+    size_t k = (size_t)run->state.labels.n;
+    char name[32];
+    at_mapped answer;
+    snprintf(name, sizeof name, "fold-%d", f);
+    at_status st = take_fold(run, f, &scratch, &d, err);
+    if (!st) st = at_mapped_open(&answer, &run->folder, name, (size_t)d.n_out * k, err);
+    if (!st) {
+        if (!answer.ready) {
+            at_tell(run->listener, "fold", json_pack("{s:i, s:i}", "fold", f + 1, "folds", run->recipe.tuned_folds), "Step 2 on fold %d of %d, to learn whether it pays:", f + 1, run->recipe.tuned_folds);
+            st = train_fold(run, &d, answer.values, err);
+            if (!st) st = at_mapped_ready(&answer, err);
+        }
+        for (int i = 0; i < d.n_out && !st; i++) memcpy(logits + d.index_out[i] * k, answer.values + (size_t)i * k, k * sizeof(float));
+        at_mapped_close(&answer);
+    }
+    at_dataset_close(d.inside);
+    at_dataset_close(d.outside);
+    at_arena_free(&scratch);
+    return st;
+}
+
+static at_status judge_by_folds(at_train_run *run, at_error *err) {
+    at_arena scratch = {0};
+    size_t cells = (size_t)run->all->n * (size_t)run->state.labels.n;
+    float *logits = AT_NEW_ARRAY(&scratch, float, cells);
+    at_status st = logits ? AT_OK : at_fail_memory(err, cells * sizeof(float));
+    for (int f = 0; f < run->recipe.tuned_folds && !st; f++) st = run_fold(run, f, logits, err);
+    if (!st) st = run->state.task->score(&run->state, run->all, logits, &run->step2, err);
+    at_arena_free(&scratch);
+    return st;
+}
+
+/* ---- the final training ---- */
+
+static at_status train_all(at_train_run *run, at_error *err) {
+    at_trainer_setup setup = {.model = run->model, .state = &run->state, .train = run->train, .eval = run->eval, .hyper = &run->hyper,
+                              .backend = run->backend, .pool = run->pool, .folder = run->folder.path, .fingerprint = run->folder.fingerprint,
+                              .hooks = at_train_hooks(run)};
+    return at_trainer_run(&setup, &run->result, err);
+}
+
+static int better(const at_score *a, const at_score *b) { return a->main > b->main || (a->main == b->main && a->loss < b->loss); }
+
+static void tell_decision(at_train_run *run) {
+    const at_score *a = &run->step1, *b = &run->step2;
+    if (!a->values || !b->values) return;
+    at_tell(run->listener, "decision", json_pack("{s:s, s:f, s:f}", "kept", run->tuned ? "tuned" : "head", "head", a->main, "tuned", b->main),
+            run->tuned ? "Step 2 beats step 1 on unseen data (%s %.4f against %.4f): it is kept."
+                       : "Step 2 does not beat step 1 on unseen data (%s %.4f against %.4f): step 1, the fitted head on the body as it came, is kept.",
+            b->main_name, b->main, a->main);
+}
+
+/* The evaluated steps of the final training include step 0, which is step 1's result: the best state is it where nothing was better. */
+static at_status tune_by_eval(at_train_run *run, at_error *err) {
+    AT_TRY(train_all(run, err));
+    if (!run->result.best.values) return AT_OK;
+    run->step2 = run->result.best;
+    json_incref(run->step2.values);
+    run->tuned = !run->step1.values || run->result.best_step > 0;
+    return AT_OK;
+}
+
+static at_status tune_by_folds(at_train_run *run, at_error *err) {
+    AT_TRY(judge_by_folds(run, err));
+    run->tuned = !run->step1.values || better(&run->step2, &run->step1);
+    if (!run->tuned) return AT_OK;
+    at_tell_note(run->listener, "Step 2 on all %d examples:", run->train->n);
+    return train_all(run, err);
+}
+
+at_status at_train_tune(at_train_run *run, at_error *err) {
+    double began = at_seconds();
+    at_tell_note(run->listener, "%s", run->step1.values ? "Step 2: everything is trained from there." : "Everything is trained.");
+    at_status st = run->recipe.judging == AT_JUDGE_FOLDS ? tune_by_folds(run, err) : tune_by_eval(run, err);
+    run->tune_seconds = at_seconds() - began;
+    if (!st) tell_decision(run);
+    return st;
+}

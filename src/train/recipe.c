@@ -1,0 +1,65 @@
+#include "train/recipe.h"
+
+#include <math.h>
+
+enum { SMALL = 1000, LARGE = 5000 };
+
+static double clamp(double x, double low, double high) { return x < low ? low : x > high ? high : x; }
+
+static void choose_judging(const at_recipe_facts *f, at_arena *arena, at_recipe *r) {
+    r->folds = f->smallest_class >= 5 ? 5 : f->smallest_class >= 2 ? f->smallest_class : 2;
+    if (f->has_eval) {
+        r->judging = AT_JUDGE_FILE;
+        r->why_judging = "choices are made on the evaluation file";
+    } else if (f->n_train < SMALL) {
+        r->judging = AT_JUDGE_FOLDS;
+        r->tuned_folds = f->n_train <= 200 ? r->folds : r->folds < 3 ? r->folds : 3;
+        r->why_judging = at_format(arena, "%d examples are too few to cut a part off: choices and scores are out-of-fold, and the "
+                                   "final model sees every example", f->n_train);
+    } else {
+        r->judging = AT_JUDGE_SPLIT;
+        r->eval_share = clamp(2000.0 / f->n_train, 0.02, 0.15);
+        r->why_judging = at_format(arena, "no evaluation file: %.0f%% of the training data, evenly from every label, is cut off to "
+                                   "choose by", 100 * r->eval_share);
+    }
+}
+
+/* Small bodies take larger rates than BERT-base's 2e-5 to 5e-5; few examples and a fitted head ask for smaller steps than
+ * many examples and a random one. */
+static void choose_rate(const at_recipe_facts *f, at_arena *arena, at_recipe *r) {
+    double rate = 3e-5 * 768 / f->hidden;
+    rate = clamp(rate * (f->hidden < 768 ? 1.6 : 1), 1e-5, 1.5e-4);
+    r->hyper.learning_rate = rate;
+    r->hyper.head_learning_rate = f->method == AT_METHOD_FULL ? rate : rate;
+    r->hyper.layer_decay = f->method == AT_METHOD_FULL ? 1 : 0.9;
+    r->why_rate = at_format(arena, "%.1e suits a body of width %d%s", rate, f->hidden,
+                            r->hyper.layer_decay < 1 ? "; each block nearer to the input learns 0.9 times as fast" : "");
+}
+
+static void choose_length(const at_recipe_facts *f, at_arena *arena, at_recipe *r) {
+    at_hyper *h = &r->hyper;
+    h->batch_size = f->n_train < 2000 ? 16 : 32;
+    double steps_an_epoch = ceil((double)f->n_train / h->batch_size);
+    h->num_train_epochs = clamp(ceil(320 / steps_an_epoch), 3, 12);
+    r->why_length = at_format(arena, "%d examples in batches of %d: %.0f epochs, %.0f steps", f->n_train, h->batch_size,
+                              h->num_train_epochs, h->num_train_epochs * steps_an_epoch);
+}
+
+static void choose_stopping(at_arena *arena, at_recipe *r) {
+    at_hyper *h = &r->hyper;
+    h->keep_best = r->judging != AT_JUDGE_FOLDS;
+    h->patience = r->judging == AT_JUDGE_FOLDS ? 0 : 3;
+    r->why_stop = r->judging == AT_JUDGE_FOLDS
+                      ? "a fixed number of steps, as the folds had"
+                      : at_format(arena, "the best evaluated state is kept; %d evaluations without a better one end the training",
+                                  h->patience);
+}
+
+at_status at_recipe_choose(const at_recipe_facts *f, at_arena *arena, at_recipe *r, at_error *err) {
+    *r = (at_recipe){.hyper = at_hyper_default()};
+    choose_judging(f, arena, r);
+    choose_rate(f, arena, r);
+    choose_length(f, arena, r);
+    choose_stopping(arena, r);
+    return r->why_judging && r->why_rate && r->why_length && r->why_stop ? AT_OK : at_fail_memory(err, 0);
+}

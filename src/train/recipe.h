@@ -1,0 +1,39 @@
+/* The house recipe: what to do with data of a given size, each choice with its reason.
+ *
+ * Step 1 fits the head on the frozen body's features; step 2 trains everything from there. Step 2 is kept only where it beats step 1
+ * on data that neither was trained on. The sizes here were chosen on the study of docs/results.md, never on a test set. */
+#ifndef AT_TRAIN_RECIPE_H
+#define AT_TRAIN_RECIPE_H
+
+#include "train/trainer.h"
+
+typedef enum at_method { AT_METHOD_TWO_STEP, AT_METHOD_HEAD, AT_METHOD_FULL, AT_METHOD_GRADUAL } at_method;
+
+typedef enum at_judging {
+    AT_JUDGE_FILE,  /* an evaluation file was given */
+    AT_JUDGE_SPLIT, /* a stratified part is cut off the training data */
+    AT_JUDGE_FOLDS  /* small data: out-of-fold scores; the final model sees every example */
+} at_judging;
+
+typedef struct at_recipe_facts {
+    at_method method;
+    int n_train, n_classes;
+    int smallest_class;   /* examples of the rarest label */
+    double mean_tokens;
+    int hidden, layers;
+    int has_eval;
+} at_recipe_facts;
+
+typedef struct at_recipe {
+    at_hyper hyper;       /* everything that depends on the data is filled, the rest is at_hyper_default */
+    at_judging judging;
+    double eval_share;    /* AT_JUDGE_SPLIT */
+    int folds;            /* for the head; and for step 2 where judging by folds */
+    int tuned_folds;      /* of those, folds on which step 2 is run too */
+    /* One sentence a choice, for the plan. In the arena. */
+    const char *why_judging, *why_rate, *why_length, *why_stop;
+} at_recipe;
+
+at_status at_recipe_choose(const at_recipe_facts *facts, at_arena *arena, at_recipe *recipe, at_error *err);
+
+#endif
