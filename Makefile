@@ -1,0 +1,42 @@
+# A front for CMake and scripts/: nothing is installed or built twice.
+PREFIX ?= /usr/local
+BUILD := build/release
+ATTUNE := $(BUILD)/src/attune
+
+.PHONY: all setup model test demo bench results lint install clean
+
+all: $(BUILD)/build.ninja
+	@cmake --build $(BUILD)
+
+# The first build looks for what is missing; later ones know that it is there.
+$(BUILD)/build.ninja: CMakeLists.txt CMakePresets.json
+	@scripts/setup.sh
+	@cmake --preset release
+
+setup:
+	@scripts/setup.sh
+
+model: all
+	@scripts/model.sh
+
+test: all
+	@scripts/test.sh
+
+demo: all
+	@scripts/demo.sh
+
+bench: all
+	@scripts/bench.sh
+
+results: all
+	@bench/study/run.sh
+
+lint: all
+	@scripts/setup.sh lint
+	@scripts/lint.sh
+
+install: all
+	@cmake --install $(BUILD) --prefix $(PREFIX)
+
+clean:
+	@rm -rf build
