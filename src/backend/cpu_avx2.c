@@ -8,5 +8,6 @@
 #include "backend/kernels.inc"
 
 const at_backend at_cpu_avx2 = AT_KERNELS("avx2", 256);
+const at_vector_math at_cpu_avx2_math = AT_MATH("avx2");
 
 #endif

@@ -8,5 +8,6 @@
 #include "backend/kernels.inc"
 
 const at_backend at_cpu_avx512 = AT_KERNELS("avx512", 256);
+const at_vector_math at_cpu_avx512_math = AT_MATH("avx512");
 
 #endif

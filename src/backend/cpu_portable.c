@@ -6,3 +6,4 @@
 #include "backend/kernels.inc"
 
 const at_backend at_cpu_portable = AT_KERNELS("portable", 128);
+const at_vector_math at_cpu_portable_math = AT_MATH("portable");
