@@ -183,9 +183,9 @@ static at_status classify_encode(const at_task_state *s, const at_table *t, cons
 
 static at_tensor *classify_loss(const at_task_state *s, at_tape *tape, at_tensor *logits, const at_batch *batch,
                                 const at_dataset *d, double norm) {
-    int32_t *target = at_tape_save(tape, (size_t)batch->n_seq, sizeof *target);
-    if (!target) return NULL;
-    for (int i = 0; i < batch->n_seq && !tape->dry; i++) target[i] = d->label[batch->example[i]];
+    int32_t *target = at_alloc_raw(tape->objects, (size_t)batch->n_seq, sizeof *target); /* real memory, in a dry run too */
+    if (!target) return at_tape_fail(tape, AT_NO_MEMORY, "not enough memory for the targets of a chunk");
+    for (int i = 0; i < batch->n_seq; i++) target[i] = d->label[batch->example[i]];
     return at_op_cross_entropy(tape, logits, target, s->class_weight, s->label_smoothing, norm);
 }
 

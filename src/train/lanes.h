@@ -1,0 +1,41 @@
+/* The lanes of a step: each walks its sequences in chunks through the whole model, forward and backward, and gathers gradients of its
+ * own. A lane is worked on by one thread at a time; the arenas belong to the thread that works, the gradients to the lane. */
+#ifndef AT_TRAIN_LANES_H
+#define AT_TRAIN_LANES_H
+
+#include "tensor/workspace.h"
+#include "train/sampler.h"
+#include "train/task.h"
+
+typedef struct at_lanes_setup {
+    const at_model *model;       /* as the trainer sees it: with its own dropout */
+    at_params *params;
+    const at_task_state *state;
+    const at_dataset *d;
+    const at_backend *backend;
+    at_pool *pool;
+    uint64_t seed;
+    int lanes;
+    at_step_bounds bounds;
+} at_lanes_setup;
+
+typedef struct at_lanes at_lanes;
+
+/* What a thread's arenas must hold: a dry run of forward, loss and backward over the largest chunk. Finds every error of shapes. */
+at_status at_lanes_measure(const at_lanes_setup *setup, at_workspace_size *size, at_error *err);
+int at_lanes_threads(const at_lanes_setup *setup); /* threads that can work at once */
+
+at_status at_lanes_open(const at_lanes_setup *setup, at_lanes **lanes, at_error *err);
+void at_lanes_close(at_lanes *lanes);
+
+typedef struct at_lanes_result {
+    double loss;             /* of the step: chunks added in order */
+    const double *chunk_loss;/* [plan->n_chunks] */
+} at_lanes_result;
+
+/* Losses and gradients of a step: `step` counts from 0 and names the dropout masks. Allocates nothing. */
+at_status at_lanes_run(at_lanes *lanes, const at_step_plan *plan, int step, at_lanes_result *result, at_error *err);
+at_gradients *at_lanes_gradients(at_lanes *lanes); /* [lanes] */
+at_workspace_size at_lanes_peak(const at_lanes *lanes); /* the most that any thread's arenas held so far */
+
+#endif

@@ -1,0 +1,81 @@
+/* A training under way: private to trainer.c, evaluate.c, log.c and checkpoint.c. */
+#ifndef AT_TRAIN_RUN_H
+#define AT_TRAIN_RUN_H
+
+#include "train/lanes.h"
+#include "train/optimizer.h"
+#include "train/saver.h"
+#include "train/schedule.h"
+
+/* The best evaluated state. */
+typedef struct at_best {
+    int step;               /* -1: nothing was evaluated yet */
+    double main, loss, low, high;
+    json_t *values;         /* of at_score */
+    const char *main_name;  /* NULL after a resume, until the next evaluation */
+    int no_better;          /* evaluations since main rose */
+    at_real *copy;          /* [n_moments] the weights of that step, laid out as the moments; before: those of the start */
+} at_best;
+
+/* Numbers that a checkpoint holds beside the arrays. */
+typedef struct at_counters {
+    int step;               /* optimiser steps done (or skipped) */
+    double window_loss, epoch_loss; /* sums since the last log line, since the epoch began */
+    int window_steps, epoch_steps;
+    double last_epoch_loss; /* mean of the last whole epoch */
+    int bad;                /* steps in a row that were not finite */
+    int rolled_back;        /* the one return to a healthy state was used */
+    double rate_factor;     /* 1, or 1/2 after that */
+} at_counters;
+
+typedef struct at_run {
+    const at_trainer_setup *setup;
+    at_hyper h;
+    at_params *params;
+    at_model view;          /* the model with the run's dropout */
+    at_arena arena, flat;
+    int n_lanes, n_steps, warmup;
+    double *rate, *rate_now;/* [params->n] before and with the schedule */
+    at_sampler sampler;
+    at_lanes_setup lanes_setup;
+    at_lanes *lanes;
+    at_optimizer optimizer;
+    uint64_t data_hash;
+    at_counters now;
+    at_best best;
+    json_t *history;
+    at_saver *saver;        /* NULL: no checkpoints */
+    double began, last_save;/* seconds of the clock */
+    double train_seconds;
+    uint64_t tokens;        /* since this process began */
+    int resumed_from;
+    at_progress progress;
+} at_run;
+
+double at_clock(void); /* monotonic seconds */
+void at_run_note(const at_run *r, int warning, const char *fmt, ...) AT_PRINTF(3, 4);
+double at_run_epoch(const at_run *r);
+
+/* Copies the trainable weights to and from best.copy. */
+void at_run_keep_weights(at_run *r);
+void at_run_restore_weights(at_run *r);
+
+/* Evaluates, logs, and keeps the state where it is the best. */
+at_status at_run_evaluate(at_run *r, at_error *err);
+/* The best score as the caller gets it. */
+at_status at_run_best_score(at_run *r, at_score *score, at_error *err);
+
+/* log_history, as transformers' trainer_state.json has it. Numbers that are not finite are the texts "NaN", "Infinity", "-Infinity". */
+json_t *at_log_number(double value);
+double at_log_value(const json_t *number);
+void at_log_step(at_run *r, double loss);
+void at_log_bad_step(at_run *r, double loss, double norm);
+void at_log_evaluation(at_run *r, const at_score *score);
+void at_log_end(at_run *r, double seconds, double train_loss);
+
+/* Begins to write checkpoint-STEP (see saver.h); a failure is a warning to the user, never the end of the training. */
+void at_run_save(at_run *r);
+/* Loads the newest whole checkpoint of this configuration and data. *found 0: there is none. */
+at_status at_run_load(at_run *r, int *found, at_error *err);
+
+#endif
