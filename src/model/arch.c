@@ -64,9 +64,11 @@ static at_activation read_activation(reading *r, const char *key) {
         if (name && !strcmp(name, known[i])) return ACTIVATIONS[i].activation;
     }
     const char *near = name ? at_nearest(name, known, N_ACTIVATIONS) : NULL;
-    r->status = at_fail(r->err, AT_BAD_MODEL,
-                        "%s: '%s' is '%.60s', not one of gelu, gelu_new, gelu_pytorch_tanh, relu, silu, swish%s%s%s", r->path,
-                        key, name ? name : "missing", near ? ". Did you mean '" : "", near ? near : "", near ? "'?" : "");
+    if (!name) r->status = at_fail(r->err, AT_BAD_MODEL, "%s: has no text '%s'", r->path, key);
+    else
+        r->status = at_fail(r->err, AT_BAD_MODEL,
+                            "%s: '%s' is '%.60s', not one of gelu, gelu_new, gelu_pytorch_tanh, relu, silu, swish%s%s%s",
+                            r->path, key, name, near ? ". Did you mean '" : "", near ? near : "", near ? "'?" : "");
     return AT_ACT_NONE;
 }
 

@@ -1,0 +1,345 @@
+/* Model folders: what is used, dropped and new; saving and opening again; what a broken folder is told. */
+#include "check.h"
+
+#include <time.h>
+
+#include "base/file.h"
+#include "base/str.h"
+#include "golden/harness.h"
+
+static char temporary[64];
+
+static int make_temporary(void **state) {
+    (void)state;
+    strcpy(temporary, "/tmp/attune-model-XXXXXX");
+    return mkdtemp(temporary) ? 0 : -1;
+}
+
+static int remove_temporary(void **state) {
+    (void)state;
+    return (int)at_folder_remove(temporary, NULL);
+}
+
+static const char *golden_folder(const char *name) {
+    static char relative[256];
+    snprintf(relative, sizeof relative, "golden/data/%s", name);
+    return check_source(relative);
+}
+
+static const char *in_temporary(const char *name) {
+    static char path[4][4096];
+    static int turn;
+    turn = (turn + 1) % 4;
+    snprintf(path[turn], sizeof path[0], "%s/%s", temporary, name);
+    return path[turn];
+}
+
+static int has(const char **names, int n, const char *name) {
+    for (int i = 0; i < n; i++)
+        if (!strcmp(names[i], name)) return 1;
+    return 0;
+}
+
+static at_model *must_open(const char *folder, at_model_options options) {
+    at_model *m;
+    at_error err;
+    check_ok(at_model_open(folder, &options, &m, &err), &err);
+    return m;
+}
+
+static void same_weights(const at_model *a, const at_model *b) {
+    assert_int_equal(a->params.n, b->params.n);
+    for (int i = 0; i < a->params.n; i++) {
+        const at_weight *w = &a->params.weights[i], *other = at_params_find(&b->params, w->name);
+        assert_non_null(other);
+        assert_int_equal(w->size, other->size);
+        if (memcmp(at_weight_values(&a->params, w), at_weight_values(&b->params, other), w->size * sizeof(at_real)))
+            fail_msg("%s differs", w->name);
+    }
+}
+
+static void a_finished_classifier_is_opened_with_its_head(void **state) {
+    (void)state;
+    at_model *m = must_open(golden_folder("pooler"), (at_model_options){0});
+    assert_true(m->trained_head);
+    assert_int_equal(m->head.kind, AT_HEAD_POOLER);
+    assert_int_equal(m->labels.n, 3);
+    assert_string_equal(m->labels.name[2], "class c");
+    assert_string_equal(m->problem_type, "single_label_classification");
+    assert_int_equal(m->report.n_used, m->params.n);
+    assert_int_equal(m->report.n_dropped + m->report.n_fresh, 0);
+    at_model_close(m);
+    m = must_open(golden_folder("mean"), (at_model_options){0});
+    assert_true(m->trained_head);
+    assert_int_equal(m->head.kind, AT_HEAD_MEAN);
+    assert_string_equal(m->labels.name[1], "class b");
+    at_model_close(m);
+}
+
+static void a_new_head_drops_the_old_one_and_starts_at_random(void **state) {
+    (void)state;
+    at_model_options options = {.head = AT_HEAD_MEAN, .n_out = 5, .keep_head = 1, .seed = 7};
+    at_model *m = must_open(golden_folder("pooler"), options);
+    assert_false(m->trained_head);
+    assert_int_equal(m->labels.n, 0);
+    assert_int_equal(m->report.n_fresh, 2);
+    assert_true(has(m->report.fresh, m->report.n_fresh, "classifier.weight"));
+    assert_true(has(m->report.dropped, m->report.n_dropped, "classifier.weight"));
+    assert_true(has(m->report.dropped, m->report.n_dropped, "bert.pooler.dense.weight"));
+    assert_true(m->head.classifier->is_head && m->head.classifier->depth == m->arch.layers + 1);
+    at_model *same = must_open(golden_folder("pooler"), options);
+    same_weights(m, same);
+    float drawn[5 * 32], other[5 * 32];
+    at_weight_get(&m->params, m->head.classifier, drawn);
+    options.seed = 8;
+    at_model *another = must_open(golden_folder("pooler"), options);
+    at_weight_get(&another->params, another->head.classifier, other);
+    assert_memory_not_equal(drawn, other, sizeof drawn);
+    double squares = 0;
+    for (int i = 0; i < 5 * 32; i++) squares += (double)drawn[i] * (double)drawn[i];
+    assert_true(fabs(sqrt(squares / (5 * 32)) - m->arch.initializer_range) < 0.3 * m->arch.initializer_range);
+    at_model_close(m);
+    at_model_close(same);
+    at_model_close(another);
+    m = must_open(golden_folder("pooler"), (at_model_options){.head = AT_HEAD_POOLER, .n_out = 3});
+    assert_false(m->trained_head); /* same kind and size, but the folder's head was not asked for */
+    assert_int_equal(m->report.n_fresh, 2);
+    at_model_close(m);
+}
+
+static void what_is_saved_opens_again_bit_for_bit(void **state) {
+    (void)state;
+    at_error err;
+    static const char *const names[] = {"pooler", "mean"};
+    for (int i = 0; i < 2; i++) {
+        at_model *m = must_open(golden_folder(names[i]), (at_model_options){0});
+        check_ok(at_model_save(m, NULL, in_temporary(names[i]), &err), &err);
+        at_model *again = must_open(in_temporary(names[i]), (at_model_options){0});
+        same_weights(m, again);
+        assert_true(again->trained_head && again->head.kind == m->head.kind);
+        assert_int_equal(again->labels.n, m->labels.n);
+        assert_string_equal(again->labels.name[0], m->labels.name[0]);
+        json_t *kept = json_object_get(json_object_get(again->config, "a_key_of_tomorrow"), "kept");
+        assert_true(json_is_true(kept));
+        const char *class = json_string_value(json_array_get(json_object_get(again->config, "architectures"), 0));
+        assert_string_equal(class, i ? "BertModel" : "BertForSequenceClassification");
+        at_model_close(m);
+        at_model_close(again);
+    }
+    assert_true(at_file_exists(in_temporary("mean/2_Dense/model.safetensors")));
+    assert_true(at_file_exists(in_temporary("mean/modules.json")));
+}
+
+static void new_labels_are_saved(void **state) {
+    (void)state;
+    at_error err;
+    const char *names[] = {"négatif", "b\"c"};
+    at_labels labels = {names, 2};
+    at_model *m = must_open(golden_folder("pooler"), (at_model_options){.head = AT_HEAD_POOLER, .n_out = 2});
+    m->problem_type = "single_label_classification";
+    check_ok(at_model_save(m, &labels, in_temporary("labels"), &err), &err);
+    at_model_close(m);
+    m = must_open(in_temporary("labels"), (at_model_options){0});
+    assert_int_equal(m->labels.n, 2);
+    assert_string_equal(m->labels.name[0], "négatif");
+    assert_int_equal(json_integer_value(json_object_get(json_object_get(m->config, "label2id"), "b\"c")), 1);
+    labels.n = 1;
+    check_fails(at_model_save(m, &labels, in_temporary("labels"), &err), AT_BUG, &err, "1 labels for 2 outputs");
+    at_model_close(m);
+}
+
+/* --- folders made from the golden one by a change --- */
+
+typedef struct copying {
+    const at_model *model;
+    at_tensor_out *tensor;
+    float poison; /* set as the last value of tensor `poisoned` */
+    int poisoned;
+} copying;
+
+static at_status fill_copy(void *context, int i, void *bytes, at_error *err) {
+    (void)err;
+    const copying *c = context;
+    at_weight_get(&c->model->params, &c->model->params.weights[i], bytes);
+    const at_weight *w = &c->model->params.weights[i];
+    if (i == c->poisoned) ((float *)bytes)[w->out * w->in - 1] = c->poison;
+    return AT_OK;
+}
+
+/* The pooler model's tensors, each name given by `rename` (NULL: left out). */
+static void write_copy(const char *folder, const char *(*rename)(at_arena *, const char *), copying *c) {
+    at_arena arena = {0};
+    at_error err;
+    at_model *m = must_open(golden_folder("pooler"), (at_model_options){0});
+    c->model = m;
+    at_tensor_out *out = AT_NEW_ARRAY(&arena, at_tensor_out, m->params.n);
+    int n = 0;
+    for (; n < m->params.n; n++) {
+        const at_weight *w = &m->params.weights[n];
+        out[n] = (at_tensor_out){.name = rename(&arena, w->name), .dtype = AT_F32,
+                                 .n_dims = w->kind == AT_WEIGHT_VECTOR ? 1 : 2, .shape = {w->out, w->in}};
+    }
+    check_ok(at_folder_make(folder, &err), &err);
+    char to[4200];
+    snprintf(to, sizeof to, "%s/model.safetensors", folder);
+    check_ok(at_safetensors_write(to, out, n, NULL, fill_copy, c, &err), &err);
+    char from[4200];
+    snprintf(from, sizeof from, "%s/config.json", golden_folder("pooler"));
+    snprintf(to, sizeof to, "%s/config.json", folder);
+    check_ok(at_file_copy(from, to, &err), &err);
+    at_model_close(m);
+    at_arena_free(&arena);
+}
+
+static const char *old_names(at_arena *arena, const char *name) {
+    const char *at = strstr(name, "LayerNorm.");
+    if (!at) return at_strdup(arena, name);
+    return at_format(arena, "%.*sLayerNorm.%s", (int)(at - name), name, strstr(at, "weight") ? "gamma" : "beta");
+}
+static const char *same_names(at_arena *arena, const char *name) {
+    return at_format(arena, "%s%s", strstr(name, "classifier") ? "" : "bert.", name);
+}
+static const char *without_value_bias(at_arena *arena, const char *name) {
+    return strstr(name, "layer.1.attention.self.value.bias") ? "other" : at_strdup(arena, name);
+}
+
+static void old_spelling_without_prefix_is_read(void **state) {
+    (void)state;
+    copying c = {.poisoned = -1};
+    write_copy(in_temporary("old"), old_names, &c);
+    at_model *old = must_open(in_temporary("old"), (at_model_options){0});
+    at_model *now = must_open(golden_folder("pooler"), (at_model_options){0});
+    same_weights(now, old);
+    assert_true(has(old->report.used, old->report.n_used, "embeddings.LayerNorm.gamma"));
+    at_model_close(old);
+    at_model_close(now);
+}
+
+static void refuse(const char *folder, at_status status, const char *words) {
+    at_model *m;
+    at_error err;
+    struct timespec begin, end;
+    clock_gettime(CLOCK_MONOTONIC, &begin);
+    at_status got = at_model_open(folder, &(at_model_options){0}, &m, &err);
+    if (got == AT_OK) fail_msg("%s opens, though it should say \"%s\"", folder, words);
+    check_fails(got, status, &err, words);
+    clock_gettime(CLOCK_MONOTONIC, &end);
+    assert_null(m);
+    assert_true(end.tv_sec - begin.tv_sec < 2);
+}
+
+static void broken_weights_are_named(void **state) {
+    (void)state;
+    copying c = {.poisoned = 0, .poison = (float)NAN};
+    write_copy(in_temporary("nan"), same_names, &c);
+    refuse(in_temporary("nan"), AT_BAD_MODEL, "embeddings.word_embeddings.weight");
+    c.poisoned = -1;
+    write_copy(in_temporary("missing"), without_value_bias, &c);
+    refuse(in_temporary("missing"), AT_BAD_MODEL, "no tensor encoder.layer.1.attention.self.value.bias");
+    refuse(in_temporary("nothing"), AT_BAD_MODEL, "no such model folder");
+    refuse(temporary, AT_BAD_MODEL, "no config.json");
+}
+
+static const struct {
+    const char *key, *value; /* JSON; NULL removes the key */
+    const char *words;
+} CONFIGS[] = {
+    {"model_type", "\"bart\"", "'bart' is not one that attune knows: bert. Did you mean 'bert'?"},
+    {"hidden_size", "33", "'hidden_size' 33 is not a multiple of 'num_attention_heads' 4"},
+    {"hidden_size", "64", "is [40, 32], but config.json asks for [40, 64]"},
+    {"hidden_size", "-1", "'hidden_size' is -1, not a whole number from 1"},
+    {"hidden_size", "1e300", "'hidden_size' is 1.0000000000000001e300, not a whole number"},
+    {"hidden_size", "null", "'hidden_size' is null"},
+    {"hidden_size", NULL, "has no 'hidden_size'"},
+    {"hidden_size", "65536", "config.json asks for [40, 65536]"},
+    {"vocab_size", "1000000", "config.json asks for [1000000, 32]"},
+    {"num_hidden_layers", "1024", "no tensor encoder.layer.2."},
+    {"num_hidden_layers", "2000000000", "'num_hidden_layers' is 2000000000"},
+    {"intermediate_size", "262144", "config.json asks for [262144, 32]"},
+    {"hidden_act", "\"gelu_neu\"", "Did you mean 'gelu_new'?"},
+    {"hidden_act", "3", "has no text 'hidden_act'"},
+    {"layer_norm_eps", "\"small\"", "'layer_norm_eps' is not a number"},
+    {"position_embedding_type", "\"relative_key\"", "only 'absolute' is supported"},
+    {"id2label", "{\"0\": \"a\"}", "names 1 labels, the classifier has 3 outputs"},
+    {"id2label", "{\"0\": \"a\", \"1\": \"b\", \"3\": \"c\"}", "no name for '2'"},
+};
+
+static void absurd_configs_are_refused_at_once(void **state) {
+    (void)state;
+    copying c = {.poisoned = -1};
+    at_error err;
+    write_copy(in_temporary("config"), same_names, &c);
+    for (size_t i = 0; i < sizeof CONFIGS / sizeof *CONFIGS; i++) {
+        char from[4200];
+        json_t *config;
+        snprintf(from, sizeof from, "%s/config.json", golden_folder("pooler"));
+        check_ok(at_json_load(from, 1 << 20, AT_BAD_MODEL, &config, &err), &err);
+        if (CONFIGS[i].value) json_object_set_new(config, CONFIGS[i].key, json_loads(CONFIGS[i].value, JSON_DECODE_ANY, NULL));
+        else json_object_del(config, CONFIGS[i].key);
+        check_ok(at_json_save(in_temporary("config/config.json"), config, &err), &err);
+        json_decref(config);
+        refuse(in_temporary("config"), AT_BAD_MODEL, CONFIGS[i].words);
+    }
+}
+
+/* A frozen prefix and a prediction keep one activation: memory does not grow with the layers. */
+static void frozen_layers_keep_nothing(void **state) {
+    (void)state;
+    harness h;
+    at_error err;
+    char batch[4096];
+    snprintf(batch, sizeof batch, "%s/batch.safetensors", golden_folder("pooler"));
+    at_model_options options = {0};
+    check_ok(harness_open(&h, golden_folder("pooler"), &options, batch, &err), &err);
+    harness_pack(&h, 0, 1);
+    check_ok(harness_run(&h, 1), &err);
+    size_t all = h.step[0].peak;
+    at_real loss = h.loss->data[0];
+    unsigned char trainable[64] = {0};
+    for (int i = 0; i < h.model->params.n; i++) trainable[i] = (unsigned char)h.model->params.weights[i].is_head;
+    at_params_set_trainable(&h.model->params, trainable);
+    check_ok(at_gradients_make(&h.gradients, &h.memory, &h.model->params, h.batch.rows, &err), &err);
+    for (int i = 0; i < 3; i++) h.step[i].peak = 0;
+    check_ok(harness_run(&h, 1), &err);
+    assert_true(h.step[0].peak < all / 2);
+    assert_true(h.loss->data[0] == loss);
+    assert_int_equal(h.gradients.n_tables, 0);
+    size_t frozen = h.step[0].peak;
+    h.model->arch.layers = 1;
+    h.step[0].peak = 0;
+    check_ok(harness_run(&h, 1), &err);
+    assert_int_equal(h.step[0].peak, frozen);
+    harness_close(&h);
+}
+
+static void errors_of_ops_stick(void **state) {
+    (void)state;
+    harness h;
+    at_error err;
+    char batch[4096];
+    snprintf(batch, sizeof batch, "%s/batch.safetensors", golden_folder("pooler"));
+    check_ok(harness_open(&h, golden_folder("pooler"), &(at_model_options){0}, batch, &err), &err);
+    harness_pack(&h, 0, 1);
+    int32_t *ids = (int32_t *)(uintptr_t)h.batch.ids;
+    ids[3] = 40;
+    check_fails(harness_run(&h, 1), AT_BAD_MODEL, &err, "token id 40 is beyond the model's 40");
+    ids[3] = 1;
+    h.target[1] = 3;
+    check_fails(harness_run(&h, 1), AT_BUG, &err, "target 3 of 3 classes");
+    harness_close(&h);
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_finished_classifier_is_opened_with_its_head),
+        cmocka_unit_test(a_new_head_drops_the_old_one_and_starts_at_random),
+        cmocka_unit_test(what_is_saved_opens_again_bit_for_bit),
+        cmocka_unit_test(new_labels_are_saved),
+        cmocka_unit_test(old_spelling_without_prefix_is_read),
+        cmocka_unit_test(broken_weights_are_named),
+        cmocka_unit_test(absurd_configs_are_refused_at_once),
+        cmocka_unit_test(frozen_layers_keep_nothing),
+        cmocka_unit_test(errors_of_ops_stick),
+    };
+    return cmocka_run_group_tests(tests, make_temporary, remove_temporary);
+}
