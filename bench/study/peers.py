@@ -62,7 +62,7 @@ def planned():
     middle = [run for run in runs if run not in small and run not in whole_sst2]
     yield from ((*run, "frozen") for run in small)
     yield from ((*run, "setfit") for run in small if run[0] == "sst2" and run[1] == SETFIT_SIZE)
-    yield from ((*run, "plain") for run in small)
+    yield from ((*run, "plain") for run in sorted(small, key=lambda run: run[2]))  # a first run of every row early
     for method in ("plain", "frozen"):
         yield from ((*run, method) for run in middle)
     for method in ("frozen", "plain"):
