@@ -1,0 +1,42 @@
+/* A text on its way through the normalizers: code points, each with the range of original characters that it stands for.
+ *
+ * Every normalizer is a change stream, the model of the `tokenizers` library (NormalizedString::transform): each
+ * new code point says how many of the old ones it accounts for. Change 0 replaces the next old one, +1 is inserted
+ * (and stands for what the old one before it stood for), -n replaces the next and swallows the n after it. */
+#ifndef AT_TEXT_CHARS_H
+#define AT_TEXT_CHARS_H
+
+#include "base/err.h"
+
+typedef struct at_char {
+    uint32_t cp;
+    int32_t start, end; /* characters of the original text */
+} at_char;
+
+/* Zero-initialise. `item` is the text; `other` a second buffer of the same capacity, where a pass writes. */
+typedef struct at_chars {
+    at_char *item, *other;
+    int n, n_other, cap;
+    int read;   /* during a pass: old code points consumed */
+    int origin; /* first original character, for what is inserted before everything */
+    struct at_change *change; /* scratch of the normal forms */
+    int change_cap;
+} at_chars;
+
+void at_chars_free(at_chars *chars);
+
+/* Fills from UTF-8 whose first character is number `first` of the original. AT_BAD_DATA names the first bad byte. */
+at_status at_chars_decode(at_chars *chars, const char *text, size_t len, int first, at_error *err);
+
+/* A pass: begin with room for n code points, emit, end. */
+at_status at_chars_begin(at_chars *chars, int n, at_error *err);
+void at_chars_emit(at_chars *chars, uint32_t cp, int change);
+void at_chars_skip(at_chars *chars, int n); /* old code points dropped before the first that is kept */
+void at_chars_end(at_chars *chars);
+
+/* The passes that more than one normalizer needs. */
+at_status at_chars_normal_form(at_chars *chars, int compatibility, int compose, at_error *err);
+at_status at_chars_lowercase(at_chars *chars, at_error *err);
+void at_chars_remove(at_chars *chars, int flags); /* all with one of the AT_CP_ flags */
+
+#endif

@@ -1,0 +1,143 @@
+/* Old folders: vocab.txt, a token a line, and tokenizer_config.json. What comes out is what BertTokenizerFast of
+ * `transformers` makes of them. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/file.h"
+#include "base/str.h"
+#include "text/parts.h"
+#include "text/spec.h"
+
+#define MAX_ENTRIES 4096 /* added tokens of an old folder */
+
+/* The end of the line at p; lines end as Python reads them, with \n, \r\n or \r. */
+static const char *line_end(const char *p, const char *end) {
+    while (p < end && *p != '\n' && *p != '\r') p++;
+    return p;
+}
+
+static const char *next_line(const char *p, const char *end) {
+    if (p < end && *p == '\r' && p + 1 < end && p[1] == '\n') return p + 2;
+    return p < end ? p + 1 : end;
+}
+
+static at_status check_line(const char *path, int number, const char *line, size_t len, at_error *err) {
+    if (number > AT_VOCAB_MAX) return at_fail(err, AT_BAD_MODEL, "%s: more than %d tokens", path, AT_VOCAB_MAX);
+    if (len > AT_TOKEN_BYTES)
+        return at_fail(err, AT_BAD_MODEL, "%s:%d: the token is longer than %d bytes", path, number, AT_TOKEN_BYTES);
+    if (at_utf8_check(line, len) != len) return at_fail(err, AT_BAD_MODEL, "%s:%d: not valid UTF-8", path, number);
+    if (memchr(line, 0, len)) return at_fail(err, AT_BAD_MODEL, "%s:%d: a NUL byte in a token", path, number);
+    return AT_OK;
+}
+
+static at_status read_lines(at_tokenizer *t, const char *path, const char *text, size_t len, at_error *err) {
+    const char *end = text + len;
+    int n = 0;
+    for (const char *p = text, *stop; p < end; p = next_line(stop, end)) {
+        stop = line_end(p, end);
+        AT_TRY(check_line(path, ++n, p, (size_t)(stop - p), err));
+    }
+    if (!n) return at_fail(err, AT_BAD_MODEL, "%s: is empty", path);
+    AT_TRY(at_vocab_init(&t->arena, &t->vocab, n, len, err));
+    n = 0;
+    for (const char *p = text, *stop; p < end; p = next_line(stop, end)) {
+        stop = line_end(p, end);
+        at_vocab_add(&t->vocab, n++, p, (size_t)(stop - p));
+    }
+    return AT_OK;
+}
+
+typedef struct at_entries {
+    at_added_entry *item;
+    int n;
+} at_entries;
+
+static int flag(const json_t *value, const char *key, int absent) {
+    const json_t *found = json_object_get(value, key);
+    return json_is_boolean(found) ? json_is_true(found) : absent;
+}
+
+/* "[CLS]" or {"content": "[CLS]", "lstrip": ...}; a text that is there already is left as it is. */
+static at_status add_entry(at_tokenizer *t, at_entries *entries, const json_t *value, int special, at_error *err) {
+    const char *content = json_string_value(json_is_object(value) ? json_object_get(value, "content") : value);
+    if (!content || !*content || strlen(content) > AT_TOKEN_BYTES) return AT_OK;
+    for (int i = 0; i < entries->n; i++)
+        if (!strcmp(entries->item[i].token.content, content)) return AT_OK;
+    if (entries->n == MAX_ENTRIES) return at_fail(err, AT_BAD_MODEL, "more than %d added tokens", MAX_ENTRIES);
+    at_added_entry *entry = &entries->item[entries->n++];
+    special = flag(value, "special", special);
+    entry->id = -1;
+    entry->token = (at_added_token){.content = at_strdup(&t->arena, content),
+                                    .single_word = (uint8_t)flag(value, "single_word", 0),
+                                    .lstrip = (uint8_t)flag(value, "lstrip", 0),
+                                    .rstrip = (uint8_t)flag(value, "rstrip", 0),
+                                    .normalized = (uint8_t)flag(value, "normalized", !special),
+                                    .special = (uint8_t)special};
+    return entry->token.content ? AT_OK : at_fail_memory(err, strlen(content));
+}
+
+static const json_t *special_token(const json_t *config, const char *key, json_t *usual) {
+    const json_t *value = json_object_get(config, key);
+    return json_is_string(value) || json_is_object(value) ? value : usual;
+}
+
+static at_status add_entries(at_tokenizer *t, const json_t *config, at_entries *entries, at_error *err) {
+    static const char *const keys[][2] = {{"unk_token", "[UNK]"}, {"sep_token", "[SEP]"}, {"pad_token", "[PAD]"},
+                                          {"cls_token", "[CLS]"}, {"mask_token", "[MASK]"}};
+    const char *id;
+    const json_t *value;
+    size_t i;
+    json_object_foreach((json_t *)json_object_get(config, "added_tokens_decoder"), id, value)
+        AT_TRY(add_entry(t, entries, value, 0, err));
+    for (i = 0; i < sizeof keys / sizeof *keys; i++) {
+        json_t *usual = json_string(keys[i][1]);
+        at_status st = usual ? add_entry(t, entries, special_token(config, keys[i][0], usual), 1, err)
+                             : at_fail_memory(err, 16);
+        json_decref(usual);
+        AT_TRY(st);
+    }
+    json_array_foreach((json_t *)json_object_get(config, "additional_special_tokens"), i, value)
+        AT_TRY(add_entry(t, entries, value, 1, err));
+    return AT_OK;
+}
+
+static const char *content_of(const json_t *config, const char *key, const char *usual) {
+    const json_t *value = json_object_get(config, key);
+    const char *content = json_string_value(json_is_object(value) ? json_object_get(value, "content") : value);
+    return content ? content : usual;
+}
+
+static at_status set_bert(at_tokenizer *t, const char *path, const json_t *config, at_error *err) {
+    int lowercase = flag(config, "do_lower_case", 1);
+    t->normalizers = (at_normalizers){AT_NEW(&t->arena, at_normalizer), 1};
+    t->pretokenizers = (at_pretokenizers){AT_NEW(&t->arena, at_pretokenizer), 1};
+    if (!t->normalizers.item || !t->pretokenizers.item) return at_fail_memory(err, sizeof *t->normalizers.item);
+    t->normalizers.item[0] = (at_normalizer){.kind = AT_NORMALIZER_BERT,
+                                             .clean_text = 1,
+                                             .handle_chinese_chars = flag(config, "tokenize_chinese_chars", 1),
+                                             .strip_accents = flag(config, "strip_accents", lowercase),
+                                             .lowercase = lowercase};
+    t->decoder = (at_decoder){AT_DECODER_WORDPIECE, "##", 1};
+    return at_tokenizer_set_model(t, path, content_of(config, "unk_token", "[UNK]"), "##", 100, err);
+}
+
+static at_status set_template(at_tokenizer *t, const char *path, const json_t *config, at_error *err) {
+    const char *cls = content_of(config, "cls_token", "[CLS]"), *sep = content_of(config, "sep_token", "[SEP]");
+    int32_t cls_id = at_tokenizer_id(t, cls), sep_id = at_tokenizer_id(t, sep);
+    if (cls_id < 0 || sep_id < 0)
+        return at_fail(err, AT_BAD_MODEL, "%s: the token '%.80s' is not there", path, cls_id < 0 ? cls : sep);
+    return at_templates_bert(&t->arena, cls_id, sep_id, &t->templates, err);
+}
+
+at_status at_tokenizer_read_vocab_txt(at_tokenizer *t, const char *folder, const json_t *config, at_error *err) {
+    char *path = at_path_join(&t->arena, folder, "vocab.txt"), *text;
+    size_t len;
+    at_entries entries = {AT_NEW_ARRAY(&t->arena, at_added_entry, MAX_ENTRIES), 0};
+    if (!path || !entries.item) return at_fail_memory(err, MAX_ENTRIES * sizeof *entries.item);
+    AT_TRY(at_file_read(&t->arena, path, AT_JSON_TOKENIZER_BYTES, AT_BAD_MODEL, &text, &len, err));
+    AT_TRY(read_lines(t, path, text, len, err));
+    AT_TRY(set_bert(t, path, config, err));
+    AT_TRY(add_entries(t, config, &entries, err));
+    AT_TRY(at_tokenizer_set_added(t, path, entries.item, entries.n, err));
+    return set_template(t, path, config, err);
+}

@@ -1,0 +1,225 @@
+#include "text/tokenizer.h"
+
+#include <limits.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/file.h"
+#include "text/parts.h"
+#include "text/spec.h"
+
+static const char *const roles[AT_ROLES] = {"cls", "sep", "pad", "mask", "unk"};
+
+/* A JSON file that may be missing (*root NULL). Numbers are read as reals: "model_max_length" is often 1e30 in full. */
+static at_status load_optional(const char *folder, const char *name, json_t **root, at_error *err) {
+    at_arena arena = {0};
+    char *path = at_path_join(&arena, folder, name), *text;
+    size_t len;
+    at_status st = path ? AT_OK : at_fail_memory(err, strlen(folder));
+    *root = NULL;
+    if (!st && at_file_exists(path)) {
+        json_error_t where;
+        st = at_file_read(&arena, path, AT_JSON_CONFIG_BYTES, AT_BAD_MODEL, &text, &len, err);
+        if (!st && !(*root = json_loadb(text, len, JSON_REJECT_DUPLICATES | JSON_DECODE_INT_AS_REAL, &where)))
+            st = at_fail(err, AT_BAD_MODEL, "%s:%d:%d: not valid JSON: %s", path, where.line, where.column, where.text);
+    }
+    at_arena_free(&arena);
+    return st;
+}
+
+/* The highest id + 1 of the model's vocabulary and of the added tokens. */
+int at_tokenizer_n_ids(const at_tokenizer *t) {
+    return t->vocab.size > t->added_vocab.size ? t->vocab.size : t->added_vocab.size;
+}
+
+at_status at_tokenizer_set_model(at_tokenizer *t, const char *path, const char *unknown, const char *prefix,
+                                 json_int_t max_chars, at_error *err) {
+    if (max_chars < 0)
+        return at_fail(err, AT_BAD_MODEL, "%s: max_input_chars_per_word is %lld", path, (long long)max_chars);
+    AT_TRY(at_vocab_index(&t->arena, &t->vocab, prefix, err));
+    t->model = (at_wordpiece){&t->vocab, at_vocab_id(&t->vocab, unknown, strlen(unknown)), max_chars};
+    if (t->model.unknown < 0)
+        return at_fail(err, AT_BAD_MODEL, "%s: the unknown token '%.80s' is not in the vocabulary", path, unknown);
+    return AT_OK;
+}
+
+/* The id that the library gives: the vocabulary's, else the next free one. */
+static int32_t added_id(const at_tokenizer *t, const char *content, int32_t highest) {
+    int32_t id = at_vocab_id(&t->vocab, content, strlen(content));
+    if (id >= 0) return id;
+    return highest >= t->vocab.n ? highest + 1 : t->vocab.n;
+}
+
+static at_status give_ids(at_tokenizer *t, const char *path, const at_added_entry *entry, int n, at_added_token *token,
+                          int *size, size_t *bytes, at_error *err) {
+    int32_t highest = -1;
+    for (int i = 0; i < n; i++) {
+        token[i] = entry[i].token;
+        token[i].id = added_id(t, token[i].content, highest);
+        if (entry[i].id >= 0 && entry[i].id != token[i].id)
+            return at_fail(err, AT_BAD_MODEL, "%s: the added token '%.80s' has the id %lld, but the vocabulary leads to %d",
+                           path, token[i].content, (long long)entry[i].id, token[i].id);
+        if (token[i].id > highest) highest = token[i].id;
+        *bytes += strlen(token[i].content);
+    }
+    *size = highest + 1;
+    return *size > AT_VOCAB_MAX ? at_fail(err, AT_BAD_MODEL, "%s: more than %d tokens", path, AT_VOCAB_MAX) : AT_OK;
+}
+
+/* Every added token must be alone with its id and its text. */
+static at_status check_added(const at_tokenizer *t, const char *path, at_error *err) {
+    for (int i = 0; i < t->added.n; i++) {
+        const at_added_token *token = &t->added.item[i];
+        const char *added = at_vocab_text(&t->added_vocab, token->id), *other = at_vocab_text(&t->vocab, token->id);
+        if (!added || strcmp(added, token->content))
+            return at_fail(err, AT_BAD_MODEL, "%s: the added token '%.80s' stands there twice", path, token->content);
+        if (other && strcmp(other, added))
+            return at_fail(err, AT_BAD_MODEL, "%s: the added token '%.80s' would get the id %d of '%.80s'", path,
+                           token->content, token->id, other);
+    }
+    return AT_OK;
+}
+
+at_status at_tokenizer_set_added(at_tokenizer *t, const char *path, const at_added_entry *entry, int n, at_error *err) {
+    int size = 0;
+    size_t bytes = 0;
+    at_added_token *given = AT_NEW_ARRAY(&t->arena, at_added_token, n);
+    t->added.item = AT_NEW_ARRAY(&t->arena, at_added_token, n);
+    if (!given || !t->added.item) return at_fail_memory(err, (size_t)n * sizeof *given);
+    AT_TRY(give_ids(t, path, entry, n, given, &size, &bytes, err));
+    AT_TRY(at_vocab_init(&t->arena, &t->added_vocab, size, bytes, err));
+    if (!(t->added_special = AT_NEW_ARRAY(&t->arena, uint8_t, size))) return at_fail_memory(err, (size_t)size);
+    for (int special = 1; special >= 0; special--)
+        for (int i = 0; i < n; i++) {
+            if (given[i].special != special) continue;
+            at_vocab_add(&t->added_vocab, given[i].id, given[i].content, strlen(given[i].content));
+            t->added_special[given[i].id] = (uint8_t)special;
+            t->added.item[t->added.n++] = given[i];
+        }
+    AT_TRY(at_vocab_index(&t->arena, &t->added_vocab, NULL, err));
+    AT_TRY(check_added(t, path, err));
+    return at_added_index(&t->arena, &t->added, &t->normalizers, err) ? at_fail_prefix(err, "%s", path) : AT_OK;
+}
+
+static int positive(const json_t *value) {
+    double number = json_number_value(value);
+    return number >= 1 && number <= 1e6 ? (int)number : 0; /* 1e30 is the library's "no limit" */
+}
+
+/* The order is the contract's; tokenizer.json has left its own in max_length already. */
+static void read_limits(at_tokenizer *t, const json_t *sentence, const json_t *config) {
+    int limit = positive(json_object_get(config, "model_max_length"));
+    if (limit) {
+        t->max_length = limit;
+        t->max_length_source = "tokenizer_config.json: model_max_length";
+    }
+    if ((limit = positive(json_object_get(sentence, "max_seq_length")))) {
+        t->max_length = limit;
+        t->max_length_source = "sentence_bert_config.json: max_seq_length";
+    }
+    const char *side = json_string_value(json_object_get(config, "truncation_side"));
+    if (side) t->truncate_left = !strcmp(side, "left");
+}
+
+/* "[CLS]" or {"content": "[CLS]", ...} */
+static const char *content(const json_t *value) {
+    return json_string_value(json_is_object(value) ? json_object_get(value, "content") : value);
+}
+
+static void read_roles(at_tokenizer *t, const json_t *config, const json_t *map) {
+    static const char *const usual[AT_ROLES] = {"[CLS]", "[SEP]", "[PAD]", "[MASK]", "[UNK]"};
+    for (int i = 0; i < AT_ROLES; i++) {
+        char key[16];
+        snprintf(key, sizeof key, "%s_token", roles[i]);
+        const char *token = content(json_object_get(config, key));
+        if (!token) token = content(json_object_get(map, key));
+        t->special[i] = at_tokenizer_id(t, token ? token : usual[i]);
+    }
+    if (t->special[AT_ROLE_UNK] < 0) t->special[AT_ROLE_UNK] = t->model.unknown;
+}
+
+static at_status open_bert(at_tokenizer *t, at_error *err) {
+    if (t->normalizers.n != 1 || t->normalizers.item[0].kind != AT_NORMALIZER_BERT) return AT_OK;
+    if (t->pretokenizers.n != 1 || t->pretokenizers.item[0].kind != AT_PRETOKENIZER_BERT) return AT_OK;
+    if (t->added.normalized.n) return AT_OK;
+    if (!(t->bert = AT_NEW(&t->arena, at_bert))) return at_fail_memory(err, sizeof *t->bert);
+    return at_bert_init(&t->arena, &t->normalizers.item[0], &t->model, t->bert, err);
+}
+
+static at_status open_parts(at_tokenizer *t, const char *folder, const json_t *config, at_error *err) {
+    char *json = at_path_join(&t->arena, folder, "tokenizer.json");
+    char *txt = at_path_join(&t->arena, folder, "vocab.txt");
+    if (!json || !txt) return at_fail_memory(err, strlen(folder));
+    if (at_file_exists(json)) return at_tokenizer_read_json(t, json, err);
+    if (at_file_exists(txt)) return at_tokenizer_read_vocab_txt(t, folder, config, err);
+    return at_fail(err, AT_BAD_MODEL, "%s: neither tokenizer.json nor vocab.txt is there", folder);
+}
+
+static at_status open_with(at_tokenizer *t, const char *folder, json_t **config, json_t **map, json_t **sentence,
+                           at_error *err) {
+    AT_TRY(load_optional(folder, "tokenizer_config.json", config, err));
+    AT_TRY(load_optional(folder, "special_tokens_map.json", map, err));
+    AT_TRY(load_optional(folder, "sentence_bert_config.json", sentence, err));
+    AT_TRY(open_parts(t, folder, *config, err));
+    read_limits(t, *sentence, *config);
+    read_roles(t, *config, *map);
+    return open_bert(t, err);
+}
+
+at_status at_tokenizer_open(const char *folder, at_tokenizer **tokenizer, at_error *err) {
+    json_t *config = NULL, *map = NULL, *sentence = NULL;
+    *tokenizer = NULL;
+    at_tokenizer *t = calloc(1, sizeof *t);
+    if (!t) return at_fail_memory(err, sizeof *t);
+    at_status st = open_with(t, folder, &config, &map, &sentence, err);
+    json_decref(config);
+    json_decref(map);
+    json_decref(sentence);
+    if (st) at_tokenizer_close(t);
+    else *tokenizer = t;
+    return st;
+}
+
+void at_tokenizer_close(at_tokenizer *tokenizer) {
+    if (!tokenizer) return;
+    at_arena_free(&tokenizer->arena);
+    free(tokenizer);
+}
+
+int at_tokenizer_max_length(const at_tokenizer *tokenizer, const char **source) {
+    if (source) *source = tokenizer->max_length_source;
+    return tokenizer->max_length;
+}
+
+int at_tokenizer_size(const at_tokenizer *tokenizer) { return at_tokenizer_n_ids(tokenizer); }
+
+const char *at_tokenizer_token(const at_tokenizer *tokenizer, int32_t id) {
+    const char *text = at_vocab_text(&tokenizer->added_vocab, id);
+    return text ? text : at_vocab_text(&tokenizer->vocab, id);
+}
+
+int32_t at_tokenizer_id(const at_tokenizer *tokenizer, const char *token) {
+    int32_t id = at_vocab_id(&tokenizer->added_vocab, token, strlen(token));
+    return id >= 0 ? id : at_vocab_id(&tokenizer->vocab, token, strlen(token));
+}
+
+int32_t at_tokenizer_special(const at_tokenizer *tokenizer, const char *role) {
+    for (int i = 0; i < AT_ROLES; i++)
+        if (!strcmp(role, roles[i])) return tokenizer->special[i];
+    return -1;
+}
+
+at_status at_decode(const at_tokenizer *tokenizer, at_arena *arena, const int32_t *ids, int n, int skip_special,
+                    char **text, at_error *err) {
+    at_str out = {.arena = arena};
+    int n_tokens = 0;
+    at_str_add(&out, "");
+    for (int i = 0; i < n; i++) {
+        const char *token = at_tokenizer_token(tokenizer, ids[i]);
+        if (!token) continue;
+        if (skip_special && ids[i] < tokenizer->added_vocab.size && tokenizer->added_special[ids[i]]) continue;
+        at_decoder_add(&tokenizer->decoder, n_tokens++, token, &out);
+    }
+    *text = out.text;
+    return out.failed || !out.text ? at_fail_memory(err, out.len) : AT_OK;
+}

@@ -1,0 +1,55 @@
+#include "text/tokens.h"
+
+#include <stdlib.h>
+
+/* realloc that keeps *array where it fails. */
+static int resize(void *array, size_t bytes) {
+    void *old, *grown;
+    memcpy(&old, array, sizeof old);
+    grown = realloc(old, bytes);
+    if (grown) memcpy(array, &grown, sizeof grown);
+    return grown != NULL;
+}
+
+void at_tokens_free(at_tokens *tokens) {
+    free(tokens->id);
+    free(tokens->start);
+    free(tokens->end);
+    free(tokens->word);
+    *tokens = (at_tokens){0};
+}
+
+void at_word_free(at_word *word) {
+    free(word->bytes);
+    free(word->start);
+    free(word->end);
+    free(word->piece);
+    *word = (at_word){0};
+}
+
+static at_status larger(int used, int room, int least, size_t *cap, at_error *err) {
+    *cap = ((size_t)used + (size_t)room) * 3 / 2 + (size_t)least;
+    return *cap > INT32_MAX / 2 ? at_fail(err, AT_BAD_DATA, "a text is too long to be tokenised") : AT_OK;
+}
+
+at_status at_tokens_grow(at_tokens *tokens, int room, at_error *err) {
+    size_t cap;
+    AT_TRY(larger(tokens->n, room, 256, &cap, err));
+    size_t bytes = cap * sizeof(int32_t);
+    if (!resize(&tokens->id, bytes) || !resize(&tokens->start, bytes) || !resize(&tokens->end, bytes) ||
+        !resize(&tokens->word, bytes))
+        return at_fail_memory(err, bytes);
+    tokens->cap = (int)cap;
+    return AT_OK;
+}
+
+at_status at_word_grow(at_word *word, int room, at_error *err) {
+    size_t cap;
+    AT_TRY(larger(word->len, room, 512, &cap, err));
+    size_t bytes = cap * sizeof(int32_t);
+    if (!resize(&word->bytes, cap + AT_VOCAB_PAD) || !resize(&word->start, bytes) || !resize(&word->end, bytes) ||
+        !resize(&word->piece, cap * sizeof *word->piece))
+        return at_fail_memory(err, bytes);
+    word->cap = (int)cap;
+    return AT_OK;
+}

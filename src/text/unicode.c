@@ -1,0 +1,91 @@
+#include "text/unicode.h"
+
+#include <stddef.h>
+#include <utf8proc.h>
+
+typedef struct at_lower_run {
+    uint32_t first, last;
+    int32_t step, delta;
+} at_lower_run;
+
+typedef struct at_combining_run {
+    uint32_t first, last;
+    int combining_class;
+} at_combining_run;
+
+typedef struct at_newer_run {
+    uint32_t first, last;
+} at_newer_run;
+
+#include "text/unicode_tables.inc"
+
+#define COUNT(array) (sizeof(array) / sizeof(array)[0])
+
+/* The index of the last run whose first code point is not above cp, or -1. `FIRST` reads it from an entry. */
+#define FIND_RUN(array, FIRST, cp, found)                             \
+    do {                                                              \
+        size_t low_ = 0, high_ = COUNT(array);                        \
+        while (low_ < high_) {                                        \
+            size_t middle_ = (low_ + high_) / 2;                      \
+            if (FIRST((array)[middle_]) <= (cp)) low_ = middle_ + 1;  \
+            else high_ = middle_;                                     \
+        }                                                             \
+        (found) = (ptrdiff_t)low_ - 1;                                \
+    } while (0)
+#define FIRST_OF_CLASS(entry) ((entry) >> 8)
+#define FIRST_OF_RUN(entry) ((entry).first)
+
+int at_cp_flags(uint32_t cp) {
+    if (cp < 0x80) return ascii_flags[cp];
+    ptrdiff_t i;
+    FIND_RUN(class_starts, FIRST_OF_CLASS, cp, i);
+    return (int)(class_starts[i] & 0xff); /* the first run starts at 0 */
+}
+
+void at_cp_each_run(void (*set)(void *context, uint32_t first, uint32_t last, int flags), void *context) {
+    for (size_t i = 0; i < COUNT(class_starts); i++) {
+        uint32_t end = i + 1 < COUNT(class_starts) ? class_starts[i + 1] >> 8 : 0x110000;
+        set(context, class_starts[i] >> 8, end - 1, (int)(class_starts[i] & 0xff));
+    }
+}
+
+uint32_t at_cp_lower(uint32_t cp) {
+    ptrdiff_t i;
+    if (cp < 0x80) return cp - 'A' < 26 ? cp + 32 : cp;
+    FIND_RUN(lower_runs, FIRST_OF_RUN, cp, i);
+    if (i < 0) return cp;
+    const at_lower_run *run = &lower_runs[i];
+    if (cp > run->last || (int32_t)(cp - run->first) % run->step) return cp;
+    return (uint32_t)((int32_t)cp + run->delta);
+}
+
+int at_cp_combining_class(uint32_t cp) {
+    ptrdiff_t i;
+    FIND_RUN(combining_runs, FIRST_OF_RUN, cp, i);
+    return i >= 0 && cp <= combining_runs[i].last ? combining_runs[i].combining_class : 0;
+}
+
+static int is_newer(uint32_t cp) {
+    ptrdiff_t i;
+    FIND_RUN(newer_runs, FIRST_OF_RUN, cp, i);
+    return i >= 0 && cp <= newer_runs[i].last;
+}
+
+int at_cp_decompose(uint32_t cp, int compatibility, uint32_t out[AT_DECOMPOSE_MAX]) {
+    out[0] = cp;
+    if (cp < 0x80 || is_newer(cp)) return 1;
+    utf8proc_int32_t parts[AT_DECOMPOSE_MAX];
+    int boundary = 0;
+    utf8proc_option_t form = compatibility ? UTF8PROC_DECOMPOSE | UTF8PROC_COMPAT : UTF8PROC_DECOMPOSE;
+    utf8proc_ssize_t n = utf8proc_decompose_char((utf8proc_int32_t)cp, parts, AT_DECOMPOSE_MAX, form, &boundary);
+    if (n < 1 || n > AT_DECOMPOSE_MAX) return 1;
+    for (int i = 0; i < n; i++) out[i] = (uint32_t)parts[i];
+    return (int)n;
+}
+
+uint32_t at_cp_compose(uint32_t first, uint32_t second) {
+    utf8proc_int32_t pair[4] = {(utf8proc_int32_t)first, (utf8proc_int32_t)second}; /* it writes a byte string's end */
+    if (utf8proc_normalize_utf32(pair, 2, UTF8PROC_COMPOSE | UTF8PROC_STABLE) != 1) return 0;
+    uint32_t composite = (uint32_t)pair[0];
+    return is_newer(composite) ? 0 : composite;
+}

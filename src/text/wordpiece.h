@@ -1,0 +1,23 @@
+/* WordPiece (Schuster and Nakajima 2012; BERT): a word becomes the longest token that begins it, then the longest
+ * continuation of what is left, and so on; where nothing fits, the whole word is the unknown token. */
+#ifndef AT_TEXT_WORDPIECE_H
+#define AT_TEXT_WORDPIECE_H
+
+#include "text/vocab.h"
+
+/* One token of a word: bytes [begin, end) of the word. */
+typedef struct at_piece {
+    int32_t id, begin, end;
+} at_piece;
+
+typedef struct at_wordpiece {
+    const at_vocab *vocab; /* indexed with the continuing prefix */
+    int32_t unknown;
+    int64_t max_chars; /* a longer word is unknown */
+} at_wordpiece;
+
+/* The tokens of word[0..len) (UTF-8, n_chars code points, len > 0, AT_VOCAB_PAD readable bytes behind) in out, which has
+ * room for len; the number of tokens, at least 1. */
+int at_wordpiece_split(const at_wordpiece *model, const char *word, int len, int n_chars, at_piece *out);
+
+#endif

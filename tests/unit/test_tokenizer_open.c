@@ -1,0 +1,273 @@
+/* Opening: what is refused and in which words, old folders, lengths, roles, decoding. Folders are made on the spot. */
+#include "check.h"
+
+#include <sys/stat.h>
+
+#include "base/file.h"
+#include "text/tokenizer.h"
+
+#define VOCAB                                                                                                       \
+    "\"[PAD]\":0,\"[UNK]\":1,\"[CLS]\":2,\"[SEP]\":3,\"[MASK]\":4,\"un\":5,\"##aff\":6,\"##able\":7,\"a\":8,\",\":9," \
+    "\"do\":10,\"not\":11,\"can\":12"
+#define MODEL "\"model\":{\"type\":\"WordPiece\",\"unk_token\":\"[UNK]\",\"vocab\":{" VOCAB "}}"
+#define BERT "\"normalizer\":{\"type\":\"BertNormalizer\"},\"pre_tokenizer\":{\"type\":\"BertPreTokenizer\"}"
+#define DECODER "\"decoder\":{\"type\":\"WordPiece\",\"prefix\":\"##\",\"cleanup\":true}"
+#define SPECIAL "\"added_tokens\":[{\"id\":2,\"content\":\"[CLS]\",\"special\":true}]"
+
+static char folder[256];
+
+static void put(const char *name, const char *text, size_t len) {
+    char path[512];
+    at_error err;
+    snprintf(path, sizeof path, "%s/%s", folder, name);
+    check_ok(at_file_write(path, text, len, &err), &err);
+}
+
+static void put_text(const char *name, const char *text) { put(name, text, strlen(text)); }
+
+static int empty_folder(void **state) {
+    (void)state;
+    at_error err;
+    snprintf(folder, sizeof folder, "/tmp/attune-tokenizer-%d", (int)getpid());
+    at_folder_remove(folder, &err);
+    check_ok(at_folder_make(folder, &err), &err);
+    return 0;
+}
+
+static int remove_folder(void **state) {
+    (void)state;
+    at_error err;
+    return at_folder_remove(folder, &err) != AT_OK;
+}
+
+static at_tokenizer *opened(void) {
+    at_tokenizer *tokenizer = NULL;
+    at_error err;
+    check_ok(at_tokenizer_open(folder, &tokenizer, &err), &err);
+    return tokenizer;
+}
+
+static void refused(const char *words) {
+    at_tokenizer *tokenizer = NULL;
+    at_error err;
+    check_fails(at_tokenizer_open(folder, &tokenizer, &err), AT_BAD_MODEL, &err, words);
+    assert_null(tokenizer);
+}
+
+static void json_refused(const char *text, const char *words) {
+    put_text("tokenizer.json", text);
+    refused(words);
+}
+
+static void unknown_parts_are_named(void **state) {
+    (void)state;
+    json_refused("{\"normalizer\":{\"type\":\"Precompiled\"}," MODEL "}", "normalizer type 'Precompiled' is not one of Bert");
+    json_refused("{\"normalizer\":{\"type\":\"BertNormaliser\"}," MODEL "}", "Did you mean 'BertNormalizer'?");
+    json_refused("{\"pre_tokenizer\":{\"type\":\"ByteLevel\"}," MODEL "}", "pre-tokenizer type 'ByteLevel' is not one of");
+    json_refused("{\"model\":{\"type\":\"BPE\",\"vocab\":{}}}", "model type 'BPE' is not one of WordPiece");
+    json_refused("{\"post_processor\":{\"type\":\"ByteLevel\"}," MODEL "}", "post-processor type 'ByteLevel'");
+    json_refused("{\"decoder\":{\"type\":\"CTC\"}," MODEL "}", "decoder type 'CTC' is not one of WordPiece");
+    json_refused("{\"normalizer\":{\"type\":\"Replace\",\"pattern\":{\"Regex\":\"a+\"},\"content\":\"\"}," MODEL "}",
+                 "no plain string");
+}
+
+static void broken_files_are_refused(void **state) {
+    (void)state;
+    refused("neither tokenizer.json nor vocab.txt is there");
+    json_refused("{\"model\":", "tokenizer.json:1:");
+    json_refused("[]", "is no JSON object");
+    json_refused("{}", "there is no \"model\"");
+    json_refused("{\"model\":{\"type\":\"WordPiece\"}}", "has no vocabulary");
+    json_refused("{\"model\":{\"type\":\"WordPiece\",\"vocab\":{\"a\":0,\"b\":0}}}", "'a' and 'b' have the same id 0");
+    json_refused("{\"model\":{\"type\":\"WordPiece\",\"vocab\":{\"a\":0,\"a\":1}}}", "duplicate");
+    json_refused("{\"model\":{\"type\":\"WordPiece\",\"vocab\":{\"a\":-1}}}", "'a' has no id within");
+    json_refused("{\"model\":{\"type\":\"WordPiece\",\"vocab\":{\"a\":4000000000}}}", "'a' has no id within");
+    json_refused("{\"model\":{\"type\":\"WordPiece\",\"vocab\":{\"a\":\"0\"}}}", "'a' has no id within");
+    json_refused("{\"model\":{\"type\":\"WordPiece\",\"vocab\":{\"a\":0}}}", "unknown token '[UNK]' is not in the vocabulary");
+    json_refused("{\"model\":{\"type\":\"WordPiece\",\"max_input_chars_per_word\":-5,\"vocab\":{\"[UNK]\":0}}}",
+                 "max_input_chars_per_word is -5");
+}
+
+static void wrong_references_are_refused(void **state) {
+    (void)state;
+    json_refused("{" MODEL ",\"added_tokens\":[{\"id\":7,\"content\":\"[CLS]\"}]}", "'[CLS]' has the id 7, but");
+    json_refused("{" MODEL ",\"added_tokens\":[{\"content\":\"x\"},{\"content\":\"x\",\"special\":true}]}", "stands there twice");
+    json_refused("{" MODEL ",\"added_tokens\":[{\"content\":\"\"}]}", "an added token is empty");
+    json_refused("{" BERT "," MODEL ",\"added_tokens\":[{\"content\":\"\\u0301\"}]}", "is nothing once it is normalised");
+    json_refused("{" MODEL ",\"post_processor\":{\"type\":\"BertProcessing\",\"cls\":[\"[CLS]\",2],\"sep\":[\"[SEP]\",99]}}",
+                 "\"sep\" of BertProcessing");
+    json_refused("{" MODEL ",\"post_processor\":{\"type\":\"TemplateProcessing\",\"single\":[{\"SpecialToken\":{\"id\":"
+                 "\"[CLS]\",\"type_id\":0}}],\"pair\":[],\"special_tokens\":{}}}",
+                 "special_tokens lack it");
+    json_refused("{" MODEL ",\"post_processor\":{\"type\":\"TemplateProcessing\",\"single\":[{\"Sequence\":{\"id\":\"B\","
+                 "\"type_id\":0}}],\"pair\":[],\"special_tokens\":{}}}",
+                 "the sequence 'B' where it has none");
+}
+
+static void very_long_and_very_deep_things_are_refused(void **state) {
+    (void)state;
+    char *text = malloc(1 << 16);
+    size_t n = 0;
+    n += (size_t)sprintf(text, "{\"model\":{\"type\":\"WordPiece\",\"vocab\":{\"[UNK]\":0,\"");
+    memset(text + n, 'x', 1025);
+    n += 1025;
+    sprintf(text + n, "\":1}}}");
+    json_refused(text, "the token 1 is longer than 1024 bytes");
+    n = (size_t)sprintf(text, "{" MODEL ",\"normalizer\":");
+    for (int i = 0; i < 100; i++) n += (size_t)sprintf(text + n, "{\"type\":\"Sequence\",\"normalizers\":[");
+    for (int i = 0; i < 100; i++) n += (size_t)sprintf(text + n, "]}");
+    sprintf(text + n, "}");
+    json_refused(text, "nested too deep");
+    free(text);
+}
+
+static void length_settings_have_an_order(void **state) {
+    (void)state;
+    const char *source;
+    put_text("tokenizer.json", "{" MODEL "}");
+    at_tokenizer *t = opened();
+    assert_int_equal(at_tokenizer_max_length(t, &source), 0);
+    at_tokenizer_close(t);
+    put_text("tokenizer.json", "{\"truncation\":{\"max_length\":128,\"direction\":\"Right\"}," MODEL "}");
+    t = opened();
+    assert_int_equal(at_tokenizer_max_length(t, &source), 128);
+    assert_string_equal(source, "tokenizer.json: truncation");
+    at_tokenizer_close(t);
+    put_text("tokenizer_config.json", "{\"model_max_length\": 1000000000000000019884624838656}");
+    t = opened();
+    assert_int_equal(at_tokenizer_max_length(t, &source), 128);
+    at_tokenizer_close(t);
+    put_text("tokenizer_config.json", "{\"model_max_length\": 512}");
+    t = opened();
+    assert_int_equal(at_tokenizer_max_length(t, &source), 512);
+    assert_string_equal(source, "tokenizer_config.json: model_max_length");
+    at_tokenizer_close(t);
+    put_text("sentence_bert_config.json", "{\"max_seq_length\": 256, \"do_lower_case\": false}");
+    t = opened();
+    assert_int_equal(at_tokenizer_max_length(t, &source), 256);
+    assert_string_equal(source, "sentence_bert_config.json: max_seq_length");
+    at_tokenizer_close(t);
+    put_text("tokenizer_config.json", "{\"model_max_length\": ");
+    refused("tokenizer_config.json:1:");
+}
+
+static void ids_tokens_and_roles(void **state) {
+    (void)state;
+    put_text("tokenizer.json", "{" BERT "," MODEL ",\"added_tokens\":[{\"id\":13,\"content\":\"<new>\"},{\"id\":2,"
+                               "\"content\":\"[CLS]\",\"special\":true}]}");
+    put_text("tokenizer_config.json", "{\"mask_token\":{\"content\":\"a\"},\"pad_token\":null}");
+    at_tokenizer *t = opened();
+    assert_int_equal(at_tokenizer_size(t), 14);
+    assert_string_equal(at_tokenizer_token(t, 13), "<new>");
+    assert_string_equal(at_tokenizer_token(t, 6), "##aff");
+    assert_null(at_tokenizer_token(t, 14));
+    assert_null(at_tokenizer_token(t, -1));
+    assert_int_equal(at_tokenizer_id(t, "<new>"), 13);
+    assert_int_equal(at_tokenizer_id(t, "##able"), 7);
+    assert_int_equal(at_tokenizer_id(t, "able"), -1);
+    assert_int_equal(at_tokenizer_special(t, "cls"), 2);
+    assert_int_equal(at_tokenizer_special(t, "pad"), 0);
+    assert_int_equal(at_tokenizer_special(t, "mask"), 8);
+    assert_int_equal(at_tokenizer_special(t, "unk"), 1);
+    assert_int_equal(at_tokenizer_special(t, "bos"), -1);
+    at_tokenizer_close(t);
+}
+
+static void encode_checks_what_it_is_given(void **state) {
+    (void)state;
+    at_error err;
+    at_encoding e = {0};
+    put_text("tokenizer.json", "{" BERT "," MODEL ",\"post_processor\":{\"type\":\"BertProcessing\",\"cls\":[\"[CLS]\",2],"
+                               "\"sep\":[\"[SEP]\",3]}}");
+    at_tokenizer *t = opened();
+    check_fails(at_encode(t, "a \xc3", 3, NULL, 0, NULL, &e, &err), AT_BAD_DATA, &err, "not valid UTF-8 at its character 3");
+    check_fails(at_encode(t, "\xed\xa0\x80", 3, NULL, 0, NULL, &e, &err), AT_BAD_DATA, &err, "character 1");
+    check_fails(at_encode(t, "a", 1, "a", 1, &(at_encode_options){2, 0}, &e, &err), AT_USAGE, &err, "a limit of 2 tokens");
+    check_ok(at_encode(t, "unaffable a", 11, NULL, 0, &(at_encode_options){4, 0}, &e, &err), &err);
+    assert_int_equal(e.n, 4);
+    assert_int_equal(e.n_cut, 2);
+    assert_int_equal(e.ids[2], 6);
+    assert_int_equal(e.start[2], 2);
+    assert_int_equal(e.end[2], 5);
+    check_ok(at_encode(t, "a", 1, "a", 1, &(at_encode_options){0, 1}, &e, &err), &err);
+    assert_int_equal(e.n, 2);
+    assert_int_equal(e.types[1], 1);
+    at_encoding_free(&e);
+    at_tokenizer_close(t);
+}
+
+static void decodes_as_its_decoder_says(void **state) {
+    (void)state;
+    at_error err;
+    at_arena arena = {0};
+    char *text;
+    const int32_t ids[] = {2, 5, 6, 7, 9, 8, 4242, 12, 10, 11, 3};
+    put_text("tokenizer.json", "{" BERT "," MODEL "," SPECIAL "," DECODER "}");
+    at_tokenizer *t = opened();
+    check_ok(at_decode(t, &arena, ids, 11, 1, &text, &err), &err);
+    assert_string_equal(text, "unaffable, a can do not [SEP]");
+    check_ok(at_decode(t, &arena, ids, 2, 0, &text, &err), &err);
+    assert_string_equal(text, "[CLS] un");
+    check_ok(at_decode(t, &arena, ids, 0, 0, &text, &err), &err);
+    assert_string_equal(text, "");
+    at_tokenizer_close(t);
+    put_text("tokenizer.json", "{" BERT "," MODEL "}");
+    t = opened();
+    check_ok(at_decode(t, &arena, ids + 1, 3, 0, &text, &err), &err);
+    assert_string_equal(text, "un ##aff ##able");
+    at_tokenizer_close(t);
+    at_arena_free(&arena);
+}
+
+static void old_folders_need_their_special_tokens_only(void **state) {
+    (void)state;
+    at_error err;
+    at_encoding e = {0};
+    put_text("vocab.txt", "[PAD]\r\n[UNK]\n[CLS]\n[SEP]\n\xc3\x84\xc3\xa4\n\xc3\xa4\xc3\xa4\naa\n");
+    at_tokenizer *t = opened(); /* [MASK] is not there and gets the next id */
+    assert_int_equal(at_tokenizer_special(t, "mask"), 7);
+    check_ok(at_encode(t, "\xc3\x84\xc3\xa4", 4, NULL, 0, NULL, &e, &err), &err);
+    assert_int_equal(e.n, 3);
+    assert_int_equal(e.ids[1], 6);
+    at_tokenizer_close(t);
+    put_text("tokenizer_config.json", "{\"do_lower_case\": true, \"strip_accents\": false}");
+    t = opened();
+    check_ok(at_encode(t, "\xc3\x84\xc3\xa4", 4, NULL, 0, NULL, &e, &err), &err);
+    assert_int_equal(e.ids[1], 5);
+    at_tokenizer_close(t);
+    put_text("tokenizer_config.json", "{\"do_lower_case\": false}");
+    t = opened();
+    check_ok(at_encode(t, "\xc3\x84\xc3\xa4", 4, NULL, 0, NULL, &e, &err), &err);
+    assert_int_equal(e.ids[1], 4);
+    at_tokenizer_close(t);
+    at_encoding_free(&e);
+    put_text("vocab.txt", "[PAD]\n[UNK]\n[CLS]\n\xff\n");
+    refused("vocab.txt:4: not valid UTF-8");
+    put_text("vocab.txt", "[PAD]\n[UNK]\n[CLS]\n[SEP]\n[MASK]\nb\na\na\n");
+    t = opened(); /* of two lines with one token the last counts, as in Python's dictionary */
+    assert_int_equal(at_tokenizer_id(t, "a"), 7);
+    assert_null(at_tokenizer_token(t, 6));
+    at_tokenizer_close(t);
+    put_text("vocab.txt", "[PAD]\n[UNK]\n[CLS]\n[SEP]\nb\na\na\n");
+    refused("'[MASK]' would get the id 6 of 'a'");
+    put_text("vocab.txt", "[PAD]\n");
+    refused("the unknown token '[UNK]' is not in the vocabulary");
+    put("vocab.txt", "", 0);
+    refused("is empty");
+}
+
+int main(void) {
+#define TEST(name) cmocka_unit_test_setup_teardown(name, empty_folder, remove_folder)
+    const struct CMUnitTest tests[] = {
+        TEST(unknown_parts_are_named),
+        TEST(broken_files_are_refused),
+        TEST(wrong_references_are_refused),
+        TEST(very_long_and_very_deep_things_are_refused),
+        TEST(length_settings_have_an_order),
+        TEST(ids_tokens_and_roles),
+        TEST(encode_checks_what_it_is_given),
+        TEST(decodes_as_its_decoder_says),
+        TEST(old_folders_need_their_special_tokens_only),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
