@@ -1,0 +1,215 @@
+/* attune check: reads the tables as a training would, runs the passes of task/lint.h over them, and tells what they found: each
+ * finding as an event, a few of every kind in words (a program gets them all), what to do about that kind, and a last line. */
+#include <string.h>
+
+#include "base/file.h"
+#include "model/arch.h"
+#include "run/events.h"
+#include "run/settings.h"
+#include "task/lint.h"
+
+enum { SHOWN = 5 }; /* findings of a kind that are put into words */
+
+typedef struct check {
+    const at_options *options;
+    const at_listener *listener;
+    at_arena arena;
+    at_lint lint;
+    at_table *table[AT_LINT_SPLITS];
+    const char *reading;  /* path of the table that is being read */
+    at_columns columns;   /* of the first table: what the others must have */
+    long n[3];            /* findings by severity */
+    json_t *kinds;        /* how many of each */
+} check;
+
+/* ---- the tables ---- */
+
+static void on_bad_row(void *context, uint32_t line, const char *sentence) {
+    check *c = context;
+    at_lint_bad_row(&c->lint, c->reading, line, sentence);
+}
+
+static at_status read_table(check *c, const char *path, at_table **table, at_error *err) {
+    at_table_options options = {.format = (at_table_format)at_options_choice(c->options, "input_format"),
+                                .no_header = at_options_flag(c->options, "no_header"),
+                                .keep_bad_rows = 1, .bad = on_bad_row, .context = c};
+    c->reading = path;
+    return at_table_read(path, &options, table, err);
+}
+
+/* The first table's columns are found by name or shape, those of the others have the same names. */
+static at_status find_columns(check *c, at_lint_split *s, const char **why, at_error *err) {
+    at_columns wanted = {at_options_text(c->options, "text_column", NULL), at_options_text(c->options, "text2_column", NULL),
+                         at_options_text(c->options, "label_column", NULL)};
+    if (c->lint.n_splits) wanted = c->columns;
+    AT_TRY(at_columns_find(s->table, &wanted, 0, &c->arena, &s->columns, why, err));
+    const char *const *name = s->table->column;
+    if (!c->lint.n_splits)
+        c->columns = (at_columns){name[s->columns.text], s->columns.text2 < 0 ? NULL : name[s->columns.text2],
+                                  s->columns.label < 0 ? NULL : name[s->columns.label]};
+    return AT_OK;
+}
+
+static void tell_table(const check *c, const at_lint_split *s, const char *why) {
+    at_tell(c->listener, "data", json_pack("{s:s, s:s, s:i, s:s}", "split", s->name, "file", s->table->path, "rows", s->table->n_rows, "why", why),
+            "%s: %d rows; %s%s.", s->table->path, s->table->n_rows, why, s->columns.label < 0 ? "; no labels" : "");
+}
+
+static at_status add_split(check *c, const char *name, at_error *err) {
+    const char *path = at_options_text(c->options, name, NULL), *why;
+    if (!path) return AT_OK;
+    int i = c->lint.n_splits;
+    AT_TRY(read_table(c, path, &c->table[i], err));
+    at_lint_split *s = &c->lint.split[i];
+    *s = (at_lint_split){.name = name, .table = c->table[i]};
+    if (!s->table->n_rows) at_lint_add(&c->lint, AT_LINT_NO_ROWS, path, 0, "there is no row that can be read");
+    AT_TRY(find_columns(c, s, &why, err));
+    c->lint.n_splits++;
+    tell_table(c, s, why);
+    return AT_OK;
+}
+
+static at_status read_all(check *c, at_error *err) {
+    static const char *const NAMES[] = {"train", "eval", "test"};
+    for (int i = 0; i < AT_LINT_SPLITS; i++) AT_TRY(add_split(c, NAMES[i], err));
+    if (!c->lint.n_splits) return at_fail(err, AT_USAGE, "no file to check: give --train, --eval or --test");
+    return AT_OK;
+}
+
+/* ---- lengths, where a model is named ---- */
+
+static at_status model_positions(const char *folder, int *positions, at_error *err) {
+    at_arena scratch = {0};
+    json_t *config = NULL;
+    at_arch arch = {0};
+    const char *path = at_path_join(&scratch, folder, "config.json");
+    at_status st = path ? at_json_load(path, AT_JSON_CONFIG_BYTES, AT_BAD_MODEL, &config, err) : at_fail_memory(err, 0);
+    if (!st) st = at_arch_read(config, path, &scratch, &arch, err);
+    *positions = arch.max_positions;
+    json_decref(config);
+    at_arena_free(&scratch);
+    return st;
+}
+
+/* The longest input, as a training chooses it. */
+static at_status choose_limit(const check *c, const char *folder, const at_tokenizer *tokenizer, int *limit, at_error *err) {
+    const char *source = NULL;
+    int positions = 0, asked = at_tokenizer_max_length(tokenizer, &source);
+    AT_TRY(model_positions(folder, &positions, err));
+    long long given = at_options_int(c->options, "max_length", 0);
+    if (given > positions)
+        return at_fail(err, AT_USAGE, "--max-length %lld is more than the %d positions of the model", given, positions);
+    *limit = given ? (int)given : asked > 0 && asked < positions ? asked : positions;
+    at_tell(c->listener, "length", json_pack("{s:i, s:s?}", "max_length", *limit, "source", given ? "option" : source),
+            "Longest input: %d tokens (%s; the model has %d positions).", *limit,
+            given ? "--max-length" : source ? source : "the model's positions", positions);
+    return AT_OK;
+}
+
+static at_status check_split_lengths(check *c, int i, const at_tokenizer *tokenizer, int limit, at_pool *pool, at_error *err) {
+    const at_lint_split *s = &c->lint.split[i];
+    at_dataset *d = NULL;
+    if (!s->table->n_rows) return AT_OK;
+    AT_TRY(at_dataset_encode(s->table, s->columns.text, s->columns.text2, tokenizer, 0, pool, &d, err));
+    at_arena scratch = {0};
+    int *tokens = AT_NEW_ARRAY(&scratch, int, d->n);
+    for (int r = 0; r < d->n && tokens; r++) tokens[r] = at_dataset_length(d, r);
+    at_status st = tokens ? at_lint_lengths(&c->lint, i, tokens, limit, err) : at_fail_memory(err, 0);
+    at_arena_free(&scratch);
+    at_dataset_close(d);
+    return st;
+}
+
+static at_status check_lengths(check *c, at_error *err) {
+    const char *folder = at_options_text(c->options, "model", NULL);
+    at_tokenizer *tokenizer = NULL;
+    at_pool *pool = NULL;
+    int limit = 0;
+    if (!folder) return AT_OK;
+    AT_TRY(at_tokenizer_open(folder, &tokenizer, err));
+    at_status st = choose_limit(c, folder, tokenizer, &limit, err);
+    if (!st) st = at_pool_open(&pool, (int)at_options_int(c->options, "threads", at_cpu_count()), err);
+    for (int i = 0; i < c->lint.n_splits && !st; i++) st = check_split_lengths(c, i, tokenizer, limit, pool, err);
+    at_pool_close(pool);
+    at_tokenizer_close(tokenizer);
+    return st;
+}
+
+/* ---- telling ---- */
+
+static json_t *finding_json(const at_finding *f) {
+    json_t *fields = json_pack("{s:s, s:s, s:s, s:o}", "kind", at_lint_kind_name(f->kind), "severity", at_severity_name(f->severity), "file", f->file, "line",
+                               f->line ? json_integer(f->line) : json_null());
+    if (f->file2) json_object_set_new(fields, "file2", json_string(f->file2));
+    if (f->line2) json_object_set_new(fields, "line2", json_integer(f->line2));
+    json_object_set_new(fields, "text", json_string(f->text));
+    return fields;
+}
+
+static void tell_finding(const check *c, const at_finding *f, int in_words) {
+    if (in_words) at_tell(c->listener, "finding", finding_json(f), "%s: %s", at_severity_name(f->severity), f->text);
+    else at_tell_text(c->listener, "finding", finding_json(f), NULL);
+}
+
+/* Behind the findings of one kind: how many were not shown, and what to do. */
+static void tell_group(check *c, const at_finding *first, long n) {
+    const char *kind = at_lint_kind_name(first->kind), *advice = at_lint_kind_advice(first->kind);
+    at_str text = {.arena = &c->arena};
+    if (n > SHOWN) at_str_addf(&text, "  ... and %ld more: %ld %s in all (--json lists them).", n - SHOWN, n, at_lint_kind_plural(first->kind));
+    if (advice) at_str_addf(&text, "%s%s", n > SHOWN ? " " : "  ", advice);
+    at_tell_text(c->listener, "findings",
+                 json_pack("{s:s, s:s, s:I, s:s?}", "kind", kind, "severity", at_severity_name(first->severity), "count", (json_int_t)n, "advice", advice), text.text);
+    json_int_t before = json_integer_value(json_object_get(c->kinds, kind));
+    json_object_set_new(c->kinds, kind, json_integer(before + n));
+}
+
+static void tell_findings(check *c) {
+    const at_finding *f = c->lint.finding;
+    for (size_t i = 0, begin = 0; i < c->lint.n; i++) {
+        tell_finding(c, &f[i], i - begin < SHOWN);
+        c->n[f[i].severity]++;
+        if (i + 1 < c->lint.n && f[i + 1].kind == f[i].kind && f[i + 1].severity == f[i].severity) continue;
+        tell_group(c, &f[begin], (long)(i + 1 - begin));
+        begin = i + 1;
+    }
+}
+
+static void add_count(at_str *text, long n, const char *what) {
+    if (n) at_str_addf(text, "%s%ld %s%s", text->len ? ", " : "", n, what, n == 1 ? "" : "s");
+}
+
+static void tell_end(check *c) {
+    at_str found = {.arena = &c->arena}, files = {.arena = &c->arena};
+    json_t *rows = json_object();
+    for (int i = 0; i < c->lint.n_splits; i++) {
+        const at_lint_split *s = &c->lint.split[i];
+        at_str_addf(&files, "%s%s (%d rows)", i ? ", " : "", s->table->path, s->table->n_rows);
+        json_object_set_new(rows, s->name, json_integer(s->table->n_rows));
+    }
+    for (int s = 0; s < 3; s++) add_count(&found, c->n[s], at_severity_name((at_severity)s));
+    at_tell(c->listener, "done", json_pack("{s:I, s:I, s:I, s:o, s:O}", "errors", (json_int_t)c->n[0], "warnings", (json_int_t)c->n[1], "notes", (json_int_t)c->n[2],
+            "rows", rows, "kinds", c->kinds), "%s: %s.", files.text ? files.text : "", found.text ? found.text : "nothing found, ready to train on");
+}
+
+static at_status look(check *c, at_error *err) {
+    AT_TRY(read_all(c, err));
+    AT_TRY(at_lint_texts(&c->lint, err));
+    AT_TRY(at_lint_labels(&c->lint, err));
+    AT_TRY(at_lint_encoding(&c->lint, err));
+    AT_TRY(check_lengths(c, err));
+    at_lint_sort(&c->lint);
+    tell_findings(c);
+    tell_end(c);
+    if (!c->n[AT_SEVERE_ERROR]) return AT_OK;
+    return at_fail(err, AT_BAD_DATA, "%ld %s in the data, listed above; training would refuse it", c->n[0], c->n[0] == 1 ? "error" : "errors");
+}
+
+at_status at_check(const at_options *options, const at_listener *listener, at_error *err) {
+    check c = {.options = options, .listener = listener, .kinds = json_object()};
+    c.lint.arena = &c.arena;
+    at_status st = c.kinds ? look(&c, err) : at_fail_memory(err, 0);
+    for (int i = 0; i < AT_LINT_SPLITS; i++) at_table_close(c.table[i]);
+    json_decref(c.kinds);
+    at_arena_free(&c.arena);
+    return st;
+}
