@@ -1,0 +1,85 @@
+/* Prediction inside a program: the same path as for files, over a table made of the caller's texts. */
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/str.h"
+#include "run/session.h"
+
+struct at_predictor {
+    at_session session;
+    at_arena call; /* what the last call's predictions point into */
+};
+
+at_status at_predictor_open(const char *folder, int n_threads, at_predictor **predictor, at_error *err) {
+    *predictor = NULL;
+    if (n_threads < 0) return at_fail(err, AT_USAGE, "%d threads: give 0 (every core) or more", n_threads);
+    at_predictor *p = calloc(1, sizeof *p);
+    if (!p) return at_fail_memory(err, sizeof *p);
+    at_status st = at_session_open(&p->session, folder, n_threads, getenv("ATTUNE_CPU"), 0, err);
+    if (st) at_predictor_close(p);
+    else *predictor = p;
+    return st;
+}
+
+void at_predictor_close(at_predictor *p) {
+    if (!p) return;
+    at_session_close(&p->session);
+    at_arena_free(&p->call);
+    free(p);
+}
+
+int at_predictor_labels(const at_predictor *p, const char *const **names) {
+    if (names) *names = p->session.state.labels.name;
+    return p->session.state.labels.n;
+}
+
+static at_status fill_cell(at_cell *cell, const char *text, int i, at_error *err) {
+    size_t len = text ? strlen(text) : 0, valid = text ? at_utf8_check(text, len) : 0;
+    if (!text) return at_fail(err, AT_USAGE, "text %d is NULL", i + 1);
+    if (len >= UINT32_MAX) return at_fail(err, AT_BAD_DATA, "text %d is too long", i + 1);
+    if (valid != len) return at_fail(err, AT_BAD_DATA, "text %d: byte %zu is not valid UTF-8", i + 1, valid + 1);
+    *cell = (at_cell){text, (uint32_t)len};
+    return AT_OK;
+}
+
+static at_status make_table(at_arena *arena, const char *const *texts, const char *const *seconds, int n, at_table *t, at_error *err) {
+    static const char *NAMES[] = {"text", "text2"};
+    *t = (at_table){.path = "texts", .column = NAMES, .n_columns = seconds ? 2 : 1, .n_rows = n};
+    t->cells = AT_NEW_ARRAY(arena, at_cell, (size_t)n * (size_t)t->n_columns);
+    t->line = AT_NEW_ARRAY(arena, uint32_t, n);
+    if (!t->cells || !t->line) return at_fail_memory(err, (size_t)n * sizeof *t->cells);
+    for (int i = 0; i < n; i++) {
+        t->line[i] = (uint32_t)i + 1;
+        AT_TRY(fill_cell(&t->cells[i * t->n_columns], texts[i], i, err));
+        if (seconds) AT_TRY(fill_cell(&t->cells[i * t->n_columns + 1], seconds[i], i, err));
+    }
+    return AT_OK;
+}
+
+static void answer(const at_predictor *p, const float *logits, float *probabilities, at_prediction *prediction) {
+    int n = p->session.state.labels.n, best = 0;
+    double sum = 0;
+    for (int i = 1; i < n; i++)
+        if (logits[i] > logits[best]) best = i;
+    for (int i = 0; i < n; i++) sum += exp((double)logits[i] - (double)logits[best]);
+    for (int i = 0; i < n; i++) probabilities[i] = (float)(exp((double)logits[i] - (double)logits[best]) / sum);
+    *prediction = (at_prediction){p->session.state.labels.name[best], best, 1 / sum, probabilities};
+}
+
+at_status at_predict(at_predictor *p, const char *const *texts, const char *const *seconds, int n, at_prediction *predictions,
+                     at_error *err) {
+    if (n <= 0) return n ? at_fail(err, AT_USAGE, "%d texts: the number is negative", n) : AT_OK;
+    at_table table;
+    float *logits;
+    size_t width = (size_t)p->session.state.labels.n;
+    at_arena_free(&p->call);
+    AT_TRY(make_table(&p->call, texts, seconds, n, &table, err));
+    p->session.state.columns = (at_columns){"text", seconds ? "text2" : NULL, NULL};
+    AT_TRY(at_session_logits(&p->session, &table, 0, n, &p->call, &logits, NULL, err));
+    float *probabilities = AT_NEW_ARRAY(&p->call, float, (size_t)n * width);
+    if (!probabilities) return at_fail_memory(err, (size_t)n * width * sizeof(float));
+    for (int i = 0; i < n; i++)
+        answer(p, logits + (size_t)i * width, probabilities + (size_t)i * width, &predictions[i]);
+    return AT_OK;
+}

@@ -1,0 +1,40 @@
+/* A finished model, opened to answer or to be judged: model, tokenizer, task, threads, kernels, in one handle. */
+#ifndef AT_RUN_SESSION_H
+#define AT_RUN_SESSION_H
+
+#include "run/events.h"
+#include "run/settings.h"
+#include "task/tasks.h"
+
+typedef struct at_session {
+    at_arena arena;
+    at_model *model;
+    at_tokenizer *tokenizer;
+    at_pool *pool;
+    const at_backend *backend;
+    at_task_state state;
+    int max_tokens;
+    const char *max_source; /* who said so */
+} at_session;
+
+/* threads 0: every core; cpu NULL: the best kernels; max_length 0: what the folder asks for. A folder without a trained head is
+ * AT_BAD_MODEL with what to do. Close it in every case. */
+at_status at_session_open(at_session *session, const char *folder, int threads, const char *cpu, int max_length, at_error *err);
+void at_session_close(at_session *session);
+
+/* The same from the settings model, threads, cpu, max_length. */
+at_status at_session_open_options(at_session *session, const at_options *options, at_error *err);
+
+/* The longest input: `given` (> 0) or what the folder's files say, within the model's positions. */
+at_status at_session_choose_length(const at_tokenizer *tokenizer, const at_arch *arch, long long given, int *max_tokens,
+                                   const char **source, at_error *err);
+
+/* Logits of rows first .. first + n - 1 of a table, [n, labels.n], in the arena. The state must know the columns (bind). `judged` gets the
+ * encoded examples with their labels (to be closed by the caller) or is NULL: unlabelled rows are fine. */
+at_status at_session_logits(const at_session *session, const at_table *table, int first, int n, at_arena *arena, float **logits,
+                            at_dataset **judged, at_error *err);
+
+at_table_options at_settings_table(const at_options *options); /* input_format, no_header */
+at_columns at_settings_columns(const at_options *options);     /* text_column, text2_column and, where the command has it, label_column */
+
+#endif
