@@ -39,12 +39,12 @@ static at_status finish(at_answers *answers, const char *path, const at_listener
     return st;
 }
 
-static at_status predict_table(at_session *s, const at_options *o, const at_table *t, const at_listener *listener, at_error *err) {
+static at_status predict_table(at_session *s, const at_options *o, const at_table *t, const at_columns *wanted,
+                               const at_listener *listener, at_error *err) {
     const char *path = at_options_text(o, "output", NULL);
-    at_columns wanted = at_settings_columns(o);
     at_answers answers;
-    AT_TRY(s->state.task->bind(&s->state, t, &wanted, &s->model->labels, err));
-    if (t->n_columns > 1) at_tell_note(listener, "%s: %s", t->path, s->state.why);
+    AT_TRY(s->state.task->bind(&s->state, t, wanted, &s->model->labels, err));
+    if (t->has_header) at_tell_note(listener, "%s: %s", t->path, s->state.why);
     at_status st = at_answers_open(&answers, s, listener, (at_answer_format)at_options_choice(o, "format"), path, t->format,
                                    t->column, t->n_columns, err);
     if (!st) st = answer_table(s, &answers, t, listener, err);
@@ -52,8 +52,6 @@ static at_status predict_table(at_session *s, const at_options *o, const at_tabl
 }
 
 /* ---- lines and texts ---- */
-
-static const char *PAIR_COLUMNS[] = {"text", "text2"};
 
 /* The cells of one text (or pair, with a tab between) that lies in memory as long as the cells are used. */
 static at_status split_text(const at_options *o, const char *name, long number, char *text, size_t len, at_cell *cells, at_error *err) {
@@ -70,14 +68,29 @@ static at_status split_text(const at_options *o, const char *name, long number, 
     return AT_OK;
 }
 
+/* Of texts that no header names. */
+static at_columns pair_columns(const at_options *o) {
+    return (at_columns){"text", at_options_flag(o, "pairs") ? "text2" : NULL, NULL};
+}
+
+static void name_columns(at_table *t, const at_options *o, const char *names[2]) {
+    at_columns columns = pair_columns(o);
+    names[0] = columns.text;
+    names[1] = columns.text2;
+    t->column = names;
+    t->n_columns = columns.text2 ? 2 : 1;
+}
+
 typedef struct line_table {
     at_table table;
+    const char *names[2];
     at_cell cells[2 * LINES_AT_ONCE];
     uint32_t numbers[LINES_AT_ONCE];
 } line_table;
 
 static void line_table_start(line_table *l, const at_options *o, const char *name) {
-    *l = (line_table){.table = {.path = name, .format = AT_TABLE_LINES, .column = PAIR_COLUMNS, .n_columns = at_options_flag(o, "pairs") ? 2 : 1}};
+    *l = (line_table){.table = {.path = name, .format = AT_TABLE_LINES}};
+    name_columns(&l->table, o, l->names);
     l->table.cells = l->cells;
     l->table.line = l->numbers;
 }
@@ -153,10 +166,10 @@ static at_status predict_stream(at_session *s, const at_options *o, const at_lis
     in->listener = listener;
     in->session = s;
     line_table_start(&in->lines, o, "standard input");
-    s->state.columns = (at_columns){"text", in->lines.table.n_columns == 2 ? "text2" : NULL, NULL};
+    s->state.columns = pair_columns(o);
     char *buffer = NULL;
     at_status st = at_answers_open(&in->answers, s, listener, (at_answer_format)at_options_choice(o, "format"), path, AT_TABLE_LINES,
-                                   PAIR_COLUMNS, in->lines.table.n_columns, err);
+                                   in->lines.names, in->lines.table.n_columns, err);
     if (!st) st = read_stream(in, &buffer, err);
     st = finish(&in->answers, path, listener, st, err);
     free(buffer);
@@ -174,7 +187,8 @@ at_status at_predict_file(const at_options *o, const at_listener *listener, at_e
         st = predict_stream(&s, o, listener, err);
     } else if (!st) {
         st = at_table_read(input, &table_options, &table, err);
-        if (!st) st = predict_table(&s, o, table, listener, err);
+        at_columns wanted = at_settings_columns(o);
+        if (!st) st = predict_table(&s, o, table, &wanted, listener, err);
     }
     at_table_close(table);
     at_session_close(&s);
@@ -182,7 +196,10 @@ at_status at_predict_file(const at_options *o, const at_listener *listener, at_e
 }
 
 static at_status texts_table(const at_options *o, const char *const *texts, int n, at_arena *arena, at_table *t, at_error *err) {
-    *t = (at_table){.path = "text", .format = AT_TABLE_LINES, .column = PAIR_COLUMNS, .n_columns = at_options_flag(o, "pairs") ? 2 : 1, .n_rows = n};
+    const char **names = AT_NEW_ARRAY(arena, const char *, 2);
+    if (!names) return at_fail_memory(err, 0);
+    *t = (at_table){.path = "text", .format = AT_TABLE_LINES, .n_rows = n};
+    name_columns(t, o, names);
     t->cells = AT_NEW_ARRAY(arena, at_cell, (size_t)n * (size_t)t->n_columns);
     t->line = AT_NEW_ARRAY(arena, uint32_t, n);
     if (!t->cells || !t->line) return at_fail_memory(err, (size_t)n * sizeof *t->cells);
@@ -202,7 +219,8 @@ at_status at_predict_texts(const at_options *o, const char *const *texts, int n,
     at_session s = {0};
     at_status st = texts_table(o, texts, n, &arena, &table, err);
     if (!st) st = at_session_open_options(&s, o, err);
-    if (!st) st = predict_table(&s, o, &table, listener, err);
+    at_columns wanted = pair_columns(o);
+    if (!st) st = predict_table(&s, o, &table, &wanted, listener, err);
     at_session_close(&s);
     at_arena_free(&arena);
     return st;

@@ -44,8 +44,11 @@ static at_status fill_cell(at_cell *cell, const char *text, int i, at_error *err
 }
 
 static at_status make_table(at_arena *arena, const char *const *texts, const char *const *seconds, int n, at_table *t, at_error *err) {
-    static const char *NAMES[] = {"text", "text2"};
-    *t = (at_table){.path = "texts", .column = NAMES, .n_columns = seconds ? 2 : 1, .n_rows = n};
+    const char **names = AT_NEW_ARRAY(arena, const char *, 2);
+    if (!names) return at_fail_memory(err, 0);
+    names[0] = "text";
+    names[1] = "text2";
+    *t = (at_table){.path = "texts", .column = names, .n_columns = seconds ? 2 : 1, .n_rows = n};
     t->cells = AT_NEW_ARRAY(arena, at_cell, (size_t)n * (size_t)t->n_columns);
     t->line = AT_NEW_ARRAY(arena, uint32_t, n);
     if (!t->cells || !t->line) return at_fail_memory(err, (size_t)n * sizeof *t->cells);

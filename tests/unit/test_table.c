@@ -84,7 +84,7 @@ static void csv_reads_rfc_4180(void **state) {
 static void csv_last_line_may_end_anyhow(void **state) {
     (void)state;
     const char *const TEXTS[] = {"a,b\n1,2", "a,b\n1,2\n", "a,b\n1,2\r\n", "a,b\n1,2\n\n\n", "a,b\r\n1,\"2\"", "a,b\r1,2\r",
-                                 "\xef\xbb\xbf" "a,b\n1,2", "\n\na , b\n\n1,2\r\n\r\n", "a,b\n1,2\r"};
+                                 ("\xef\xbb\xbf" "a,b\n1,2"), "\n\na , b\n\n1,2\r\n\r\n", "a,b\n1,2\r"};
     for (size_t i = 0; i < sizeof TEXTS / sizeof *TEXTS; i++) {
         reads("a.csv", TEXTS[i]);
         assert_int_equal(table->n_rows, 1);

@@ -1,0 +1,187 @@
+/* attune eval: metrics with intervals, confusion matrix, the most confident mistakes; with an output folder, files of all of it. */
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "run/answers.h"
+#include "run/score_text.h"
+
+typedef struct evaluation {
+    const at_options *options;
+    const at_listener *listener;
+    at_arena arena;
+    at_session session;
+    at_table *table;
+    at_dataset *data;
+    float *logits; /* [data->n, labels] */
+    at_score score;
+} evaluation;
+
+/* ---- mistakes ---- */
+
+typedef struct mistake {
+    int row, answer;
+    double confidence;
+} mistake;
+
+static mistake judge_row(const evaluation *e, int row) {
+    int n = e->session.state.labels.n, best = 0;
+    const float *logits = e->logits + (size_t)row * (size_t)n;
+    double sum = 0;
+    for (int i = 1; i < n; i++)
+        if (logits[i] > logits[best]) best = i;
+    for (int i = 0; i < n; i++) sum += exp((double)logits[i] - (double)logits[best]);
+    return (mistake){row, best, 1 / sum};
+}
+
+static int by_confidence(const void *a, const void *b) {
+    const mistake *x = a, *y = b;
+    if (x->confidence != y->confidence) return x->confidence < y->confidence ? 1 : -1;
+    return x->row - y->row;
+}
+
+static void tell_mistake(evaluation *e, const mistake *m) {
+    const at_labels *labels = &e->session.state.labels;
+    const at_columns *columns = &e->session.state.columns;
+    at_cell cell = at_table_cell(e->table, m->row, at_table_column(e->table, columns->text));
+    char *text = at_shortened(&e->arena, cell.text ? cell.text : "", cell.len, 90);
+    const char *right = labels->name[e->data->label[m->row]], *answer = labels->name[m->answer];
+    at_tell(e->listener, "mistake", json_pack("{s:s, s:I, s:s, s:s, s:f, s:s%}", "file", e->table->path, "line", (json_int_t)e->data->line[m->row],
+            "label", right, "answer", answer, "score", m->confidence, "text", cell.text ? cell.text : "", (size_t)cell.len),
+            "%s:%u: labelled %s, answered %s (%.3f): %s", e->table->path, e->data->line[m->row], right, answer, m->confidence, text ? text : "");
+}
+
+static at_status tell_mistakes(evaluation *e, at_error *err) {
+    long long wanted = at_options_int(e->options, "mistakes", 10);
+    mistake *all = AT_NEW_ARRAY(&e->arena, mistake, e->data->n);
+    int n = 0;
+    if (!all) return at_fail_memory(err, (size_t)e->data->n * sizeof *all);
+    for (int row = 0; e->data->label && row < e->data->n; row++) {
+        mistake m = judge_row(e, row);
+        if (e->data->label[row] >= 0 && m.answer != e->data->label[row]) all[n++] = m;
+    }
+    qsort(all, (size_t)n, sizeof *all, by_confidence);
+    if (n && wanted) at_tell(e->listener, "table", NULL, "\nMost confident mistakes (%lld of %d)", wanted < n ? wanted : n, n);
+    for (int i = 0; i < n && i < wanted; i++) tell_mistake(e, &all[i]);
+    return AT_OK;
+}
+
+/* ---- telling ---- */
+
+static void tell_doubt(void *listener, const char *sentence) { at_tell_warning(listener, "%s", sentence); }
+
+static at_status tell_score(evaluation *e, at_error *err) {
+    const at_score *s = &e->score;
+    const at_labels *labels = &e->session.state.labels;
+    char *metrics = at_score_metrics_text(&e->arena, s, labels), *confusion = at_score_confusion_text(&e->arena, s, labels);
+    if (!metrics) return at_fail_memory(err, 0);
+    at_tell_text(e->listener, "eval", json_pack("{s:s, s:s, s:f, s:O}", "data", e->table->path, "metric", s->main_name, "main", s->main, "values", s->values), metrics);
+    if (confusion) at_tell(e->listener, "table", NULL, "\n%s", confusion);
+    at_score_doubts(s, labels, tell_doubt, (void *)e->listener);
+    return tell_mistakes(e, err);
+}
+
+/* ---- files ---- */
+
+/* eval_results.json has what was found; all_results.json keeps what other evaluations put there. */
+static at_status save_results(const evaluation *e, const char *folder, at_error *err) {
+    at_arena scratch = {0};
+    char *eval = at_path_join(&scratch, folder, "eval_results.json"), *all = at_path_join(&scratch, folder, "all_results.json");
+    json_t *found = json_object(), *merged = NULL, *value;
+    const char *key;
+    json_object_foreach(e->score.values, key, value) {
+        char *name = at_format(&scratch, "eval_%s", key);
+        if (name) json_object_set(found, name, value);
+    }
+    json_object_set_new(found, "eval_samples", json_integer(e->data->n));
+    at_status st = eval && all && found ? at_json_save(eval, found, err) : at_fail_memory(err, 0);
+    if (!st && at_file_exists(all)) st = at_json_load(all, AT_JSON_CONFIG_BYTES, AT_BAD_DATA, &merged, err);
+    if (!st && !merged) merged = json_object();
+    if (!st && json_object_update(merged, found)) st = at_fail(err, AT_BAD_DATA, "%s: is not a JSON object", all);
+    if (!st) st = at_json_save(all, merged, err);
+    json_decref(found);
+    json_decref(merged);
+    at_arena_free(&scratch);
+    return st;
+}
+
+static at_status save_predictions(const evaluation *e, const char *folder, at_error *err) {
+    static const char *const NAMES[] = {[AT_TABLE_TSV] = "predictions.tsv", [AT_TABLE_JSONL] = "predictions.jsonl"};
+    at_table_format format = e->table->format;
+    const char *name = format == AT_TABLE_TSV || format == AT_TABLE_JSONL ? NAMES[format] : "predictions.csv";
+    at_arena scratch = {0};
+    char *path = at_path_join(&scratch, folder, name);
+    const at_table *t = e->table;
+    at_answers answers = {0};
+    at_status st = path ? at_answers_open(&answers, &e->session, e->listener, AT_ANSWER_AUTO, path, format, t->column, t->n_columns, err) : at_fail_memory(err, 0);
+    for (int i = 0; i < t->n_rows && !st; i++)
+        st = at_answers_add(&answers, t->cells + (size_t)i * (size_t)t->n_columns, e->logits + (size_t)i * (size_t)e->session.state.labels.n, err);
+    if (!st) st = at_answers_commit(&answers, err);
+    at_answers_close(&answers);
+    at_arena_free(&scratch);
+    return st;
+}
+
+static at_status save(const evaluation *e, at_error *err) {
+    const char *folder = at_options_text(e->options, "output", NULL);
+    if (!folder) return AT_OK;
+    AT_TRY(at_folder_make(folder, err));
+    AT_TRY(save_results(e, folder, err));
+    return save_predictions(e, folder, err);
+}
+
+/* ---- the order ---- */
+
+static at_status open_all(evaluation *e, at_error *err) {
+    const at_options *o = e->options;
+    const char *path = at_options_text(o, "data", NULL);
+    if (!path) return at_fail(err, AT_USAGE, "the file to evaluate on is missing: attune eval --model FOLDER FILE");
+    at_table_options table_options = at_settings_table(o);
+    at_columns wanted = at_settings_columns(o);
+    AT_TRY(at_session_open_options(&e->session, o, err));
+    AT_TRY(at_table_read(path, &table_options, &e->table, err));
+    AT_TRY(e->session.state.task->bind(&e->session.state, e->table, &wanted, &e->session.model->labels, err));
+    at_tell(e->listener, "task", json_pack("{s:s, s:s, s:i}", "task", e->session.state.task->name, "why", e->session.state.why, "labels",
+            e->session.state.labels.n), "%s: %d rows, %s; at most %d tokens (%s).", path, e->table->n_rows, e->session.state.why,
+            e->session.max_tokens, e->session.max_source);
+    return AT_OK;
+}
+
+static void tell_cut(const evaluation *e) {
+    const at_dataset *d = e->data;
+    double tokens = (double)d->token_at[d->n], cut = (double)d->n_cut_tokens;
+    if (d->n_cut_examples)
+        at_tell_warning(e->listener, "%s: %d of %d texts are longer than %d tokens and are cut; %.1f%% of the tokens are lost", e->table->path,
+                        d->n_cut_examples, d->n, e->session.max_tokens, 100 * cut / (tokens + cut));
+}
+
+static at_status evaluate(evaluation *e, at_error *err) {
+    AT_TRY(open_all(e, err));
+    if (at_asked_to_stop(e->listener)) return at_fail(err, AT_STOPPED, "stopped");
+    AT_TRY(at_session_logits(&e->session, e->table, 0, e->table->n_rows, &e->arena, &e->logits, &e->data, err));
+    AT_TRY(e->session.state.task->score(&e->session.state, e->data, e->logits, &e->score, err));
+    tell_cut(e);
+    AT_TRY(tell_score(e, err));
+    AT_TRY(save(e, err));
+    const char *folder = at_options_text(e->options, "output", NULL);
+    at_tell(e->listener, "done", json_pack("{s:s?, s:s, s:f}", "output", folder, "metric", e->score.main_name, "main", e->score.main),
+            folder ? "\nResults and predictions are in %s." : NULL, folder ? folder : "");
+    double least = at_options_real(e->options, "min_score", -INFINITY);
+    if (e->score.main < least) return at_fail(err, AT_BELOW, "%s %.4f is below --min-score %.4f", e->score.main_name, e->score.main, least);
+    return AT_OK;
+}
+
+at_status at_evaluate(const at_options *options, const at_listener *listener, at_error *err) {
+    evaluation *e = calloc(1, sizeof *e);
+    if (!e) return at_fail_memory(err, sizeof *e);
+    e->options = options;
+    e->listener = listener;
+    at_status st = evaluate(e, err);
+    at_score_free(&e->score);
+    at_dataset_close(e->data);
+    at_table_close(e->table);
+    at_session_close(&e->session);
+    at_arena_free(&e->arena);
+    free(e);
+    return st;
+}

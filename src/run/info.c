@@ -1,0 +1,153 @@
+/* attune info: what a model folder is. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/machine.h"
+#include "base/str.h"
+#include "run/session.h"
+#include "train/trainer.h"
+
+enum { PLAN_EXAMPLES = 32, SHOWN_LABELS = 50 };
+
+typedef struct about {
+    const at_options *options;
+    const at_listener *listener;
+    at_arena arena;
+    const char *folder;
+    at_model *model;
+    at_tokenizer *tokenizer;
+    at_pool *pool;
+    const at_backend *backend;
+    int max_tokens;
+    const char *max_source;
+    double parameters;
+    at_memory_plan plan;
+    int planned;
+} about;
+
+static double count_parameters(const at_model *m) {
+    double n = 0;
+    for (int i = 0; i < m->params.n; i++) n += (double)m->params.weights[i].out * m->params.weights[i].in;
+    return n;
+}
+
+/* As many texts as a batch has, each as long as the model reads: what one step at the worst takes. */
+static at_status longest_batch(const about *a, at_dataset **data, at_error *err) {
+    const char *names[] = {"text"};
+    at_arena scratch = {0};
+    at_str text = {.arena = &scratch};
+    at_table t = {.path = "longest batch", .column = names, .n_columns = 1, .n_rows = PLAN_EXAMPLES};
+    for (int i = 0; i < a->max_tokens; i++) at_str_add(&text, "a ");
+    t.cells = AT_NEW_ARRAY(&scratch, at_cell, t.n_rows);
+    t.line = AT_NEW_ARRAY(&scratch, uint32_t, t.n_rows);
+    at_status st = t.cells && t.line && !text.failed ? AT_OK : at_fail_memory(err, text.len);
+    for (int i = 0; i < t.n_rows && !st; i++) t.cells[i] = (at_cell){text.text, (uint32_t)text.len};
+    if (!st) st = at_dataset_encode(&t, 0, -1, a->tokenizer, a->max_tokens, a->pool, data, err);
+    at_arena_free(&scratch);
+    if (st) return st;
+    (*data)->label = AT_NEW_ARRAY(&(*data)->arena, int32_t, t.n_rows);
+    return (*data)->label ? AT_OK : at_fail_memory(err, 0);
+}
+
+static at_status plan_training(about *a, at_model *model, at_error *err) {
+    const char *names[] = {"a", "b"};
+    at_task_state state = {.task = at_task_find("classify"), .labels = model->labels.n ? model->labels : (at_labels){names, 2}};
+    at_hyper hyper = at_hyper_default();
+    at_dataset *data = NULL;
+    hyper.batch_size = PLAN_EXAMPLES;
+    AT_TRY(longest_batch(a, &data, err));
+    at_trainer_setup setup = {.model = model, .state = &state, .train = data, .hyper = &hyper, .backend = a->backend, .pool = a->pool};
+    at_status st = at_trainer_plan(&setup, &a->plan, err);
+    at_dataset_close(data);
+    a->planned = !st;
+    return st;
+}
+
+/* A body alone is planned with the head that it would get. */
+static at_status plan(about *a, at_error *err) {
+    if (a->model->trained_head) return plan_training(a, a->model, err);
+    at_model *model = NULL;
+    at_model_options options = {.head = AT_HEAD_POOLER, .n_out = 2, .pool = a->pool};
+    at_status st = at_model_open(a->folder, &options, &model, err);
+    if (!st) st = plan_training(a, model, err);
+    at_model_close(model);
+    return st;
+}
+
+static const char *head_words(const at_model *m) {
+    if (!m->trained_head) return "none: a body alone, to be trained";
+    return m->head.kind == AT_HEAD_MEAN ? "mean of the tokens, linear" : "pooler (first token, dense, tanh), classifier";
+}
+
+static char *labels_words(const about *a, at_arena *arena) {
+    at_str s = {.arena = arena};
+    const at_labels *labels = &a->model->labels;
+    at_str_addf(&s, "%d:", labels->n);
+    for (int i = 0; i < labels->n && i < SHOWN_LABELS; i++) at_str_addf(&s, "%s %s", i ? "," : "", labels->name[i]);
+    if (labels->n > SHOWN_LABELS) at_str_add(&s, ", ...");
+    return s.failed ? NULL : s.text;
+}
+
+static char *words(about *a) {
+    const at_arch *r = &a->model->arch;
+    at_str s = {.arena = &a->arena};
+    at_str_addf(&s, "folder      %s\nfamily      %s\n", a->folder, r->family);
+    at_str_addf(&s, "sizes       %d layers of %d, %d heads, %d inside, vocabulary %d, %d positions\n", r->layers, r->hidden, r->heads,
+                r->intermediate, r->vocab_size, r->max_positions);
+    at_str_addf(&s, "parameters  %.1f M\nhead        %s\n", a->parameters / 1e6, head_words(a->model));
+    if (a->model->trained_head) at_str_addf(&s, "labels      %s\n", labels_words(a, &a->arena));
+    at_str_addf(&s, "longest     %d tokens (%s)\n", a->max_tokens, a->max_source);
+    at_str_addf(&s, "to run      %.0f MB\n", 4 * a->parameters / 1e6);
+    if (a->planned)
+        at_str_addf(&s, "to train    %.0f MB with batches of %d texts of %d tokens (weights %.0f, gradients %.0f in %d lanes, optimiser %.0f, "
+                    "activations %.0f); %.0f MB are free\n", (double)a->plan.total / 1e6, PLAN_EXAMPLES, a->max_tokens, (double)a->plan.weights / 1e6,
+                    (double)a->plan.gradients / 1e6, a->plan.lanes, (double)a->plan.moments / 1e6, (double)a->plan.activations / 1e6,
+                    (double)at_memory_available() / 1e6);
+    at_str_addf(&s, "kernels     %s, %d threads", a->backend->name, at_pool_threads(a->pool));
+    return s.failed ? NULL : s.text;
+}
+
+static json_t *names_json(const at_labels *labels) {
+    json_t *list = json_array();
+    for (int i = 0; i < labels->n; i++) json_array_append_new(list, json_string(labels->name[i]));
+    return list;
+}
+
+static json_t *fields(const about *a) {
+    const at_model *m = a->model;
+    const at_arch *r = &m->arch;
+    const char *head = !m->trained_head ? NULL : m->head.kind == AT_HEAD_MEAN ? "mean" : "pooler";
+    return json_pack("{s:s, s:s, s:i, s:i, s:i, s:i, s:i, s:i, s:f, s:s?, s:o, s:i, s:s, s:f, s:f, s:s, s:i}", "folder", a->folder, "family", r->family,
+                     "layers", r->layers, "hidden", r->hidden, "heads", r->heads, "intermediate", r->intermediate, "vocabulary", r->vocab_size,
+                     "positions", r->max_positions, "parameters", a->parameters, "head", head, "labels", names_json(&m->labels), "max_length",
+                     a->max_tokens, "max_length_source", a->max_source, "memory_to_run", 4 * a->parameters, "memory_to_train",
+                     (double)a->plan.total, "kernels", a->backend->name, "threads", at_pool_threads(a->pool));
+}
+
+static at_status inform(about *a, at_error *err) {
+    const at_options *o = a->options;
+    a->folder = at_options_text(o, "model", NULL);
+    if (!a->folder) return at_fail(err, AT_USAGE, "the model folder is missing: attune info FOLDER");
+    AT_TRY(at_backend_choose(getenv("ATTUNE_CPU"), &a->backend, err));
+    AT_TRY(at_pool_open(&a->pool, at_cpu_count(), err));
+    at_model_options options = {.head = AT_HEAD_NONE, .keep_head = 1, .pool = a->pool};
+    AT_TRY(at_model_open(a->folder, &options, &a->model, err));
+    AT_TRY(at_tokenizer_open(a->folder, &a->tokenizer, err));
+    AT_TRY(at_session_choose_length(a->tokenizer, &a->model->arch, at_options_int(o, "max_length", 0), &a->max_tokens, &a->max_source, err));
+    a->parameters = count_parameters(a->model);
+    AT_TRY(plan(a, err));
+    char *text = words(a);
+    if (!text) return at_fail_memory(err, 0);
+    at_tell_text(a->listener, "info", fields(a), text);
+    return AT_OK;
+}
+
+at_status at_info(const at_options *options, const at_listener *listener, at_error *err) {
+    about a = {.options = options, .listener = listener};
+    at_status st = inform(&a, err);
+    at_tokenizer_close(a.tokenizer);
+    at_model_close(a.model);
+    at_pool_close(a.pool);
+    at_arena_free(&a.arena);
+    return st;
+}

@@ -1,0 +1,184 @@
+#include "run/score_text.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+enum { MATRIX_LABELS = 20, NAME_WIDTH = 24 };
+
+static int characters(const char *text, size_t len) {
+    int n = 0;
+    for (size_t i = 0; i < len; i++) n += ((unsigned char)text[i] & 0xC0) != 0x80;
+    return n;
+}
+
+char *at_shortened(at_arena *arena, const char *text, size_t len, int chars) {
+    at_str out = {.arena = arena};
+    int n = 0, cut = characters(text, len) > chars;
+    size_t end = 0;
+    for (; end < len && n < (cut ? chars - 3 : chars); n++)
+        for (end++; end < len && ((unsigned char)text[end] & 0xC0) == 0x80;) end++;
+    at_str_add_bytes(&out, text, end);
+    for (size_t i = 0; i < out.len; i++)
+        if ((unsigned char)out.text[i] < 0x20 || out.text[i] == 0x7f) out.text[i] = ' ';
+    if (cut) at_str_add(&out, "...");
+    return out.failed ? NULL : out.text;
+}
+
+static void pad(at_str *s, const char *text, int width) {
+    at_str_add(s, text);
+    for (int n = characters(text, strlen(text)); n < width; n++) at_str_add(s, " ");
+}
+
+static void add_interval(at_str *s, const json_t *values, const char *key) {
+    char name[128];
+    snprintf(name, sizeof name, "%s_interval", key);
+    const json_t *ends = json_object_get(values, name);
+    if (json_array_size(ends) == 2)
+        at_str_addf(s, "  [%.4f, %.4f]", json_number_value(json_array_get(ends, 0)), json_number_value(json_array_get(ends, 1)));
+}
+
+static int name_width(const at_labels *labels) {
+    int width = 5;
+    for (int i = 0; i < labels->n; i++) {
+        int n = characters(labels->name[i], strlen(labels->name[i]));
+        if (n > width) width = n;
+    }
+    return width < NAME_WIDTH ? width : NAME_WIDTH;
+}
+
+static void add_label(at_str *s, const char *name, int width) {
+    char *cut = at_shortened(s->arena, name, strlen(name), width);
+    pad(s, cut ? cut : "", width);
+}
+
+static void add_per_class(at_str *s, const json_t *per_class, const at_labels *labels) {
+    int width = name_width(labels);
+    at_str_add(s, "\n");
+    pad(s, "label", width);
+    at_str_add(s, "  precision  recall      f1    rows\n");
+    for (int i = 0; i < labels->n; i++) {
+        const json_t *row = json_object_get(per_class, labels->name[i]);
+        add_label(s, labels->name[i], width);
+        at_str_addf(s, "     %.4f  %.4f  %.4f  %6lld\n", json_number_value(json_object_get(row, "precision")),
+                    json_number_value(json_object_get(row, "recall")), json_number_value(json_object_get(row, "f1")),
+                    (long long)json_integer_value(json_object_get(row, "support")));
+    }
+}
+
+static char *without_last_newline(at_str *s) {
+    if (s->failed || !s->text) return NULL;
+    if (s->len && s->text[s->len - 1] == '\n') s->text[--s->len] = '\0';
+    return s->text;
+}
+
+char *at_score_metrics_text(at_arena *arena, const at_score *score, const at_labels *labels) {
+    at_str s = {.arena = arena};
+    const char *key;
+    json_t *value;
+    json_object_foreach(score->values, key, value) {
+        if (!json_is_number(value)) continue;
+        pad(&s, key, 28);
+        if (json_is_integer(value)) at_str_addf(&s, "%lld", (long long)json_integer_value(value));
+        else at_str_addf(&s, "%.4f", json_real_value(value));
+        add_interval(&s, score->values, key);
+        at_str_add(&s, "\n");
+    }
+    const json_t *per_class = json_object_get(score->values, "per_class");
+    if (json_is_object(per_class)) add_per_class(&s, per_class, labels);
+    return without_last_newline(&s);
+}
+
+static long cell(const json_t *matrix, int row, int column) {
+    return (long)json_integer_value(json_array_get(json_array_get(matrix, (size_t)row), (size_t)column));
+}
+
+char *at_score_confusion_text(at_arena *arena, const at_score *score, const at_labels *labels) {
+    const json_t *matrix = json_object_get(score->values, "confusion_matrix");
+    if (!json_is_array(matrix) || labels->n > MATRIX_LABELS) return NULL;
+    at_str s = {.arena = arena};
+    int width = name_width(labels), column = 12;
+    at_str_add(&s, "right label (rows), answer (columns)\n");
+    pad(&s, "", width);
+    for (int j = 0; j < labels->n; j++) {
+        char *cut = at_shortened(arena, labels->name[j], strlen(labels->name[j]), column - 2);
+        for (int n = characters(cut ? cut : "", cut ? strlen(cut) : 0); n < column; n++) at_str_add(&s, " ");
+        at_str_add(&s, cut ? cut : "");
+    }
+    at_str_add(&s, "\n");
+    for (int i = 0; i < labels->n; i++) {
+        add_label(&s, labels->name[i], width);
+        for (int j = 0; j < labels->n; j++) at_str_addf(&s, "%*ld", column, cell(matrix, i, j));
+        at_str_add(&s, "\n");
+    }
+    return without_last_newline(&s);
+}
+
+/* ---- doubts ---- */
+
+typedef struct counts {
+    long total, right;
+    int n_answered, last_answered, most; /* labels answered at all; the most frequent right label */
+    long most_rows;
+} counts;
+
+static counts count(const json_t *matrix, int n) {
+    counts c = {0};
+    for (int j = 0; j < n; j++) {
+        long answered = 0, rows = 0;
+        for (int i = 0; i < n; i++) {
+            answered += cell(matrix, i, j);
+            rows += cell(matrix, j, i);
+        }
+        c.total += rows;
+        c.right += cell(matrix, j, j);
+        if (answered) c.n_answered++, c.last_answered = j;
+        if (rows > c.most_rows) c.most_rows = rows, c.most = j;
+    }
+    return c;
+}
+
+/* 1 where the answers would fit far better under other names: each label has one answer of its own that it mostly gets, and
+ * those answers are another order of the labels. *from and *to get an example. */
+static int looks_renamed(const json_t *matrix, const counts *c, int n, int *from, int *to) {
+    long moved = 0;
+    int other = 0;
+    char *taken = calloc((size_t)n, 1);
+    if (!taken) return 0;
+    for (int i = 0; i < n && other >= 0; i++) {
+        int best = 0;
+        for (int j = 1; j < n; j++)
+            if (cell(matrix, i, j) > cell(matrix, i, best)) best = j;
+        if (taken[best]++) other = -1;
+        else if (best != i) {
+            other++;
+            *from = i;
+            *to = best;
+        }
+        moved += cell(matrix, i, best);
+    }
+    free(taken);
+    return other > 0 && 2 * c->right < moved && 5 * moved > 3 * c->total;
+}
+
+void at_score_doubts(const at_score *score, const at_labels *labels, void (*tell)(void *context, const char *sentence), void *context) {
+    const json_t *matrix = json_object_get(score->values, "confusion_matrix");
+    int n = (int)json_array_size(matrix), from = 0, to = 0;
+    if (n < 2 || n != labels->n) return;
+    counts c = count(matrix, n);
+    char text[600];
+    if (c.n_answered == 1 && c.most_rows < c.total) {
+        snprintf(text, sizeof text, "every answer is '%.60s': the model has not learned to tell the labels apart. Train longer, with a "
+                 "rate two to five times smaller or larger, or with --class-weights balanced where the labels are unequal",
+                 labels->name[c.last_answered]);
+        tell(context, text);
+    } else if (looks_renamed(matrix, &c, n, &from, &to)) {
+        snprintf(text, sizeof text, "the labels look mixed up: rows labelled '%.60s' are mostly answered '%.60s', and each label has one such "
+                 "partner. Compare the order of id2label in config.json with the data", labels->name[from], labels->name[to]);
+        tell(context, text);
+    } else if (c.right <= c.most_rows && c.most_rows < c.total) {
+        snprintf(text, sizeof text, "always answering '%.60s' would be right %.1f%% of the time, the model is right %.1f%%: it is no better than "
+                 "that. Look whether texts and labels belong together (attune check), or train longer", labels->name[c.most],
+                 100.0 * (double)c.most_rows / (double)c.total, 100.0 * (double)c.right / (double)c.total);
+        tell(context, text);
+    }
+}
