@@ -42,7 +42,18 @@ static at_status forward_backward(const at_lanes_setup *s, at_tape *tape, const 
 
 /* ---- dry run ---- */
 
-at_status at_lanes_measure(const at_lanes_setup *s, at_workspace_size *size, at_error *err) {
+static void raise_to(size_t *most, size_t value) {
+    if (value > *most) *most = value;
+}
+
+static void raise_sizes(at_workspace_size *most, at_workspace_size one) {
+    raise_to(&most->arena, one.arena);
+    raise_to(&most->pool, one.pool);
+    raise_to(&most->scratch, one.scratch);
+    raise_to(&most->objects, one.objects);
+}
+
+static at_status measure_phase(const at_lanes_setup *s, at_workspace_size *most, at_error *err) {
     at_workspace w;
     at_gradients g;
     at_batch batch;
@@ -57,10 +68,34 @@ at_status at_lanes_measure(const at_lanes_setup *s, at_workspace_size *size, at_
         tape.dry = 1;
         st = forward_backward(s, &tape, &batch, 1, &value);
     }
-    *size = at_workspace_peak(&w);
+    raise_sizes(most, at_workspace_peak(&w));
     at_workspace_close(&w);
     at_arena_free(&arena);
     return st;
+}
+
+/* Blocks are frozen one after the other from the input, as in the phases of gradual unfreezing seen backwards: what records less keeps its
+ * activations elsewhere, so no phase bounds the others. */
+static at_status measure_phases(const at_lanes_setup *s, at_workspace_size *most, at_error *err) {
+    at_params *p = s->params;
+    at_status st = AT_OK;
+    size_t *place = malloc((size_t)p->n * sizeof *place);
+    if (!place) return at_fail_memory(err, 0);
+    for (int i = 0; i < p->n; i++) place[i] = p->weights[i].gradient;
+    for (int lowest = 1; lowest <= s->model->arch.layers + 1 && !st; lowest++) {
+        for (int i = 0; i < p->n; i++)
+            if (!p->weights[i].is_head && p->weights[i].depth < lowest) p->weights[i].gradient = AT_NO_GRADIENT;
+        st = measure_phase(s, most, err);
+    }
+    for (int i = 0; i < p->n; i++) p->weights[i].gradient = place[i];
+    free(place);
+    return st;
+}
+
+at_status at_lanes_measure(const at_lanes_setup *s, at_workspace_size *size, at_error *err) {
+    *size = (at_workspace_size){0};
+    AT_TRY(measure_phase(s, size, err));
+    return s->gradual ? measure_phases(s, size, err) : AT_OK;
 }
 
 int at_lanes_threads(const at_lanes_setup *s) {
@@ -155,18 +190,8 @@ at_status at_lanes_run(at_lanes *l, const at_step_plan *plan, int step, at_lanes
 
 at_gradients *at_lanes_gradients(at_lanes *l) { return l->gradients; }
 
-static void raise_to(size_t *most, size_t value) {
-    if (value > *most) *most = value;
-}
-
 at_workspace_size at_lanes_peak(const at_lanes *l) {
     at_workspace_size most = {0};
-    for (int i = 0; i < l->n_workspaces; i++) {
-        at_workspace_size one = at_workspace_peak(&l->workspaces[i]);
-        raise_to(&most.arena, one.arena);
-        raise_to(&most.pool, one.pool);
-        raise_to(&most.scratch, one.scratch);
-        raise_to(&most.objects, one.objects);
-    }
+    for (int i = 0; i < l->n_workspaces; i++) raise_sizes(&most, at_workspace_peak(&l->workspaces[i]));
     return most;
 }

@@ -17,11 +17,13 @@ typedef struct at_lanes_setup {
     uint64_t seed;
     int lanes;
     at_step_bounds bounds;
+    int gradual;                 /* blocks join from the top: every phase is measured */
 } at_lanes_setup;
 
 typedef struct at_lanes at_lanes;
 
-/* What a thread's arenas must hold: a dry run of forward, loss and backward over the largest chunk. Finds every error of shapes. */
+/* What a thread's arenas must hold: a dry run of forward, loss and backward over the largest chunk, with all that will train. Finds every
+ * error of shapes. */
 at_status at_lanes_measure(const at_lanes_setup *setup, at_workspace_size *size, at_error *err);
 int at_lanes_threads(const at_lanes_setup *setup); /* threads that can work at once */
 

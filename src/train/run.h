@@ -2,6 +2,8 @@
 #ifndef AT_TRAIN_RUN_H
 #define AT_TRAIN_RUN_H
 
+#include <stdint.h>
+
 #include "train/lanes.h"
 #include "train/optimizer.h"
 #include "train/saver.h"
@@ -45,12 +47,19 @@ typedef struct at_run {
     at_best best;
     json_t *history;
     at_saver *saver;        /* NULL: no checkpoints */
-    double began, last_save;/* seconds of the clock */
-    double train_seconds;
-    uint64_t tokens;        /* since this process began */
-    int resumed_from;
+    double began;           /* at_clock */
+    double save_ended, save_cost; /* when the last save returned and how long it held the training up */
+    int saved_step;         /* of the newest checkpoint, -1: none */
+    double train_seconds;   /* in steps, since this process began */
+    uint64_t tokens;        /* the same */
+    int resumed_from;       /* -1: started new */
     at_progress progress;
 } at_run;
+
+/* setup.c: everything that can be known before step 1; the dry run; then the memory. */
+at_status at_run_plan(at_run *r, const at_trainer_setup *setup, at_error *err);
+at_status at_run_open(at_run *r, const at_trainer_setup *setup, at_error *err);
+void at_run_close(at_run *r);
 
 double at_clock(void); /* monotonic seconds */
 void at_run_note(const at_run *r, int warning, const char *fmt, ...) AT_PRINTF(3, 4);

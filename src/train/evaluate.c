@@ -1,0 +1,86 @@
+/* Evaluation during a training, and the best state. */
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "infer/predict.h"
+#include "train/run.h"
+
+/* Between the masters and best.copy: one task a weight. */
+typedef struct copy_job {
+    at_run *r;
+    int restore;
+} copy_job;
+
+static void copy_weight(void *context, int i) {
+    const copy_job *job = context;
+    const at_run *r = job->r;
+    const at_weight *w = &r->params->weights[i];
+    if (!at_optimizer_owns(&r->optimizer, i)) return;
+    at_real *live = at_weight_values(r->params, w), *kept = r->best.copy + w->moments;
+    if (job->restore) memcpy(live, kept, w->size * sizeof(at_real));
+    else memcpy(kept, live, w->size * sizeof(at_real));
+}
+
+void at_run_keep_weights(at_run *r) { at_pool_run(r->setup->pool, copy_weight, &(copy_job){r, 0}, r->params->n); }
+void at_run_restore_weights(at_run *r) { at_pool_run(r->setup->pool, copy_weight, &(copy_job){r, 1}, r->params->n); }
+
+static at_status score_eval(at_run *r, at_score *score, at_error *err) {
+    const at_trainer_setup *s = r->setup;
+    size_t count = (size_t)s->eval->n * (size_t)s->model->head.n_out;
+    float *logits = malloc((count ? count : 1) * sizeof *logits);
+    if (!logits) return at_fail_memory(err, count * sizeof *logits);
+    at_status st = at_predict_logits(s->model, s->eval, s->backend, s->pool, logits, err);
+    if (!st) st = s->state->task->score(s->state, s->eval, logits, score, err);
+    free(logits);
+    return st;
+}
+
+/* A higher main score; between equal ones the lower loss, which says more on small evaluation sets. */
+static int is_better(const at_best *best, const at_score *score) {
+    if (!isfinite(score->loss) || isnan(score->main)) return 0;
+    if (best->step < 0 || score->main > best->main) return 1;
+    return score->main == best->main && score->loss < best->loss;
+}
+
+static void keep(at_run *r, const at_score *score) {
+    at_best *b = &r->best;
+    b->step = r->now.step;
+    b->main = score->main;
+    b->loss = score->loss;
+    b->low = score->low;
+    b->high = score->high;
+    json_decref(b->values);
+    b->values = json_incref(score->values);
+    if (r->h.keep_best) at_run_keep_weights(r);
+}
+
+at_status at_run_evaluate(at_run *r, at_error *err) {
+    at_score score = {0};
+    const at_listener_hooks *hooks = &r->setup->hooks;
+    AT_TRY(score_eval(r, &score, err));
+    int better = is_better(&r->best, &score);
+    int higher = better && (r->best.step < 0 || score.main > r->best.main);
+    r->best.no_better = higher ? 0 : r->best.no_better + 1;
+    r->best.main_name = score.main_name;
+    if (better) keep(r, &score);
+    at_log_evaluation(r, &score);
+    if (hooks->evaluated) hooks->evaluated(hooks->context, &r->progress, &score, better);
+    at_score_free(&score);
+    return AT_OK;
+}
+
+at_status at_run_best_score(at_run *r, at_score *score, at_error *err) {
+    at_best *b = &r->best;
+    *score = (at_score){0};
+    if (b->step < 0) return AT_OK;
+    if (!b->main_name) { /* resumed after the last evaluation: the checkpoint has all but what the task calls it */
+        at_score again = {0};
+        AT_TRY(score_eval(r, &again, err));
+        b->main_name = again.main_name;
+        at_score_free(&again);
+    }
+    *score = (at_score){.values = json_incref(b->values), .main_name = b->main_name, .main = b->main, .loss = b->loss,
+                        .low = b->low, .high = b->high};
+    return AT_OK;
+}
