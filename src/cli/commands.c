@@ -9,7 +9,6 @@
 #pragma weak at_predict_texts
 #pragma weak at_info
 #pragma weak at_check
-#pragma weak at_fetch
 
 static const at_command COMMANDS[] = {
     {"train", AT_CMD_TRAIN, "fine-tune a pre-trained model on labelled examples",

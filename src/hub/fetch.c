@@ -37,6 +37,7 @@ typedef struct exchange {
     char etag[128], linked_etag[128];
     uint64_t length, linked_length, range_start;
     int begun;             /* the body's first bytes came */
+    int hopeless;          /* there is no way to the host: asking again at once is no use */
     at_status failure;     /* of our own, while writing */
 } exchange;
 
@@ -248,6 +249,7 @@ static at_status hop(session *s, exchange *x, const char *url, const char **next
     curl_easy_getinfo(s->curl, CURLINFO_RESPONSE_CODE, &x->status);
     curl_easy_getinfo(s->curl, CURLINFO_REDIRECT_URL, &target);
     if (code) {
+        x->hopeless = code == CURLE_COULDNT_RESOLVE_HOST || code == CURLE_COULDNT_CONNECT || code == CURLE_PEER_FAILED_VERIFICATION;
         if (!s->reason[0]) snprintf(s->reason, sizeof s->reason, "%s", curl_easy_strerror(code));
         x->status = 0;
     }
@@ -270,7 +272,7 @@ static int may_pass(long status) { return status == 0 || status == 408 || status
 static at_status run_exchange(session *s, exchange *x, const char *url) {
     for (int attempt = 1;; attempt++) {
         AT_TRY(exchange_once(s, x, url));
-        if (!may_pass(x->status) || attempt == ATTEMPTS) return AT_OK;
+        if (!may_pass(x->status) || x->hopeless || attempt == ATTEMPTS) return AT_OK;
         struct timespec pause = {attempt - 1, 300000000};
         nanosleep(&pause, NULL);
     }

@@ -4,6 +4,7 @@
 
 #include "base/file.h"
 #include "base/str.h"
+#include "run/models.h"
 #include "run/train_run.h"
 
 static at_status need(const at_options *o, const char *name, const char *what, at_error *err) {
@@ -29,7 +30,7 @@ static at_status open_run(at_train_run *run, at_error *err) {
     AT_TRY(check_options(o, err));
     AT_TRY(at_backend_choose(at_options_text(o, "cpu", NULL), &run->backend, err));
     AT_TRY(at_pool_open(&run->pool, (int)at_options_int(o, "threads", at_cpu_count()), err));
-    run->model_folder = at_options_text(o, "model", NULL);
+    AT_TRY(at_model_folder_find(&run->arena, at_options_text(o, "model", NULL), &run->model_folder, err));
     run->notes = json_array();
     return run->notes ? at_run_folder_open(&run->folder, o, run->model_folder, &run->arena, err) : at_fail_memory(err, 0);
 }

