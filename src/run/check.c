@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "base/file.h"
+#include "hub/hub.h"
 #include "model/arch.h"
 #include "run/events.h"
 #include "run/settings.h"
@@ -121,11 +122,14 @@ static at_status check_split_lengths(check *c, int i, const at_tokenizer *tokeni
 }
 
 static at_status check_lengths(check *c, at_error *err) {
-    const char *folder = at_options_text(c->options, "model", NULL);
+    const char *name = at_options_text(c->options, "model", NULL), *folder = NULL;
+    at_hub hub;
     at_tokenizer *tokenizer = NULL;
     at_pool *pool = NULL;
     int limit = 0;
-    if (!folder) return AT_OK;
+    if (!name) return AT_OK;
+    AT_TRY(at_hub_from_environment(&c->arena, &hub, err));
+    AT_TRY(at_hub_find(&c->arena, &hub, name, NULL, &folder, err));
     AT_TRY(at_tokenizer_open(folder, &tokenizer, err));
     at_status st = choose_limit(c, folder, tokenizer, &limit, err);
     if (!st) st = at_pool_open(&pool, (int)at_options_int(c->options, "threads", at_cpu_count()), err);

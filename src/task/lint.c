@@ -14,6 +14,7 @@ typedef struct kind_facts {
 static const kind_facts KINDS[AT_LINT_KINDS] = {
     [AT_LINT_BAD_ROW] = {"bad_row", AT_SEVERE_ERROR, "rows that cannot be read", "Correct them, or remove them from the file."},
     [AT_LINT_NO_ROWS] = {"no_rows", AT_SEVERE_ERROR, "files without a row", NULL},
+    [AT_LINT_HEADER] = {"header_is_row", AT_SEVERE_WARNING, "header lines that look like rows", "If the file has no header, say --no-header."},
     [AT_LINT_EMPTY_TEXT] = {"empty_text", AT_SEVERE_ERROR, "rows with an empty text", "Fill them in or remove the rows."},
     [AT_LINT_EMPTY_LABEL] = {"empty_label", AT_SEVERE_ERROR, "rows with an empty label", "Fill them in or remove the rows."},
     [AT_LINT_NO_LABELS] = {"no_labels", AT_SEVERE_ERROR, "files whose labels cannot be learned", NULL},

@@ -18,6 +18,7 @@ typedef enum at_severity {
 typedef enum at_lint_kind { /* in the order in which they are shown */
     AT_LINT_BAD_ROW,          /* the row cannot be read */
     AT_LINT_NO_ROWS,
+    AT_LINT_HEADER,           /* the header line looks like a row of data */
     AT_LINT_EMPTY_TEXT,
     AT_LINT_EMPTY_LABEL,
     AT_LINT_NO_LABELS,        /* one label only, fewer rows than labels, a column of free text */

@@ -127,6 +127,19 @@ static void look_for_imbalance(label_pass *p) {
     if (f && ratio < FAR_RATIO) f->severity = AT_SEVERE_NOTE;
 }
 
+/* A column called 'ham' among whose labels is 'ham': the first row was taken for a header. */
+static void look_for_header(label_pass *p, int split) {
+    const at_lint_split *s = &p->lint->split[split];
+    const char *column = s->table->column[s->columns.label];
+    at_cell name = {column, (uint32_t)strlen(column)};
+    for (int i = 0; i < p->n && s->table->has_header; i++) {
+        const word *w = &p->word[i];
+        if (!w->count[split] || w->name.len != name.len || memcmp(w->name.text, column, name.len)) continue;
+        at_lint_add(p->lint, AT_LINT_HEADER, s->table->path, 1, "the label column is called %s, as one of its labels is: is the first line a row, not a header?",
+                    quote(p, w));
+    }
+}
+
 static int by_folded(const void *a, const void *b) {
     const word *x = *(const word *const *)a, *y = *(const word *const *)b;
     int order = strcmp(x->folded, y->folded);
@@ -219,6 +232,8 @@ static void compare(label_pass *p, int split) {
 
 static void look_at_all(label_pass *p) {
     const at_lint *lint = p->lint;
+    for (int s = 0; s < lint->n_splits; s++)
+        if (is_labelled(&lint->split[s])) look_for_header(p, s);
     if (!lint->n_splits || !is_labelled(&lint->split[0]) || !can_be_learned(p)) return;
     look_for_imbalance(p);
     look_for_spellings(p);

@@ -240,6 +240,14 @@ static void one_label_only(void **state) {
     expect(h, "no_labels", "error", "train.csv", 2, "every row has the label 'good'");
 }
 
+static void a_row_in_the_place_of_the_header(void **state) {
+    heard *h = *state;
+    at_error err;
+    char rows[4096] = ROWS;
+    check_ok(check_rows(h, strcpy(rows, strchr(ROWS, '\n') + 1), NULL, &err), &err);
+    expect(h, "header_is_row", "warning", "train.csv", 1, "'good'");
+}
+
 static void a_label_column_of_texts(void **state) {
     heard *h = *state;
     at_error err;
@@ -356,7 +364,7 @@ int main(void) {
         TEST(honest_rows_have_no_finding), TEST(the_example_data_has_no_finding), TEST(rows_that_cannot_be_read), TEST(empty_texts_and_labels),
         TEST(the_same_text_again), TEST(case_is_folded_beyond_ascii), TEST(texts_of_pairs_are_compared_as_pairs), TEST(texts_in_both_files),
         TEST(labels_of_one_file_only), TEST(labels_spelled_in_two_ways), TEST(rare_labels_and_imbalance), TEST(some_imbalance_is_a_note),
-        TEST(one_label_only), TEST(a_label_column_of_texts), TEST(a_label_that_reads_like_a_text), TEST(encoding_trouble),
+        TEST(one_label_only), TEST(a_row_in_the_place_of_the_header), TEST(a_label_column_of_texts), TEST(a_label_that_reads_like_a_text), TEST(encoding_trouble),
         TEST(honest_letters_are_not_garbled), TEST(very_short_texts), TEST(many_of_a_kind_are_counted), TEST(a_test_file_alone),
         TEST(what_cannot_be_checked), TEST(lengths_against_the_limit),
     };
