@@ -3,10 +3,9 @@
 #include <string.h>
 
 #include "base/file.h"
-#include "hub/hub.h"
-#include "model/arch.h"
 #include "run/events.h"
-#include "run/settings.h"
+#include "run/models.h"
+#include "run/session.h"
 #include "task/lint.h"
 
 enum { SHOWN = 5 }; /* findings of a kind that are put into words */
@@ -31,18 +30,17 @@ static void on_bad_row(void *context, uint32_t line, const char *sentence) {
 }
 
 static at_status read_table(check *c, const char *path, at_table **table, at_error *err) {
-    at_table_options options = {.format = (at_table_format)at_options_choice(c->options, "input_format"),
-                                .no_header = at_options_flag(c->options, "no_header"),
-                                .keep_bad_rows = 1, .bad = on_bad_row, .context = c};
+    at_table_options options = at_settings_table(c->options);
+    options.keep_bad_rows = 1;
+    options.bad = on_bad_row;
+    options.context = c;
     c->reading = path;
     return at_table_read(path, &options, table, err);
 }
 
 /* The first table's columns are found by name or shape, those of the others have the same names. */
 static at_status find_columns(check *c, at_lint_split *s, const char **why, at_error *err) {
-    at_columns wanted = {at_options_text(c->options, "text_column", NULL), at_options_text(c->options, "text2_column", NULL),
-                         at_options_text(c->options, "label_column", NULL)};
-    if (c->lint.n_splits) wanted = c->columns;
+    at_columns wanted = c->lint.n_splits ? c->columns : at_settings_columns(c->options);
     AT_TRY(at_columns_find(s->table, &wanted, 0, &c->arena, &s->columns, why, err));
     const char *const *name = s->table->column;
     if (!c->lint.n_splits)
@@ -79,31 +77,22 @@ static at_status read_all(check *c, at_error *err) {
 
 /* ---- lengths, where a model is named ---- */
 
-static at_status model_positions(const char *folder, int *positions, at_error *err) {
-    at_arena scratch = {0};
+static at_status read_arch(check *c, const char *folder, at_arch *arch, at_error *err) {
     json_t *config = NULL;
-    at_arch arch = {0};
-    const char *path = at_path_join(&scratch, folder, "config.json");
-    at_status st = path ? at_json_load(path, AT_JSON_CONFIG_BYTES, AT_BAD_MODEL, &config, err) : at_fail_memory(err, 0);
-    if (!st) st = at_arch_read(config, path, &scratch, &arch, err);
-    *positions = arch.max_positions;
+    const char *path = at_path_join(&c->arena, folder, "config.json");
+    if (!path) return at_fail_memory(err, 0);
+    AT_TRY(at_json_load(path, AT_JSON_CONFIG_BYTES, AT_BAD_MODEL, &config, err));
+    at_status st = at_arch_read(config, path, &c->arena, arch, err);
     json_decref(config);
-    at_arena_free(&scratch);
     return st;
 }
 
-/* The longest input, as a training chooses it. */
-static at_status choose_limit(const check *c, const char *folder, const at_tokenizer *tokenizer, int *limit, at_error *err) {
+static at_status choose_limit(check *c, const char *folder, const at_tokenizer *tokenizer, int *limit, at_error *err) {
     const char *source = NULL;
-    int positions = 0, asked = at_tokenizer_max_length(tokenizer, &source);
-    AT_TRY(model_positions(folder, &positions, err));
-    long long given = at_options_int(c->options, "max_length", 0);
-    if (given > positions)
-        return at_fail(err, AT_USAGE, "--max-length %lld is more than the %d positions of the model", given, positions);
-    *limit = given ? (int)given : asked > 0 && asked < positions ? asked : positions;
-    at_tell(c->listener, "length", json_pack("{s:i, s:s?}", "max_length", *limit, "source", given ? "option" : source),
-            "Longest input: %d tokens (%s; the model has %d positions).", *limit,
-            given ? "--max-length" : source ? source : "the model's positions", positions);
+    at_arch arch;
+    AT_TRY(read_arch(c, folder, &arch, err));
+    AT_TRY(at_session_choose_length(tokenizer, &arch, at_options_int(c->options, "max_length", 0), limit, &source, err));
+    at_tell(c->listener, "length", json_pack("{s:i, s:s}", "max_length", *limit, "source", source), "Longest input: %d tokens (%s).", *limit, source);
     return AT_OK;
 }
 
@@ -123,13 +112,11 @@ static at_status check_split_lengths(check *c, int i, const at_tokenizer *tokeni
 
 static at_status check_lengths(check *c, at_error *err) {
     const char *name = at_options_text(c->options, "model", NULL), *folder = NULL;
-    at_hub hub;
     at_tokenizer *tokenizer = NULL;
     at_pool *pool = NULL;
     int limit = 0;
     if (!name) return AT_OK;
-    AT_TRY(at_hub_from_environment(&c->arena, &hub, err));
-    AT_TRY(at_hub_find(&c->arena, &hub, name, NULL, &folder, err));
+    AT_TRY(at_model_folder_find(&c->arena, name, &folder, err));
     AT_TRY(at_tokenizer_open(folder, &tokenizer, err));
     at_status st = choose_limit(c, folder, tokenizer, &limit, err);
     if (!st) st = at_pool_open(&pool, (int)at_options_int(c->options, "threads", at_cpu_count()), err);

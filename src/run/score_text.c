@@ -3,6 +3,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "task/diagnose.h"
+
 enum { MATRIX_LABELS = 20, NAME_WIDTH = 24 };
 
 static int characters(const char *text, size_t len) {
@@ -115,70 +117,16 @@ char *at_score_confusion_text(at_arena *arena, const at_score *score, const at_l
 
 /* ---- doubts ---- */
 
-typedef struct counts {
-    long total, right;
-    int n_answered, last_answered, most; /* labels answered at all; the most frequent right label */
-    long most_rows;
-} counts;
-
-static counts count(const json_t *matrix, int n) {
-    counts c = {0};
-    for (int j = 0; j < n; j++) {
-        long answered = 0, rows = 0;
-        for (int i = 0; i < n; i++) {
-            answered += cell(matrix, i, j);
-            rows += cell(matrix, j, i);
-        }
-        c.total += rows;
-        c.right += cell(matrix, j, j);
-        if (answered) c.n_answered++, c.last_answered = j;
-        if (rows > c.most_rows) c.most_rows = rows, c.most = j;
-    }
-    return c;
-}
-
-/* 1 where the answers would fit far better under other names: each label has one answer of its own that it mostly gets, and
- * those answers are another order of the labels. *from and *to get an example. */
-static int looks_renamed(const json_t *matrix, const counts *c, int n, int *from, int *to) {
-    long moved = 0;
-    int other = 0;
-    char *taken = calloc((size_t)n, 1);
-    if (!taken) return 0;
-    for (int i = 0; i < n && other >= 0; i++) {
-        int best = 0;
-        for (int j = 1; j < n; j++)
-            if (cell(matrix, i, j) > cell(matrix, i, best)) best = j;
-        if (taken[best]++) other = -1;
-        else if (best != i) {
-            other++;
-            *from = i;
-            *to = best;
-        }
-        moved += cell(matrix, i, best);
-    }
-    free(taken);
-    return other > 0 && 2 * c->right < moved && 5 * moved > 3 * c->total;
-}
-
 void at_score_doubts(const at_score *score, const at_labels *labels, void (*tell)(void *context, const char *sentence), void *context) {
-    const json_t *matrix = json_object_get(score->values, "confusion_matrix");
-    int n = (int)json_array_size(matrix), from = 0, to = 0;
-    if (n < 2 || n != labels->n) return;
-    counts c = count(matrix, n);
-    char text[600];
-    if (c.n_answered == 1 && c.most_rows < c.total) {
-        snprintf(text, sizeof text, "every answer is '%.60s': the model has not learned to tell the labels apart. Train longer, with a "
-                 "rate two to five times smaller or larger, or with --class-weights balanced where the labels are unequal",
-                 labels->name[c.last_answered]);
-        tell(context, text);
-    } else if (looks_renamed(matrix, &c, n, &from, &to)) {
-        snprintf(text, sizeof text, "the labels look mixed up: rows labelled '%.60s' are mostly answered '%.60s', and each label has one such "
-                 "partner. Compare the order of id2label in config.json with the data", labels->name[from], labels->name[to]);
-        tell(context, text);
-    } else if (c.right <= c.most_rows && c.most_rows < c.total) {
-        snprintf(text, sizeof text, "always answering '%.60s' would be right %.1f%% of the time, the model is right %.1f%%: it is no better than "
-                 "that. Look whether texts and labels belong together (attune check), or train longer", labels->name[c.most],
-                 100.0 * (double)c.most_rows / (double)c.total, 100.0 * (double)c.right / (double)c.total);
-        tell(context, text);
-    }
+    at_arena scratch = {0};
+    at_evidence evidence = AT_EVIDENCE_INIT;
+    at_symptom symptom[AT_SYMPTOMS];
+    at_error err;
+    int n;
+    evidence.values = score->values;
+    evidence.label = labels->name;
+    evidence.n_labels = labels->n;
+    if (!at_diagnose(&evidence, &scratch, symptom, &n, &err))
+        for (int i = 0; i < n; i++) tell(context, symptom[i].text);
+    at_arena_free(&scratch);
 }
