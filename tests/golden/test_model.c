@@ -4,6 +4,7 @@
 #include <time.h>
 
 #include "base/file.h"
+#include "base/random.h"
 #include "base/str.h"
 #include "golden/harness.h"
 
@@ -329,6 +330,81 @@ static void errors_of_ops_stick(void **state) {
     harness_close(&h);
 }
 
+static void open_in_training(harness *h, at_error *err) {
+    char batch[4096];
+    snprintf(batch, sizeof batch, "%s/batch.safetensors", golden_folder("pooler"));
+    check_ok(harness_open(h, golden_folder("pooler"), &(at_model_options){0}, batch, err), err);
+    harness_pack(h, 0, 1);
+    h->tape.training = 1;
+}
+
+static double share_of_zeros(const at_tensor *x) {
+    int zeros = 0;
+    for (int i = 0; i < x->rows * x->cols; i++) zeros += x->data[i] == 0;
+    return (double)zeros / (x->rows * x->cols);
+}
+
+static void dropout_acts_at_every_place_with_a_mask_of_its_own(void **state) {
+    (void)state;
+    harness h;
+    at_error err;
+    open_in_training(&h, &err);
+    h.model->arch.hidden_dropout = h.model->arch.attention_dropout = h.model->arch.classifier_dropout = 0;
+    check_ok(harness_run(&h, 1), &err);
+    at_real loss = h.loss->data[0];
+    double *place[3] = {&h.model->arch.hidden_dropout, &h.model->arch.attention_dropout, &h.model->arch.classifier_dropout};
+    for (int i = 0; i < 3; i++) {
+        *place[i] = 0.3;
+        check_ok(harness_run(&h, 1), &err);
+        at_real dropped = h.loss->data[0];
+        assert_true(dropped != loss);
+        check_ok(harness_run(&h, 1), &err);
+        assert_true(h.loss->data[0] == dropped); /* the same step draws the same masks */
+        h.tape.step++;
+        check_ok(harness_run(&h, 1), &err);
+        assert_true(h.loss->data[0] != dropped);
+        *place[i] = 0;
+    }
+    assert_int_equal(h.tape.site, 2 + 3 * h.model->arch.layers + 1); /* embeddings, blocks, head */
+    h.model->arch.hidden_dropout = 0.5;
+    h.model->arch.layers = 0; /* what the embeddings give is dropped too */
+    check_ok(harness_run(&h, 0), &err);
+    assert_true(fabs(share_of_zeros(h.hidden) - 0.5) < 0.06);
+    at_tensor *again = at_op_dropout(&h.tape, h.hidden, 0.5, h.batch.row_id);
+    assert_true(fabs(share_of_zeros(again) - 0.75) < 0.06);
+    harness_close(&h);
+}
+
+static void new_weights_do_not_depend_on_their_layout(void **state) {
+    (void)state;
+    at_arena arena = {0};
+    at_params params[2];
+    at_weight *w[2];
+    at_error err;
+    static const at_weight_kind kinds[2] = {AT_WEIGHT_LINEAR, AT_WEIGHT_TABLE};
+    float values[2][50 * 7];
+    for (int i = 0; i < 2; i++) {
+        check_ok(at_params_init(&params[i], &arena, 2, &err), &err);
+        at_weight *other;
+        if (i) check_ok(at_params_add(&params[i], &arena, "first", AT_WEIGHT_VECTOR, 3, 1, 0, 0, &other, &err), &err);
+        check_ok(at_params_add(&params[i], &arena, "w", kinds[i], 50, 7, 0, 1, &w[i], &err), &err);
+        check_ok(at_params_allocate(&params[i], &err), &err);
+        at_weight_init_normal(&params[i], w[i], 0.5, 42);
+        at_weight_get(&params[i], w[i], values[i]);
+    }
+    assert_memory_equal(values[0], values[1], sizeof values[0]);
+    assert_true((float)(0.5 * at_random_normal(at_random_key(42, AT_SITE_INIT, 0xaf63ea4c86020456u), 9)) == values[0][9]);
+    at_real *packed = at_weight_values(&params[0], w[0]);
+    for (size_t i = 0; i < w[0]->size; i++) /* padding of the last panel */
+        if (i >= (size_t)AT_PANEL * 7 && i % AT_PANEL >= 2) assert_true(packed[i] == 0);
+    at_weight_put(&params[0], w[0], values[1]);
+    at_weight_get(&params[0], w[0], values[0]);
+    assert_memory_equal(values[0], values[1], sizeof values[0]);
+    at_params_free(&params[0]);
+    at_params_free(&params[1]);
+    at_arena_free(&arena);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_finished_classifier_is_opened_with_its_head),
@@ -340,6 +416,8 @@ int main(void) {
         cmocka_unit_test(absurd_configs_are_refused_at_once),
         cmocka_unit_test(frozen_layers_keep_nothing),
         cmocka_unit_test(errors_of_ops_stick),
+        cmocka_unit_test(dropout_acts_at_every_place_with_a_mask_of_its_own),
+        cmocka_unit_test(new_weights_do_not_depend_on_their_layout),
     };
     return cmocka_run_group_tests(tests, make_temporary, remove_temporary);
 }
