@@ -35,8 +35,11 @@ typedef struct at_added_entry {
     json_int_t id; /* the file's; -1: it gives none */
 } at_added_entry;
 
+/* A tokenizer from the text of a tokenizer.json alone; `name` is for errors. */
+at_status at_tokenizer_open_text(const char *name, const char *text, size_t len, at_tokenizer **tokenizer, at_error *err);
+
 /* Steps of opening, shared by the formats. `path` is for errors. */
-at_status at_tokenizer_read_json(at_tokenizer *t, const char *path, at_error *err);
+at_status at_tokenizer_read_json(at_tokenizer *t, const char *path, const json_t *root, at_error *err);
 at_status at_tokenizer_read_vocab_txt(at_tokenizer *t, const char *folder, const json_t *config, at_error *err);
 at_status at_tokenizer_set_model(at_tokenizer *t, const char *path, const char *unknown, const char *prefix,
                                  json_int_t max_chars, at_error *err);

@@ -104,7 +104,7 @@ static void read_truncation(at_tokenizer *t, const json_t *truncation) {
     t->max_length_source = "tokenizer.json: truncation";
 }
 
-static at_status read_root(at_tokenizer *t, const char *path, const json_t *root, at_error *err) {
+at_status at_tokenizer_read_json(at_tokenizer *t, const char *path, const json_t *root, at_error *err) {
     if (!json_is_object(root)) return at_fail(err, AT_BAD_MODEL, "%s: is no JSON object", path);
     AT_TRY(at_normalizers_read(&t->arena, path, json_object_get(root, "normalizer"), &t->normalizers, err));
     AT_TRY(at_pretokenizers_read(&t->arena, path, json_object_get(root, "pre_tokenizer"), &t->pretokenizers, err));
@@ -115,12 +115,4 @@ static at_status read_root(at_tokenizer *t, const char *path, const json_t *root
     AT_TRY(at_decoder_read(&t->arena, path, json_object_get(root, "decoder"), &t->decoder, err));
     read_truncation(t, json_object_get(root, "truncation"));
     return AT_OK;
-}
-
-at_status at_tokenizer_read_json(at_tokenizer *t, const char *path, at_error *err) {
-    json_t *root = NULL;
-    AT_TRY(at_json_load(path, AT_JSON_TOKENIZER_BYTES, AT_BAD_MODEL, &root, err));
-    at_status st = read_root(t, path, root, err);
-    json_decref(root);
-    return st;
 }

@@ -146,11 +146,19 @@ static at_status open_bert(at_tokenizer *t, at_error *err) {
     return at_bert_init(&t->arena, &t->normalizers.item[0], &t->model, t->bert, err);
 }
 
+static at_status read_file(at_tokenizer *t, const char *path, at_error *err) {
+    json_t *root = NULL;
+    AT_TRY(at_json_load(path, AT_JSON_TOKENIZER_BYTES, AT_BAD_MODEL, &root, err));
+    at_status st = at_tokenizer_read_json(t, path, root, err);
+    json_decref(root);
+    return st;
+}
+
 static at_status open_parts(at_tokenizer *t, const char *folder, const json_t *config, at_error *err) {
     char *json = at_path_join(&t->arena, folder, "tokenizer.json");
     char *txt = at_path_join(&t->arena, folder, "vocab.txt");
     if (!json || !txt) return at_fail_memory(err, strlen(folder));
-    if (at_file_exists(json)) return at_tokenizer_read_json(t, json, err);
+    if (at_file_exists(json)) return read_file(t, json, err);
     if (at_file_exists(txt)) return at_tokenizer_read_vocab_txt(t, folder, config, err);
     return at_fail(err, AT_BAD_MODEL, "%s: neither tokenizer.json nor vocab.txt is there", folder);
 }
@@ -175,6 +183,23 @@ at_status at_tokenizer_open(const char *folder, at_tokenizer **tokenizer, at_err
     json_decref(config);
     json_decref(map);
     json_decref(sentence);
+    if (st) at_tokenizer_close(t);
+    else *tokenizer = t;
+    return st;
+}
+
+at_status at_tokenizer_open_text(const char *name, const char *text, size_t len, at_tokenizer **tokenizer, at_error *err) {
+    json_t *root = NULL;
+    *tokenizer = NULL;
+    at_tokenizer *t = calloc(1, sizeof *t);
+    if (!t) return at_fail_memory(err, sizeof *t);
+    at_status st = at_json_parse(text, len, name, AT_BAD_MODEL, &root, err);
+    if (!st) st = at_tokenizer_read_json(t, name, root, err);
+    json_decref(root);
+    if (!st) {
+        read_roles(t, NULL, NULL);
+        st = open_bert(t, err);
+    }
     if (st) at_tokenizer_close(t);
     else *tokenizer = t;
     return st;
