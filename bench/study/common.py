@@ -1,5 +1,6 @@
 """What the study's scripts share: the rows, where things lie, and the result files."""
 
+import contextlib
 import csv
 import fcntl
 import hashlib
@@ -93,6 +94,19 @@ def read_results(name):
         record = json.loads(line)
         records[key_of(record)] = record
     return records
+
+
+@contextlib.contextmanager
+def claimed(path):
+    """True while this process alone holds the run that `path` names; False where another process has it."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with open(path, "w", encoding="utf-8") as f:
+        try:
+            fcntl.flock(f, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            yield False
+            return
+        yield True
 
 
 def append_result(name, record):

@@ -1,6 +1,7 @@
 """Runs the peers of the study, cheapest first, one JSON line each in docs/results/peers.jsonl.
 
-Stop it at any time; the same command goes on. What is recorded with the same data is not run again.
+Stop it at any time; the same command goes on. What is recorded with the same data is not run again. Several may run
+side by side and share the work: on a machine busy with other things, two with --threads 1 beat one with 2.
 """
 
 import argparse
@@ -22,6 +23,7 @@ from common import (  # noqa: E402
     ALL_ROWS,
     STATE,
     append_result,
+    claimed,
     key_of,
     model_folder,
     read_results,
@@ -80,19 +82,28 @@ def compute(method, folder, train, test, seed, state):
     return run_setfit(folder, train, test, names, seed)
 
 
-def run_one(dataset, n, seed, method, done):
+def is_done(record):
+    return read_results("peers").get(key_of(record), {}).get("data") == record["data"]
+
+
+def run_one(dataset, n, seed, method):
     record = {"dataset": dataset, "n": size_name(n), "seed": seed, "method": method}
     files = train_file(dataset, n, seed), test_file(dataset)
     record["data"] = sha256_of(*files)
-    if done.get(key_of(record), {}).get("data") == record["data"]:
-        return
-    name = f"{dataset} {size_name(n)} seed {seed} {method}"
+    name = f"{dataset}-{size_name(n)}-{seed}-{method}"
+    with claimed(STATE / f"{name}.lock") as ours:
+        if ours and not is_done(record):
+            compute_and_record(record, name, files)
+
+
+def compute_and_record(record, name, files):
     log(f"{name}: starts")
+    method, seed = record["method"], record["seed"]
     train, test = (read_rows(path) for path in files)
-    state = STATE / f"{dataset}-{size_name(n)}-{seed}-{method}-{record['data']}.pt"
+    state = STATE / f"{name}-{record['data']}.pt"
     predicted, facts = compute(method, model_folder(), train, test, seed, state)
     true = [label for _, label in test]
-    record.update(facts, n_train=len(train), n_test=len(test), versions=versions())
+    record.update(facts, n_train=len(train), n_test=len(test), threads=torch.get_num_threads(), versions=versions())
     record["accuracy"] = accuracy_score(true, predicted)
     record["macro_f1"] = f1_score(true, predicted, average="macro", labels=sorted(set(true)), zero_division=0)
     record["seconds"] = round(record["seconds"], 1)
@@ -105,12 +116,13 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--only", metavar="METHOD", help="frozen, plain or setfit")
     parser.add_argument("--dataset", help="one data set only")
+    parser.add_argument("--threads", type=int, default=2)
     chosen = parser.parse_args()
-    torch.set_num_threads(2)
+    torch.set_num_threads(chosen.threads)
     torch.use_deterministic_algorithms(True)
     transformers.utils.logging.set_verbosity_error()
     transformers.utils.logging.disable_progress_bar()
-    done, failed = read_results("peers"), 0
+    failed = 0
     for dataset, n, seed, method in planned():
         if chosen.only not in (None, method) or chosen.dataset not in (None, dataset):
             continue
@@ -118,7 +130,7 @@ def main():
             log("setfit is not installed: left out (bench/peers/setup.sh --setfit)")
             failed += 1
             continue
-        run_one(dataset, n, seed, method, done)
+        run_one(dataset, n, seed, method)
     sys.exit(1 if failed else 0)
 
 
