@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/random.h"
+#include "tensor/workspace.h"
 #include "train/lbfgs.h"
 
 enum { CHUNK = 256, MAX_PENALTIES = 10 };
@@ -14,7 +15,8 @@ typedef struct bench {
     const at_head_problem *problem;
     at_model head;
     at_tape tape;
-    at_arena arena, step, pool, scratch;
+    at_arena arena;
+    at_workspace workspace; /* growing arenas, rewound after every chunk */
     at_gradients gradients;
     const uint32_t *index; /* examples of the objective */
     int n;
@@ -60,17 +62,15 @@ static at_status bench_open(bench *b, const at_head_problem *problem, at_error *
     at_params_set_trainable(p, all);
     b->gradients.dense = AT_NEW_ARRAY(&b->arena, at_real, p->n_gradient);
     if (!b->gradients.dense) return at_fail_memory(err, p->n_gradient * sizeof(at_real));
-    b->tape = (at_tape){.backend = problem->backend, .params = p, .gradients = &b->gradients, .arena = &b->step,
-                        .pool = &b->pool, .scratch = &b->scratch, .err = &b->err};
+    b->tape = (at_tape){.backend = problem->backend, .params = p, .gradients = &b->gradients, .err = &b->err};
+    at_workspace_lend(&b->workspace, &b->tape);
     start(b);
     return AT_OK;
 }
 
 static void bench_close(bench *b) {
     at_params_free(&b->head.params);
-    at_arena_free(&b->step);
-    at_arena_free(&b->pool);
-    at_arena_free(&b->scratch);
+    at_workspace_close(&b->workspace);
     at_arena_free(&b->arena);
 }
 
@@ -91,24 +91,9 @@ static at_tensor *chunk_features(bench *b, const uint32_t *index, int n, at_batc
     return at_tape_constant(&b->tape, AT_SPACE_SEQUENCES, n, hidden, rows);
 }
 
-typedef struct marks {
-    at_mark step, pool, scratch;
-} marks;
-
-static marks mark(const bench *b) {
-    return (marks){at_arena_mark(&b->step), at_arena_mark(&b->pool), at_arena_mark(&b->scratch)};
-}
-
-static void rewind_to(bench *b, marks m) {
-    at_arena_rewind(&b->step, m.step);
-    at_arena_rewind(&b->pool, m.pool);
-    at_arena_rewind(&b->scratch, m.scratch);
-}
-
 /* Loss of one chunk; with `backward`, its gradient is added to the bench's. `logits` (may be NULL) [n, n_out]. */
 static double chunk_loss(bench *b, const uint32_t *index, int n, double norm, int backward, float *logits) {
     const at_head_problem *p = b->problem;
-    marks here = mark(b);
     at_batch batch;
     double value = NAN;
     b->tape.gradients = backward ? &b->gradients : NULL;
@@ -122,7 +107,7 @@ static double chunk_loss(bench *b, const uint32_t *index, int n, double norm, in
         if (backward) at_tape_backward(&b->tape, loss);
     }
     if (at_tape_status(&b->tape)) b->status = at_tape_status(&b->tape);
-    rewind_to(b, here);
+    at_workspace_rewind(&b->workspace);
     return value;
 }
 
@@ -164,7 +149,7 @@ static at_status fit(bench *b, const uint32_t *index, int n, double penalty, dou
     b->n = n;
     b->penalty = penalty;
     b->norm = state->task->loss_norm(state, b->problem->data, index, n);
-    at_lbfgs_options options = {.max_iterations = b->head.head.dense ? 60 : 150, .gradient_tolerance = 1e-5, .value_tolerance = 1e-5};
+    at_lbfgs_options options = {.max_iterations = b->head.head.dense ? 30 : 150, .gradient_tolerance = 1e-5, .value_tolerance = 1e-5};
     at_status st = at_lbfgs(objective, b, x, p->total, &options, &arena, NULL, value, err);
     for (size_t i = 0; i < p->total; i++) p->values[i] = (at_real)x[i];
     at_arena_free(&arena);
@@ -190,12 +175,15 @@ static double feature_scale(const at_head_problem *p) {
     return total > 1e-12 ? total : 1;
 }
 
+/* The strength is the number of examples that weigh as much as the penalty. A linear head goes from heavy to light, each fit
+ * beginning at the one before; the pooler, whose two layers at zero are a saddle that no gradient leaves, from light to heavy, and
+ * in larger strides, since each of its fits costs as much as fifty of the linear head's. */
 static int penalty_path(const at_head_problem *p, int n, double *path) {
-    /* The strength is the number of examples that weigh as much as the penalty: from heavy to light. */
-    static const double STRENGTH[MAX_PENALTIES] = {30, 10, 3, 1, 0.3, 0.1, 0.03, 0.01, 0.003, 0.001};
+    static const double LINEAR[MAX_PENALTIES] = {30, 10, 3, 1, 0.3, 0.1, 0.03, 0.01, 0.003, 0.001}, POOLER[] = {0.003, 0.03, 0.3};
+    int two_layers = p->kind == AT_HEAD_POOLER, count = two_layers ? 3 : MAX_PENALTIES;
     double scale = feature_scale(p);
-    for (int i = 0; i < MAX_PENALTIES; i++) path[i] = STRENGTH[i] * scale / n;
-    return MAX_PENALTIES;
+    for (int i = 0; i < count; i++) path[i] = (two_layers ? POOLER[i] : LINEAR[i]) * scale / n;
+    return count;
 }
 
 typedef struct fold_work {
