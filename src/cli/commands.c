@@ -2,13 +2,6 @@
 
 #include <string.h>
 
-/* A command whose part of the library is not linked is not offered. */
-#pragma weak at_train
-#pragma weak at_evaluate
-#pragma weak at_predict_file
-#pragma weak at_predict_texts
-#pragma weak at_info
-#pragma weak at_check
 
 static const at_command COMMANDS[] = {
     {"train", AT_CMD_TRAIN, "fine-tune a pre-trained model on labelled examples",

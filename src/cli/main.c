@@ -4,7 +4,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#pragma weak at_predict_texts
 
 static int fail(at_status code, const char *text) {
     fprintf(stderr, "error: %s\n", text);

@@ -5,6 +5,7 @@
 #include "base/file.h"
 #include "base/str.h"
 #include "run/models.h"
+#include "run/models.h"
 #include "run/train_run.h"
 
 static at_status need(const at_options *o, const char *name, const char *what, at_error *err) {
