@@ -88,7 +88,7 @@ static const at_setting SETTINGS[] = {
 
     REAL("eval_share", "validation_split eval_split", "auto", 0.01, 0.5, EVALUATION,
          "Share of the training file cut off to choose by, where no evaluation file is given.", T),
-    INT("folds", "cv_folds", "auto", 2, 20, EVALUATION, "Small data without an evaluation file: folds of the out-of-fold scores.", T),
+    INT("folds", "cv_folds", "auto", 1, 20, EVALUATION, "Small data without an evaluation file: folds on which both steps are judged; 1: step 2 is kept unjudged.", T),
     INT("eval_steps", NULL, "auto", 1, 1000000000, EVALUATION, "Optimiser steps between evaluations; auto: at the end of every epoch.", T),
     INT("early_stopping_patience", "patience", "auto", 0, 1000000, EVALUATION, "Evaluations without a better score before the training stops; 0: never stops early.", T),
     TEXT("metric_for_best_model", "metric", "auto", EVALUATION, "METRIC", "The number that decides which state is best; auto: the task's own.", T),

@@ -166,13 +166,14 @@ static at_status set_apart(at_train_run *run, at_error *err) {
         run->recipe.why_judging = at_format(&run->arena, "%.0f%% of the training data is cut off to choose by (--eval-share)", 100 * share);
     }
     int folds = (int)at_options_int(run->options, "folds", 0);
-    if (folds) run->recipe.folds = run->recipe.tuned_folds = folds;
+    if (folds > 1) run->recipe.folds = run->recipe.tuned_folds = folds;
+    if (folds == 1) run->recipe.tuned_folds = 0;
     run->train = run->all;
     if (run->recipe.judging == AT_JUDGE_SPLIT) return cut_off(run, err);
     if (run->recipe.judging == AT_JUDGE_FOLDS) {
         run->fold = AT_NEW_ARRAY(&run->arena, int8_t, run->all->n);
         if (!run->fold) return at_fail_memory(err, (size_t)run->all->n);
-        at_folds(run->all, run->recipe.tuned_folds, (uint64_t)at_options_int(run->options, "seed", 42), run->fold);
+        at_folds(run->all, run->recipe.folds, (uint64_t)at_options_int(run->options, "seed", 42), run->fold);
     }
     return AT_OK;
 }

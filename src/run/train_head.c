@@ -106,7 +106,7 @@ static at_status choose_head(at_train_run *run, head_work *w, const float *first
 }
 
 static at_status choose_on(at_train_run *run, const at_dataset *d, const float *first, const float *mean, at_error *err) {
-    int hidden = run->model->arch.hidden, n_folds = run->fold ? run->recipe.tuned_folds : 3;
+    int hidden = run->model->arch.hidden, n_folds = run->fold ? run->recipe.folds : 3;
     at_arena scratch = {0};
     at_dataset *part = NULL;
     uint32_t *index;

@@ -111,13 +111,40 @@ static at_status run_fold(at_train_run *run, int f, float *logits, at_error *err
     return st;
 }
 
+/* Scores logits on the examples of the first folds only. */
+static at_status score_part(const at_train_run *run, const uint32_t *index, int n, const float *logits, at_arena *scratch, at_score *score,
+                            at_error *err) {
+    size_t k = (size_t)run->state.labels.n;
+    at_dataset *part;
+    float *rows = AT_NEW_ARRAY(scratch, float, (size_t)n * k);
+    if (!rows) return at_fail_memory(err, (size_t)n * k * sizeof(float));
+    for (int i = 0; i < n; i++) memcpy(rows + (size_t)i * k, logits + index[i] * k, k * sizeof(float));
+    AT_TRY(at_dataset_subset(run->all, index, n, &part, err));
+    at_status st = run->state.task->score(&run->state, part, rows, score, err);
+    at_dataset_close(part);
+    return st;
+}
+
+/* Both steps on the same held-out examples: those of the folds on which step 2 was run. */
+static at_status compare_on_folds(at_train_run *run, const float *logits, at_arena *scratch, at_error *err) {
+    int n = 0;
+    uint32_t *index = AT_NEW_ARRAY(scratch, uint32_t, run->all->n);
+    if (!index) return at_fail_memory(err, (size_t)run->all->n * sizeof *index);
+    for (int i = 0; i < run->all->n; i++)
+        if (run->fold[i] < run->recipe.tuned_folds) index[n++] = (uint32_t)i;
+    AT_TRY(score_part(run, index, n, logits, scratch, &run->step2, err));
+    if (!run->head_choice.n_folds) return AT_OK;
+    at_score_free(&run->step1);
+    return score_part(run, index, n, run->head_choice.logits, scratch, &run->step1, err);
+}
+
 static at_status judge_by_folds(at_train_run *run, at_error *err) {
     at_arena scratch = {0};
     size_t cells = (size_t)run->all->n * (size_t)run->state.labels.n;
     float *logits = AT_NEW_ARRAY(&scratch, float, cells);
     at_status st = logits ? AT_OK : at_fail_memory(err, cells * sizeof(float));
     for (int f = 0; f < run->recipe.tuned_folds && !st; f++) st = run_fold(run, f, logits, err);
-    if (!st) st = run->state.task->score(&run->state, run->all, logits, &run->step2, err);
+    if (!st) st = compare_on_folds(run, logits, &scratch, err);
     at_arena_free(&scratch);
     return st;
 }
@@ -153,8 +180,11 @@ static at_status tune_by_eval(at_train_run *run, at_error *err) {
 }
 
 static at_status tune_by_folds(at_train_run *run, at_error *err) {
-    AT_TRY(judge_by_folds(run, err));
-    run->tuned = !run->step1.values || better(&run->step2, &run->step1);
+    run->tuned = 1;
+    if (run->recipe.tuned_folds) {
+        AT_TRY(judge_by_folds(run, err));
+        run->tuned = !run->step1.values || better(&run->step2, &run->step1);
+    }
     if (!run->tuned) return AT_OK;
     at_tell_note(run->listener, "Step 2 on all %d examples:", run->train->n);
     return train_all(run, err);

@@ -13,7 +13,7 @@ static void choose_judging(const at_recipe_facts *f, at_arena *arena, at_recipe 
         r->why_judging = "choices are made on the evaluation file";
     } else if (f->n_train < SMALL) {
         r->judging = AT_JUDGE_FOLDS;
-        r->tuned_folds = f->n_train <= 200 ? r->folds : r->folds < 3 ? r->folds : 3;
+        r->tuned_folds = f->n_train <= 150 ? r->folds : 1; /* a fold costs nearly a training */
         r->why_judging = at_format(arena, "%d examples are too few to cut a part off: choices and scores are out-of-fold, and the "
                                    "final model sees every example", f->n_train);
     } else {

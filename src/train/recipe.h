@@ -28,8 +28,8 @@ typedef struct at_recipe {
     at_hyper hyper;       /* everything that depends on the data is filled, the rest is at_hyper_default */
     at_judging judging;
     double eval_share;    /* AT_JUDGE_SPLIT */
-    int folds;            /* for the head; and for step 2 where judging by folds */
-    int tuned_folds;      /* of those, folds on which step 2 is run too */
+    int folds;            /* of the head's cross-validation where judging by folds */
+    int tuned_folds;      /* of those, folds on which step 2 is run too, to compare both steps; 0: step 2 is kept unjudged */
     /* One sentence a choice, for the plan. In the arena. */
     const char *why_judging, *why_rate, *why_length, *why_stop;
 } at_recipe;
