@@ -239,8 +239,8 @@ typedef struct bench_case {
         PRODUCT("weight gradient, cold", run_dw_cold, rows, in, out)
 #define SHAPES(rows) PRODUCTS(rows, HIDDEN, HIDDEN), PRODUCTS(rows, HIDDEN, WIDE), PRODUCTS(rows, WIDE, HIDDEN)
 #define ATTENTION(length)                                                                                         \
-    {"attention", run_attention, 256, 0, 0, length, GFLOP, 4.0 * 256 * (length) * HIDDEN},                      \
-        {"attention backward", run_attention_backward, 256, 0, 0, length, GFLOP, 10.0 * 256 * (length) * HIDDEN}
+    {"attention", run_attention, 256, 0, 0, length, GFLOP, 4.0 * (256 / (length)) * (length) * (length) * HIDDEN},                      \
+        {"attention backward", run_attention_backward, 256, 0, 0, length, GFLOP, 10.0 * (256 / (length)) * (length) * (length) * HIDDEN}
 #define ROWS(name, run, cols, arrays) {name, run, 128, 0, cols, 0, L2_BYTES, 4.0 * 128 * (cols) * (arrays)}
 #define FLAT(name, run, arrays) {name, run, 0, 0, 0, 0, MEMORY_BYTES, 1.0 * MEMORY_FLOATS * (arrays)}
 
@@ -287,7 +287,7 @@ static outcome measure(operands *o, const bench_case *c, double seconds) {
 }
 
 static void describe(const bench_case *c, char *text, size_t size) {
-    if (c->length) snprintf(text, size, "%d tokens in sequences of %d", c->rows, c->length);
+    if (c->length) snprintf(text, size, "%d x %d tokens", c->rows / c->length, c->length);
     else if (c->in) snprintf(text, size, "%d rows, %d -> %d", c->rows, c->in, c->out);
     else if (c->rows) snprintf(text, size, "%d x %d", c->rows, c->out);
     else snprintf(text, size, "%.1f M parameters", MEMORY_FLOATS / 4e6);

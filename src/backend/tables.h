@@ -8,7 +8,9 @@
 typedef struct at_vector_math {
     const char *name;
     void (*exp)(const at_real *x, at_real *y, size_t n);
+    void (*exp_negative)(const at_real *x, at_real *y, size_t n);
     void (*erf)(const at_real *x, at_real *y, size_t n);
+    void (*normal_cdf)(const at_real *x, at_real *y, size_t n);
     void (*tanh)(const at_real *x, at_real *y, size_t n);
 } at_vector_math;
 

@@ -104,10 +104,41 @@ static void test_special_values(void **state) {
     }
 }
 
+/* What attention and GELU use where an absolute error is what counts. */
+static void test_exp_negative_and_cdf(void **state) {
+    (void)state;
+    const at_vector_math *list[CHECK_TABLES];
+    const int n_tables = tables(list);
+    float x[BLOCK], y[BLOCK];
+    for (int t = 0; t < n_tables; t++) {
+        for (int from = -200; from < 200; from++) {
+            for (int i = 0; i < BLOCK; i++) x[i] = 0.5f * ((float)from + (float)i / BLOCK);
+            list[t]->exp_negative(x, y, BLOCK);
+            for (int i = 0; i < BLOCK && from < 0; i++) {
+                double truth = exp((double)x[i]);
+                check_near(list[t]->name, "exp_negative", (size_t)i, (double)y[i], truth,
+                           0x1p-24 * (2 - 2 * (double)x[i]) * truth + 1e-44);
+            }
+            list[t]->normal_cdf(x, y, BLOCK);
+            for (int i = 0; i < BLOCK; i++) {
+                double truth = 0.5 * erfc(-(double)x[i] * 0.70710678118654752440);
+                check_near(list[t]->name, "normal_cdf", (size_t)i, (double)y[i], truth, x[i] < 0 ? 6e-8 : 8e-8);
+                if (x[i] < 0 && x[i] > -4) check_near(list[t]->name, "its tail", (size_t)i, (double)y[i], truth, 1e-5 * truth);
+            }
+        }
+        float special[16] = {0.0f, -0.0f, -INFINITY, INFINITY, NAN, 3.4e38f, -3.4e38f};
+        list[t]->normal_cdf(special, y, 16);
+        assert_true(y[0] == 0.5f && y[1] == 0.5f && y[2] == 0 && y[3] == 1 && isnan(y[4]) && y[5] == 1 && y[6] == 0);
+        list[t]->exp_negative(special, y, 16);
+        assert_true(y[0] == 1 && y[1] == 1 && y[2] == 0 && isnan(y[4]) && y[6] == 0);
+    }
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_special_values),
         cmocka_unit_test(test_seams),
+        cmocka_unit_test(test_exp_negative_and_cdf),
         cmocka_unit_test(test_error_bounds),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
