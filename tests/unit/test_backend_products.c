@@ -166,6 +166,35 @@ static void test_rows_are_independent(void **state) {
     }
 }
 
+/* Same inputs, same bits: wherever the operands lie, whatever the scratch held. */
+static void test_bits_do_not_depend_on_places(void **state) {
+    (void)state;
+    enum { ROWS = 37, IN = 101, OUT = 75 };
+    FOR_EACH_TABLE(b) {
+        check_memory m = {.n = 0};
+        at_real *packed = check_zeros(&m, at_packed_size(OUT, IN)), *w = check_normal(&m, OUT * IN, 2);
+        at_real *y[2], *dx[2], *dw[2];
+        at_pack(w, packed, OUT, IN);
+        for (int turn = 0; turn < 2; turn++) {
+            const size_t off = turn ? 5 : 0;
+            at_real *x = check_zeros(&m, ROWS * IN + off), *dy = check_zeros(&m, ROWS * OUT + off);
+            at_real *scratch = check_normal(&m, b->linear_scratch(ROWS, IN, OUT) + off, (uint64_t)(10 + turn));
+            for (size_t i = 0; i < ROWS * IN; i++) x[i] = (at_real)at_random_normal(1, i);
+            for (size_t i = 0; i < ROWS * OUT; i++) dy[i] = (at_real)at_random_normal(3, i);
+            y[turn] = check_zeros(&m, ROWS * OUT + off);
+            dx[turn] = check_zeros(&m, ROWS * IN + off);
+            dw[turn] = check_zeros(&m, at_packed_size(OUT, IN) + off);
+            b->linear(x, IN, packed, NULL, AT_ACT_GELU, NULL, y[turn], OUT, ROWS, IN, OUT);
+            b->linear_dx(dy, OUT, packed, dx[turn], IN, ROWS, IN, OUT, 0, scratch);
+            b->linear_dw(x, IN, dy, OUT, dw[turn], NULL, ROWS, IN, OUT, scratch);
+        }
+        assert_memory_equal(y[0], y[1], ROWS * OUT * sizeof(at_real));
+        assert_memory_equal(dx[0], dx[1], ROWS * IN * sizeof(at_real));
+        assert_memory_equal(dw[0], dw[1], at_packed_size(OUT, IN) * sizeof(at_real));
+        check_free(&m);
+    }
+}
+
 static void test_pack_round_trip(void **state) {
     (void)state;
     for (size_t o = 0; o < COUNT(sizes); o++) {
@@ -202,6 +231,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_pack_round_trip), cmocka_unit_test(test_choice), cmocka_unit_test(test_forward),
         cmocka_unit_test(test_input_gradient), cmocka_unit_test(test_weight_gradient), cmocka_unit_test(test_rows_are_independent),
+        cmocka_unit_test(test_bits_do_not_depend_on_places),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
