@@ -62,6 +62,8 @@ static const at_setting SETTINGS[] = {
            "two-step: fit the head on frozen features, then train everything; head: the first step only; full: everything at once; gradual: block by block from the top.", T),
     TEXT("freeze", NULL, NULL, METHOD, "PARTS", "Parts never trained: embeddings, body, layers:A-B, separated by commas.", T),
     REAL("unfreeze_epochs", NULL, "auto", 0.01, 1000, METHOD, "Gradual only: a further block joins every so many epochs.", T),
+    REAL("mix", NULL, "auto", 0, 1, METHOD,
+         "Share of step 2 in the weights that are kept, the rest is step 1's; auto: below 1 on small data only.", T),
 
     REAL("learning_rate", "lr", "auto", 1e-12, 10, OPTIMISATION, "Rate of the body's top; auto: from the size of the data.", T),
     REAL("head_learning_rate", "head_lr", "auto", 1e-12, 10, OPTIMISATION, "Rate of the new head.", T),

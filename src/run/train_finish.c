@@ -99,9 +99,11 @@ static void tell_test(const at_train_run *run) {
 at_status at_train_finish(at_train_run *run, at_error *err) {
     AT_TRY(judge_test(run, err));
     tell_test(run);
+    AT_TRY(at_train_diagnose(run, err));
     if (run->folder.path) {
         AT_TRY(at_model_save(run->model, &run->state.labels, run->folder.path, err));
         AT_TRY(save_results(run, err));
+        AT_TRY(at_train_card(run, err));
         AT_TRY(at_run_folder_finish(&run->folder, err));
         AT_TRY(remove_checkpoints(run, err));
     }

@@ -33,6 +33,7 @@ typedef struct at_train_run {
     int goes_on;                  /* the folder's own trained head is kept */
     at_recipe recipe;
     at_hyper hyper;
+    double mix;                   /* share of step 2 in what is kept */
     unsigned char *frozen;        /* [params.n] or NULL: what --freeze names */
     double forward_rate;          /* tokens a second of the frozen body, 0 before it ran */
 
@@ -55,6 +56,8 @@ at_status at_train_open_model(at_train_run *run, at_head_kind head, at_model **m
 at_status at_train_head(at_train_run *run, at_error *err);   /* step 1 */
 at_status at_train_tune(at_train_run *run, at_error *err);   /* step 2 */
 at_status at_train_finish(at_train_run *run, at_error *err); /* test, files */
+at_status at_train_diagnose(at_train_run *run, at_error *err); /* plain words about what looks wrong, as warnings and notes */
+at_status at_train_card(at_train_run *run, at_error *err);   /* README.md */
 
 const at_dataset *at_train_fitted(const at_train_run *run);  /* the data that the final model is trained on */
 at_listener_hooks at_train_hooks(at_train_run *run);

@@ -1,5 +1,6 @@
 /* Step 2: everything is trained from the fitted head on; and, on small data, the same on folds first, to learn whether it pays. */
 #include <math.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/file.h"
@@ -35,6 +36,21 @@ static void on_note(void *context, int warning, const char *sentence) {
 static int on_stop(void *context) { return at_asked_to_stop(((at_train_run *)context)->listener); }
 
 at_listener_hooks at_train_hooks(at_train_run *run) { return (at_listener_hooks){run, on_progress, on_evaluated, on_note, on_stop}; }
+
+/* ---- training, and the mean with where it began ---- */
+
+static at_status train_and_mix(at_train_run *run, const at_trainer_setup *setup, at_train_result *result, at_error *err) {
+    at_params *p = &setup->model->params;
+    double mix = run->mix;
+    if (mix == 1) return at_trainer_run(setup, result, err);
+    at_real *start = malloc(p->total * sizeof *start);
+    if (!start) return at_fail_memory(err, p->total * sizeof *start);
+    memcpy(start, p->values, p->total * sizeof *start);
+    at_status st = at_trainer_run(setup, result, err);
+    for (size_t i = 0; i < p->total && !st; i++) p->values[i] = (at_real)(mix * (double)p->values[i] + (1 - mix) * (double)start[i]);
+    free(start);
+    return st;
+}
 
 /* ---- folds ---- */
 
@@ -79,7 +95,7 @@ static at_status train_fold(at_train_run *run, const fold_data *d, float *logits
     at_status st = fold_model(run, d, &model, err);
     at_trainer_setup setup = {.model = model, .state = &run->state, .train = d->inside, .hyper = &run->hyper, .backend = run->backend,
                               .pool = run->pool, .hooks = at_train_hooks(run)};
-    if (!st) st = at_trainer_run(&setup, &result, err);
+    if (!st) st = train_and_mix(run, &setup, &result, err);
     if (!st) st = at_predict_logits(model, d->outside, run->backend, run->pool, logits, err);
     at_score_free(&result.best);
     json_decref(result.history);
@@ -155,7 +171,7 @@ static at_status train_all(at_train_run *run, at_error *err) {
     at_trainer_setup setup = {.model = run->model, .state = &run->state, .train = run->train, .eval = run->eval, .hyper = &run->hyper,
                               .backend = run->backend, .pool = run->pool, .folder = run->folder.path, .fingerprint = run->folder.fingerprint,
                               .hooks = at_train_hooks(run)};
-    return at_trainer_run(&setup, &run->result, err);
+    return train_and_mix(run, &setup, &run->result, err);
 }
 
 static int better(const at_score *a, const at_score *b) { return a->main > b->main || (a->main == b->main && a->loss < b->loss); }

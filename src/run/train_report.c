@@ -1,0 +1,164 @@
+/* What a person reads of a finished training: plain words about what looks wrong, and the model card. */
+#include <math.h>
+#include <string.h>
+
+#include "base/file.h"
+#include "base/str.h"
+#include "infer/predict.h"
+#include "report/model_card.h"
+#include "run/train_run.h"
+#include "task/diagnose.h"
+
+enum { TRAIN_SAMPLE = 500 }; /* training examples whose answers are compared with the labels */
+
+/* ---- diagnosis ---- */
+
+static at_status train_score(const at_train_run *run, double *score, at_error *err) {
+    at_arena scratch = {0};
+    at_dataset *part = NULL;
+    at_score judged = {0};
+    int n = run->train->n, step = (n + TRAIN_SAMPLE - 1) / TRAIN_SAMPLE, kept = 0;
+    uint32_t *index = AT_NEW_ARRAY(&scratch, uint32_t, n / step + 1);
+    float *logits = AT_NEW_ARRAY(&scratch, float, (size_t)(n / step + 1) * (size_t)run->state.labels.n);
+    at_status st = index && logits ? AT_OK : at_fail_memory(err, (size_t)n * sizeof *index);
+    for (int i = 0; i < n && !st; i += step) index[kept++] = (uint32_t)i;
+    if (!st) st = at_dataset_subset(run->train, index, kept, &part, err);
+    if (!st) st = at_predict_logits(run->model, part, run->backend, run->pool, logits, err);
+    if (!st) st = run->state.task->score(&run->state, part, logits, &judged, err);
+    const json_t *accuracy = json_object_get(judged.values, "accuracy");
+    if (!st && accuracy) *score = json_real_value(accuracy);
+    at_score_free(&judged);
+    at_dataset_close(part);
+    at_arena_free(&scratch);
+    return st;
+}
+
+/* The losses of the steps as the history has them. */
+static int losses_of(const at_train_run *run, double *loss, int most) {
+    size_t i;
+    json_t *entry;
+    int n = 0;
+    json_array_foreach(run->result.history, i, entry) {
+        const json_t *value = json_object_get(entry, "loss");
+        if (value && n < most) loss[n++] = json_is_number(value) ? json_number_value(value) : NAN;
+    }
+    return n;
+}
+
+at_status at_train_diagnose(at_train_run *run, at_error *err) {
+    double loss[1000];
+    int n;
+    at_symptom symptom[AT_SYMPTOMS];
+    at_evidence e = AT_EVIDENCE_INIT;
+    const at_score *judged = run->tuned ? &run->step2 : &run->step1;
+    AT_TRY(train_score(run, &e.train_score, err));
+    e.values = judged->values;
+    e.label = run->state.labels.name;
+    e.n_labels = run->state.labels.n;
+    e.n_train = run->train->n;
+    e.loss = loss;
+    e.n_losses = losses_of(run, loss, 1000);
+    if (run->tuned) {
+        e.train_loss = run->result.train_loss;
+        e.learning_rate = run->hyper.learning_rate;
+    }
+    AT_TRY(at_diagnose(&e, &run->arena, symptom, &n, err));
+    int pays = run->tuned && run->step1.values && run->step2.main > run->step1.main;
+    for (int i = 0; i < n; i++) {
+        /* Few examples are always learned by heart; where that helped on unseen data it is no trouble. */
+        if (pays && !strcmp(symptom[i].kind, "overfitted")) continue;
+        json_array_append_new(run->notes, json_string(symptom[i].text));
+        at_tell_warning(run->listener, "%s", symptom[i].text);
+    }
+    return AT_OK;
+}
+
+/* ---- the card ---- */
+
+enum { MAX_SETTINGS = 12, MAX_METRICS = 4 };
+
+typedef struct card_parts {
+    at_card_setting setting[MAX_SETTINGS];
+    at_card_metric eval[MAX_METRICS], test[MAX_METRICS];
+    const char *note[64];
+} card_parts;
+
+static int metrics_of(const at_score *score, at_card_metric *metric) {
+    static const char *const NAMES[MAX_METRICS] = {"accuracy", "f1", "matthews_correlation", "loss"};
+    int n = 0;
+    for (int i = 0; i < MAX_METRICS; i++) {
+        const json_t *value = json_object_get(score->values, NAMES[i]);
+        char interval[64];
+        snprintf(interval, sizeof interval, "%s_interval", NAMES[i]);
+        const json_t *ends = json_object_get(score->values, interval);
+        if (!json_is_number(value)) continue;
+        metric[n++] = (at_card_metric){NAMES[i], json_number_value(value), ends ? json_number_value(json_array_get(ends, 0)) : NAN,
+                                       ends ? json_number_value(json_array_get(ends, 1)) : NAN};
+    }
+    return n;
+}
+
+static long judged_rows(const at_score *score) { return (long)json_integer_value(json_object_get(score->values, "examples")); }
+
+static int settings_of(at_train_run *run, at_card_setting *s) {
+    const at_hyper *h = &run->hyper;
+    at_arena *a = &run->arena;
+    int n = 0;
+    if (run->head_choice.n_folds) s[n++] = (at_card_setting){"penalty of the head", at_format(a, "%.3g", run->head_choice.penalty)};
+    if (run->tuned) {
+        s[n++] = (at_card_setting){"learning_rate", at_format(a, "%.3g", h->learning_rate)};
+        s[n++] = (at_card_setting){"layer_decay", at_format(a, "%.3g", h->layer_decay)};
+        s[n++] = (at_card_setting){"batch_size", at_format(a, "%d", h->batch_size)};
+        s[n++] = (at_card_setting){"epochs", at_format(a, "%.3g", h->num_train_epochs)};
+        s[n++] = (at_card_setting){"steps", at_format(a, "%d", run->result.steps)};
+        s[n++] = (at_card_setting){"weight_decay", at_format(a, "%.3g", h->weight_decay)};
+        s[n++] = (at_card_setting){"warmup_ratio", at_format(a, "%.3g", h->warmup_ratio)};
+    }
+    s[n++] = (at_card_setting){"seed", at_format(a, "%llu", (unsigned long long)h->seed)};
+    return n;
+}
+
+static at_card_label *labels_of(at_train_run *run) {
+    at_card_label *labels = AT_NEW_ARRAY(&run->arena, at_card_label, run->state.labels.n);
+    for (int c = 0; labels && c < run->state.labels.n; c++) labels[c].name = run->state.labels.name[c];
+    for (int i = 0; labels && run->all->label && i < run->all->n; i++)
+        if (run->all->label[i] >= 0) labels[run->all->label[i]].n_train++;
+    return labels;
+}
+
+static int notes_of(const at_train_run *run, const char **note) {
+    int n = 0;
+    size_t i;
+    json_t *text;
+    json_array_foreach(run->notes, i, text) if (n < 64) note[n++] = json_string_value(text);
+    return n;
+}
+
+static long parameters_of(const at_model *m) {
+    long sum = 0;
+    for (int i = 0; i < m->params.n; i++) sum += (long)m->params.weights[i].out * m->params.weights[i].in;
+    return sum;
+}
+
+at_status at_train_card(at_train_run *run, at_error *err) {
+    static const at_card_judging JUDGED[] = {AT_CARD_JUDGED_FILE, AT_CARD_JUDGED_SPLIT, AT_CARD_JUDGED_FOLDS};
+    card_parts parts;
+    const at_score *judged = run->tuned ? &run->step2 : &run->step1;
+    int mean = run->head == AT_HEAD_MEAN;
+    at_card card = {.folder = run->folder.path, .base = at_options_text(run->options, "model", NULL), .family = run->model->arch.family,
+                    .n_parameters = parameters_of(run->model), .max_tokens = run->max_tokens, .head = mean ? "mean" : "pooler",
+                    .library = mean ? AT_CARD_SENTENCE_TRANSFORMERS : AT_CARD_TRANSFORMERS, .pairs = run->state.columns.text2 != NULL,
+                    .label = labels_of(run), .n_labels = run->state.labels.n, .train_file = at_options_text(run->options, "train", NULL),
+                    .n_train = run->train->n, .method = at_options_text(run->options, "method", "two-step"),
+                    .kept = run->tuned ? NULL : "Fine-tuning the whole model was not better on unseen data: the body is the pre-trained one, only the head is new.",
+                    .setting = parts.setting, .judging = JUDGED[run->recipe.judging], .note = parts.note};
+    card.n_settings = settings_of(run, parts.setting);
+    card.n_notes = notes_of(run, parts.note);
+    if (judged->values)
+        card.eval = (at_card_result){run->eval_table ? run->eval_table->path : run->train_table->path, judged_rows(judged), parts.eval, metrics_of(judged, parts.eval)};
+    if (run->test_score.values)
+        card.test = (at_card_result){run->test_table->path, judged_rows(&run->test_score), parts.test, metrics_of(&run->test_score, parts.test)};
+    char *text, *path = at_path_join(&run->arena, run->folder.path, "README.md");
+    AT_TRY(at_model_card(&card, &run->arena, &text, err));
+    return path ? at_file_write(path, text, strlen(text), err) : at_fail_memory(err, 0);
+}
