@@ -8,7 +8,7 @@
 #include <sys/mman.h>
 
 enum { BLOCK_BYTES = 1 << 16 };
-static const size_t MEASURE_BYTES = (size_t)1 << 42;
+static const size_t MEASURE_BYTES = (size_t)1 << 42, MEASURE_BYTES_LEAST = (size_t)1 << 33;
 
 struct at_arena_block {
     at_arena_block *before;
@@ -30,12 +30,15 @@ at_status at_arena_fixed(at_arena *arena, size_t bytes, at_error *err) {
 
 at_status at_arena_measure(at_arena *arena, at_error *err) {
     *arena = (at_arena){0};
-    void *base = mmap(NULL, MEASURE_BYTES, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-    if (base == MAP_FAILED) return at_fail_memory(err, 0);
-    arena->base = base;
-    arena->size = MEASURE_BYTES;
-    arena->measuring = 1;
-    return AT_OK;
+    for (size_t bytes = MEASURE_BYTES; bytes >= MEASURE_BYTES_LEAST; bytes /= 2) { /* limits on addresses, and sanitizers, allow less */
+        void *base = mmap(NULL, bytes, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+        if (base == MAP_FAILED) continue;
+        arena->base = base;
+        arena->size = bytes;
+        arena->measuring = 1;
+        return AT_OK;
+    }
+    return at_fail_memory(err, 0);
 }
 
 static void drop_block(at_arena *arena) {

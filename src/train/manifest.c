@@ -97,9 +97,15 @@ at_status at_manifest_write(const char *path, int step, const at_checkpoint_owne
     return st;
 }
 
+static void drop(json_t **manifest) {
+    json_decref(*manifest);
+    *manifest = NULL;
+}
+
 /* Parses the manifest and checks it against its own hash. */
 static at_status read_manifest(const char *folder, json_t **manifest, at_error *err) {
     char path[4200], own[33], told[33] = "";
+    *manifest = NULL;
     snprintf(path, sizeof path, "%s/manifest.json", folder);
     AT_TRY(at_json_load(path, AT_JSON_CONFIG_BYTES, AT_BAD_MODEL, manifest, err));
     const char *text = json_string_value(json_object_get(*manifest, "xxh3_128"));
@@ -109,7 +115,7 @@ static at_status read_manifest(const char *folder, json_t **manifest, at_error *
     at_status st = AT_OK;
     if (!hash_manifest(*manifest, own) || strcmp(own, told)) st = at_fail(err, AT_BAD_MODEL, "%s: is damaged", path);
     else if (!format || strcmp(format, FORMAT)) st = at_fail(err, AT_BAD_MODEL, "%s: is not of the format '%s'", path, FORMAT);
-    if (st) json_decref(*manifest);
+    if (st) drop(manifest);
     return st;
 }
 
@@ -151,6 +157,6 @@ at_status at_manifest_check(const char *folder, const at_checkpoint_owner *owner
     const json_t *files = json_object_get(*manifest, "files");
     if (!is_of(*manifest, owner)) st = at_fail(err, AT_USAGE, "%s: belongs to other settings or other data and is left alone", folder);
     for (size_t i = 0; i < json_array_size(files) && !st; i++) st = check_file(folder, json_array_get(files, i), err);
-    if (st) json_decref(*manifest);
+    if (st) drop(manifest);
     return st;
 }
