@@ -3,7 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "infer/predict.h"
+#include "train/forward.h"
 #include "train/run.h"
 
 /* Between the masters and best.copy: one task a weight. */
@@ -30,7 +30,7 @@ static at_status score_eval(at_run *r, at_score *score, at_error *err) {
     size_t count = (size_t)s->eval->n * (size_t)s->model->head.n_out;
     float *logits = malloc((count ? count : 1) * sizeof *logits);
     if (!logits) return at_fail_memory(err, count * sizeof *logits);
-    at_status st = at_predict_logits(s->model, s->eval, s->backend, s->pool, logits, err);
+    at_status st = at_forward_logits(s->model, s->eval, s->backend, s->pool, logits, err);
     if (!st) st = s->state->task->score(s->state, s->eval, logits, score, err);
     free(logits);
     return st;

@@ -97,7 +97,7 @@ static void kills_at_random_points_change_nothing(void **state) {
     uint64_t micros = (uint64_t)((ended.tv_sec - began.tv_sec) * 1000000 + (ended.tv_nsec - began.tv_nsec) / 1000);
     clear();
     int killed = 0;
-    for (uint64_t round = 0; round < 12; round++) {
+    for (uint64_t round = 0; killed < 20 && round < 100; round++) { /* on a busy machine many are done before the kill */
         for (uint64_t kill_nth = 0; kill_nth < 3; kill_nth++) { /* killed up to three times on its way */
             pid_t child = fork();
             if (!child) {
@@ -114,7 +114,7 @@ static void kills_at_random_points_change_nothing(void **state) {
         tiny_same_training(&whole, &t);
         clear();
     }
-    assert_true(killed > 10);
+    assert_true(killed >= 20);
     tiny_training_free(&whole);
     tiny_training_free(&t);
 }

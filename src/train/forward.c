@@ -1,0 +1,205 @@
+/* The examples are sorted by length and cut into chunks; threads take chunk after chunk, longest first. Where an answer goes depends
+ * on its example alone, so the threads do not show. */
+#include "train/forward.h"
+
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "tensor/workspace.h"
+
+typedef struct chunk {
+    int start, n; /* in walk.order */
+} chunk;
+
+typedef struct walk walk;
+struct walk {
+    const at_model *model;
+    const at_dataset *d;
+    const at_backend *backend;
+    /* What is wanted: the tensors of one chunk go to their places. */
+    void (*forward)(walk *w, at_tape *tape, const at_batch *batch);
+    float *logits, *first_token, *mean;
+    int (*progress)(void *, int);
+    void *context;
+
+    uint32_t *order;
+    chunk *chunks;
+    int n_chunks, rows, n_seq, max_len; /* the last three: most in any chunk */
+    at_workspace *workspaces;
+    atomic_int next, stop;
+    pthread_mutex_t lock; /* guards what follows, and calls of progress */
+    int done;
+    at_status status;
+    at_error *err;
+};
+
+/* Longest first; equal lengths in the order of the data. Counting sort. */
+static at_status sort_by_length(walk *w, at_arena *arena, at_error *err) {
+    const at_dataset *d = w->d;
+    uint32_t *at = AT_NEW_ARRAY(arena, uint32_t, d->longest + 2);
+    w->order = AT_NEW_ARRAY(arena, uint32_t, d->n);
+    if (!at || !w->order) return at_fail_memory(err, (size_t)d->n * sizeof *w->order);
+    for (int i = 0; i < d->n; i++) at[d->longest - at_dataset_length(d, i) + 1]++;
+    for (int i = 0; i < d->longest + 1; i++) at[i + 1] += at[i];
+    for (int i = 0; i < d->n; i++) w->order[at[d->longest - at_dataset_length(d, i)]++] = (uint32_t)i;
+    return AT_OK;
+}
+
+static int max_int(int a, int b) { return a > b ? a : b; }
+
+static at_status cut_chunks(walk *w, at_arena *arena, at_error *err) {
+    const at_dataset *d = w->d;
+    w->chunks = AT_NEW_ARRAY(arena, chunk, d->n);
+    if (!w->chunks) return at_fail_memory(err, (size_t)d->n * sizeof *w->chunks);
+    for (int i = 0; i < d->n; w->n_chunks++) {
+        int rows = 0, start = i;
+        w->max_len = max_int(w->max_len, at_dataset_length(d, (int)w->order[i]));
+        do rows += at_dataset_length(d, (int)w->order[i++]);
+        while (i < d->n && rows + at_dataset_length(d, (int)w->order[i]) <= w->backend->chunk_rows);
+        w->chunks[w->n_chunks] = (chunk){start, i - start};
+        w->rows = max_int(w->rows, rows);
+        w->n_seq = max_int(w->n_seq, i - start);
+    }
+    return AT_OK;
+}
+
+static at_tape make_tape(const walk *w, at_workspace *workspace, at_error *err) {
+    at_tape tape = {.backend = w->backend, .err = err};
+    tape.params = (at_params *)(uintptr_t)&w->model->params; /* without gradients nothing writes to it */
+    at_workspace_lend(workspace, &tape);
+    return tape;
+}
+
+static at_status measure(walk *w, at_workspace_size *size, at_error *err) {
+    at_workspace workspace;
+    at_batch batch;
+    AT_TRY(at_workspace_measure(&workspace, err));
+    at_tape tape = make_tape(w, &workspace, err);
+    tape.dry = 1;
+    at_tape_begin(&tape);
+    at_status st = at_batch_largest(&workspace.objects, w->rows, w->n_seq, w->max_len, &batch, err);
+    if (!st) {
+        w->forward(w, &tape, &batch);
+        st = at_tape_status(&tape);
+    }
+    *size = at_workspace_peak(&workspace);
+    at_workspace_close(&workspace);
+    return st;
+}
+
+static void fail(walk *w, at_status status, const at_error *why) {
+    pthread_mutex_lock(&w->lock);
+    if (!w->status) {
+        w->status = status;
+        if (w->err) *w->err = *why;
+    }
+    pthread_mutex_unlock(&w->lock);
+    atomic_store(&w->stop, 1);
+}
+
+static void report(walk *w, int n) {
+    pthread_mutex_lock(&w->lock);
+    int done = w->done += n, stop = w->progress && w->progress(w->context, done);
+    pthread_mutex_unlock(&w->lock);
+    if (!stop) return;
+    at_error why;
+    at_fail(&why, AT_STOPPED, "stopped after %d of %d examples", done, w->d->n);
+    fail(w, AT_STOPPED, &why);
+}
+
+static at_status predict_chunk(walk *w, const chunk *c, at_tape *tape, at_workspace *workspace, at_error *err) {
+    at_batch batch;
+    at_workspace_rewind(workspace);
+    at_tape_begin(tape);
+    AT_TRY(at_dataset_pack(w->d, w->order + c->start, NULL, c->n, &workspace->objects, &batch, err));
+    w->forward(w, tape, &batch);
+    return at_tape_status(tape);
+}
+
+static void worker(void *context, int i) {
+    walk *w = context;
+    at_error why = {0};
+    at_tape tape = make_tape(w, &w->workspaces[i], &why);
+    for (int c; !atomic_load(&w->stop) && (c = atomic_fetch_add(&w->next, 1)) < w->n_chunks;) {
+        at_status st = predict_chunk(w, &w->chunks[c], &tape, &w->workspaces[i], &why);
+        if (st) fail(w, st, &why);
+        else report(w, w->chunks[c].n);
+    }
+}
+
+static at_status run_workers(walk *w, at_pool *pool, at_arena *arena, at_error *err) {
+    at_workspace_size size;
+    AT_TRY(measure(w, &size, err));
+    int n = at_pool_threads(pool) < w->n_chunks ? at_pool_threads(pool) : w->n_chunks, opened = 0;
+    w->workspaces = AT_NEW_ARRAY(arena, at_workspace, n);
+    if (!w->workspaces) return at_fail_memory(err, 0);
+    at_status st = AT_OK;
+    for (; opened < n && !st; opened++) st = at_workspace_open(&w->workspaces[opened], size, err);
+    if (!st) {
+        at_pool_run(pool, worker, w, n);
+        st = w->status;
+    }
+    for (int i = 0; i < opened; i++) at_workspace_close(&w->workspaces[i]);
+    return st;
+}
+
+static at_status walk_dataset(walk *w, at_pool *pool, at_error *err) {
+    const at_arch *arch = &w->model->arch;
+    if (w->d->n == 0) return AT_OK;
+    AT_TRY(at_dataset_fits(w->d, arch->vocab_size, arch->type_vocab, arch->max_positions, err));
+    at_arena arena = {0};
+    w->err = err;
+    pthread_mutex_init(&w->lock, NULL);
+    at_status st = sort_by_length(w, &arena, err);
+    if (!st) st = cut_chunks(w, &arena, err);
+    if (!st) st = run_workers(w, pool, &arena, err);
+    pthread_mutex_destroy(&w->lock);
+    at_arena_free(&arena);
+    return st;
+}
+
+/* Rows of x to the places of their examples. */
+static void scatter(const at_batch *batch, const at_tensor *x, float *to) {
+    size_t cols = (size_t)x->cols;
+    for (int s = 0; s < batch->n_seq; s++)
+        for (size_t c = 0; c < cols; c++)
+            to[(size_t)batch->example[s] * cols + c] = (float)x->data[(size_t)s * cols + c];
+}
+
+static void forward_logits(walk *w, at_tape *tape, const at_batch *batch) {
+    at_tensor *hidden = at_body_forward(tape, w->model, batch);
+    at_tensor *logits = at_head_forward(tape, w->model, hidden, batch);
+    if (!at_tape_status(tape) && !tape->dry) scatter(batch, logits, w->logits);
+}
+
+static void pool_to(at_tape *tape, at_tensor *hidden, const at_batch *batch, at_pooling how, float *to) {
+    if (!to) return;
+    at_tensor *pooled = at_op_pool(tape, hidden, batch, how);
+    if (!at_tape_status(tape) && !tape->dry) scatter(batch, pooled, to);
+}
+
+static void forward_features(walk *w, at_tape *tape, const at_batch *batch) {
+    at_tensor *hidden = at_body_forward(tape, w->model, batch);
+    pool_to(tape, hidden, batch, AT_POOL_CLS, w->first_token);
+    pool_to(tape, hidden, batch, AT_POOL_MEAN, w->mean);
+}
+
+at_status at_forward_logits(const at_model *model, const at_dataset *d, const at_backend *backend, at_pool *pool,
+                            float *logits, at_error *err) {
+    walk w = {.model = model, .d = d, .backend = backend, .forward = forward_logits, .logits = logits};
+    if (model->head.kind == AT_HEAD_NONE) return at_fail(err, AT_BAD_MODEL, "%s: has no head to predict with", model->folder);
+    return walk_dataset(&w, pool, err);
+}
+
+at_status at_forward_features(const at_model *model, const at_dataset *d, const at_backend *backend, at_pool *pool,
+                              float *first_token, float *mean, int (*progress)(void *context, int done), void *context,
+                              at_error *err) {
+    walk w = {.model = model, .d = d, .backend = backend, .forward = forward_features};
+    w.first_token = first_token;
+    w.mean = mean;
+    w.progress = progress;
+    w.context = context;
+    return walk_dataset(&w, pool, err);
+}
