@@ -14,7 +14,7 @@ typedef struct at_command {
     const char *about;      /* a paragraph or two for --help and the manual */
     const char *examples;   /* lines */
     const char *positional; /* settings that plain words give, in order, separated by spaces; "*": all plain words are texts; NULL: none */
-    at_status (*call)(const at_options *options, const at_listener *listener, at_error *err); /* NULL: answered by main */
+    at_status (*call)(const at_options *options, const at_listener *listener, at_error *err);
 } at_command;
 
 const at_command *at_commands(int *n);

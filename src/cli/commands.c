@@ -2,7 +2,6 @@
 
 #include <string.h>
 
-
 static const at_command COMMANDS[] = {
     {"train", AT_CMD_TRAIN, "fine-tune a pre-trained model on labelled examples",
      "--model FOLDER --train FILE [--eval FILE] [--test FILE] --output FOLDER",

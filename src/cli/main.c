@@ -4,7 +4,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-
 static int fail(at_status code, const char *text) {
     fprintf(stderr, "error: %s\n", text);
     return (int)code;
@@ -37,10 +36,6 @@ static int run_command(const at_command *command, int argc, char **argv) {
     at_status st = at_arguments_parse(command, argc - 2, argv + 2, &a, &err);
     if (st) return fail(st, err.text);
     if (a.help) return at_help_command(command, stdout), 0;
-    if (!command->call) {
-        at_arguments_free(&a);
-        return fail(AT_BUG, "this build of attune was linked without that command");
-    }
     at_signals_install(command->bit == AT_CMD_TRAIN);
     at_show *show = at_show_open(a.options, command->bit);
     st = show ? call(command, &a, at_show_listener(show), &err) : AT_NO_MEMORY;

@@ -26,11 +26,33 @@ static at_table_format row_format(const at_answers *a) {
     return a->format == AT_ANSWER_CSV ? AT_TABLE_CSV : a->format == AT_ANSWER_TSV ? AT_TABLE_TSV : AT_TABLE_JSONL;
 }
 
-/* `name`, or predicted_name where the input has such a column. */
+static int column_of(const at_answers *a, const char *name) {
+    for (int i = 0; name && i < a->n_columns; i++)
+        if (!strcasecmp(a->column[i], name)) return i;
+    return -1;
+}
+
+/* `name`, or predicted_name where the input has such a column. NULL: no memory. */
 static const char *free_name(at_answers *a, const char *name) {
-    for (int i = 0; i < a->n_columns; i++)
-        if (!strcasecmp(a->column[i], name)) return at_format(&a->arena, "predicted_%s", name);
+    while (column_of(a, name) >= 0) name = at_format(&a->arena, "predicted_%s", name);
     return name;
+}
+
+static at_status choose_names(at_answers *a, at_error *err) {
+    const at_labels *labels = &a->session->state.labels;
+    a->label = free_name(a, "label");
+    a->score = free_name(a, "score");
+    a->probabilities = free_name(a, "probabilities");
+    a->probability = AT_NEW_ARRAY(&a->arena, const char *, labels->n);
+    int failed = !a->label || !a->score || !a->probabilities || !a->probability;
+    for (int i = 0; i < labels->n && !failed; i++) {
+        const char *name = at_format(&a->arena, "probability_%s", labels->name[i]);
+        a->probability[i] = name ? free_name(a, name) : NULL;
+        failed = !a->probability[i];
+        int width = (int)strlen(labels->name[i]);
+        if (width > a->label_width) a->label_width = width > 30 ? 30 : width;
+    }
+    return failed ? at_fail_memory(err, 0) : AT_OK;
 }
 
 static at_status send_line(at_answers *a, const char *kind, const char *line, const char *json, at_error *err) {
@@ -52,10 +74,7 @@ static at_status send_header(at_answers *a, at_error *err) {
     for (int i = 0; i < a->n_columns; i++) at_row_text(&row, "", a->column[i], strlen(a->column[i]));
     at_row_text(&row, "", a->label, strlen(a->label));
     at_row_text(&row, "", a->score, strlen(a->score));
-    for (int i = 0; i < labels->n; i++) {
-        const char *name = at_format(&a->row, "probability_%s", labels->name[i]);
-        if (name) at_row_text(&row, "", name, strlen(name));
-    }
+    for (int i = 0; i < labels->n; i++) at_row_text(&row, "", a->probability[i], strlen(a->probability[i]));
     at_row_end(&row);
     if (line.failed) return at_fail_memory(err, line.len);
     return send_line(a, "header", line.text, NULL, err);
@@ -64,14 +83,7 @@ static at_status send_header(at_answers *a, at_error *err) {
 at_status at_answers_open(at_answers *a, const at_session *session, const at_listener *listener, at_answer_format format,
                           const char *path, at_table_format like, const char *const *column, int n_columns, at_error *err) {
     *a = (at_answers){.session = session, .listener = listener, .format = settle(format, path, like), .column = column, .n_columns = n_columns};
-    a->label = free_name(a, "label");
-    a->score = free_name(a, "score");
-    a->probabilities = free_name(a, "probabilities");
-    if (!a->label || !a->score || !a->probabilities) return at_fail_memory(err, 0);
-    for (int i = 0; i < session->state.labels.n; i++) {
-        int width = (int)strlen(session->state.labels.name[i]);
-        if (width > a->label_width) a->label_width = width > 30 ? 30 : width;
-    }
+    AT_TRY(choose_names(a, err));
     if (path) {
         a->writer = malloc(sizeof *a->writer);
         if (!a->writer) return at_fail_memory(err, sizeof *a->writer);
@@ -89,15 +101,9 @@ static void add_plain(at_str *line, at_cell cell) {
         if ((unsigned char)line->text[i] < 0x20 || line->text[i] == 0x7f) line->text[i] = ' ';
 }
 
-static int text_column(const at_answers *a, const char *name) {
-    for (int i = 0; name && i < a->n_columns; i++)
-        if (!strcasecmp(a->column[i], name)) return i;
-    return -1;
-}
-
 static void add_text_line(const at_answers *a, at_str *line, const at_cell *cells, const json_t *answer) {
     const at_columns *names = &a->session->state.columns;
-    int first = text_column(a, names->text), second = text_column(a, names->text2);
+    int first = column_of(a, names->text), second = column_of(a, names->text2);
     at_str_addf(line, "%-*s  %.3f  ", a->label_width, json_string_value(json_object_get(answer, "label")),
                 json_number_value(json_object_get(answer, "score")));
     if (first >= 0) add_plain(line, cells[first]);
@@ -139,9 +145,10 @@ at_status at_answers_add(at_answers *a, const at_cell *cells, const float *logit
     if (!answer) return at_fail_memory(err, 0);
     if (a->format == AT_ANSWER_TEXT) add_text_line(a, &line, cells, answer);
     else add_row(a, &line, row_format(a), cells, answer);
-    if (!a->writer) {
+    if (!a->writer) { /* the row is an object of its own: its columns may have any name */
+        at_str_add(&json, "{\"answer\":");
         add_row(a, &json, AT_TABLE_JSONL, cells, answer);
-        if (json.text && json.len) json.text[json.len - 1] = '\0'; /* without the newline */
+        if (json.len) json.text[json.len - 1] = '}'; /* in place of the newline */
     }
     json_decref(answer);
     at_status st = line.failed || json.failed ? at_fail_memory(err, line.len) : send_line(a, "prediction", line.text, json.text, err);

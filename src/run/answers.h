@@ -18,7 +18,8 @@ typedef struct at_answers {
     at_writer *writer;              /* NULL: events */
     const char *const *column;      /* [n_columns] of the input */
     int n_columns;
-    const char *label, *score, *probabilities; /* names of what is added */
+    const char *label, *score, *probabilities; /* names of what is added; probabilities in JSONL, else */
+    const char **probability;                  /* [labels] */
     int label_width;
     long rows;
 } at_answers;

@@ -4,6 +4,7 @@
 
 #include "base/machine.h"
 #include "base/str.h"
+#include "run/models.h"
 #include "run/session.h"
 #include "train/trainer.h"
 
@@ -128,6 +129,7 @@ static at_status inform(about *a, at_error *err) {
     const at_options *o = a->options;
     a->folder = at_options_text(o, "model", NULL);
     if (!a->folder) return at_fail(err, AT_USAGE, "the model folder is missing: attune info FOLDER");
+    AT_TRY(at_model_folder_find(&a->arena, a->folder, &a->folder, err));
     AT_TRY(at_backend_choose(getenv("ATTUNE_CPU"), &a->backend, err));
     AT_TRY(at_pool_open(&a->pool, at_cpu_count(), err));
     at_model_options options = {.head = AT_HEAD_NONE, .keep_head = 1, .pool = a->pool};

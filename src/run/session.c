@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "infer/predict.h"
+#include "run/models.h"
 
 at_table_options at_settings_table(const at_options *o) {
     return (at_table_options){.format = (at_table_format)at_options_choice(o, "input_format"),
@@ -44,6 +45,7 @@ at_status at_session_open(at_session *s, const char *folder, int threads, const 
     *s = (at_session){0};
     AT_TRY(at_backend_choose(cpu, &s->backend, err));
     AT_TRY(at_pool_open(&s->pool, threads ? threads : at_cpu_count(), err));
+    AT_TRY(at_model_folder_find(&s->arena, folder, &folder, err));
     at_model_options options = {.head = AT_HEAD_NONE, .keep_head = 1, .pool = s->pool};
     AT_TRY(at_model_open(folder, &options, &s->model, err));
     AT_TRY(find_task(s, folder, err));

@@ -71,8 +71,8 @@ static void find_texts(const at_table *table, at_found_columns *found) {
 static void find_label(const at_table *table, at_found_columns *found) {
     if (found->label >= 0) return;
     found->label = by_usual_name(table, LABEL_NAMES);
-    if (found->label >= 0 || table->n_columns != 2) return;
-    found->label = 1 - longest_column(table, -1);
+    if (found->label >= 0 || table->n_columns != 2 || found->text2 >= 0) return;
+    found->label = 1 - (found->text >= 0 ? found->text : longest_column(table, -1));
 }
 
 static at_status check_found(const at_table *table, const at_found_columns *found, int need_label, at_arena *arena,
