@@ -66,13 +66,15 @@ static void duration(double seconds, char *text, size_t size) {
     else snprintf(text, size, "%.0fh%02dm", floor(seconds / 3600), (int)(fmod(seconds, 3600) / 60));
 }
 
+/* Only what is known: a pass without gradients has neither loss nor rate. A loss that is no number any more is shown as it is. */
 static void figures(const at_event_progress *p, char *text, size_t size) {
-    char left[32], rate[32];
+    char left[32], speed[40] = "", learning[80] = "";
     duration(p->seconds_left, left, sizeof left);
-    double t = p->tokens_per_second;
-    if (t >= 1e4) snprintf(rate, sizeof rate, "%.0fk", t / 1e3);
-    else snprintf(rate, sizeof rate, "%.0f", t);
-    snprintf(text, size, "epoch %.2f  loss %.4f  rate %.2e  %s tokens/s  %s left", p->epoch, p->loss, p->learning_rate, rate, left);
+    if (p->tokens_per_second >= 1e4) snprintf(speed, sizeof speed, "%.0fk tokens/s  ", p->tokens_per_second / 1e3);
+    else if (p->tokens_per_second > 0) snprintf(speed, sizeof speed, "%.0f tokens/s  ", p->tokens_per_second);
+    if (isfinite(p->learning_rate))
+        snprintf(learning, sizeof learning, "epoch %.2f  loss %.4f  rate %.2e  ", p->epoch, p->loss, p->learning_rate);
+    snprintf(text, size, "%s%s%s left", learning, speed, left);
 }
 
 static int terminal_width(void) {
