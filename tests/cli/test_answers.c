@@ -46,7 +46,7 @@ static void files_keep_columns_and_order(void **state) {
 
 static void what_fails_leaves_nothing(void **state) {
     (void)state;
-    program_expect("$A predict --model /nonexistent good", 4, "", "error: /nonexistent");
+    program_expect("$A predict --model /nonexistent good", 4, "", "neither a folder nor the name of a model");
     program_expect("$A predict good", 2, "", "error: --model is missing");
     program_expect("cd $D && $A predict --model model --input nothing.csv --output x.csv; c=$?; ls x.csv 2> /dev/null; ls -a | grep tmp; exit $c", 3, "",
                    "error: nothing.csv: cannot open: No such file or directory");
