@@ -16,7 +16,7 @@ WRITTEN = [
     "\ud55c\uad6d\uc5b4 \u1112\u1161\u11ab\u1100\u116e\u11a8 \uac00\u11a8 \uac01", "\u3131\u314f \u302e\uac00\u302f", "\u65e5\u672c\u8a9e\u306e\u30c6\u30ad\u30b9\u30c8",
     "\u0928\u092e\u0938\u094d\u0924\u0947 \u0915\u093c \u0958 \u09cb \u09c7\u09be", "\u0e2a\u0e27\u0e31\u0e2a\u0e14\u0e35", "\u0627\u0644\u0633\u0644\u0627\u0645 \u0639\u0644\u064a\u0643\u0645 \u064e\u0651\u0650",
     "\u05e9\u05c1\u05b8\u05dc\u05d5\u05b9\u05dd", "\u202eabc\u202c \u2066def\u2069 \u200fghi", "\ufeffBOM \ufeff inside", "zero\u200bwidth\u200cjoin\u200der\u2060x",
-    "soft\u00adhyphen so\u00adft", "nbsp\u00a0here\u202fthere", "control\u0000nul \u0001\u0002 \u007f \u0085 \u009f a\u000bb\u000cc",
+    "soft\u00adhyphen so\u00adft", "nbsp\u00a0here\u202fthere", "un\U000f0000aff\U0010fffdable x\ue000yz", "control\u0000nul \u0001\u0002 \u007f \u0085 \u009f a\u000bb\u000cc",
     "\ufffd replacement \ufffd", "\ue000\uf8ff private \U000f0000\U0010fffd", "\U0001f600 \U0001f468\u200d\U0001f469\u200d\U0001f467 \U0001f1eb\U0001f1f7 \u2764\ufe0f \U0001f44d\U0001f3fd",
     "a\U0001f600b c\u2764\ufe0fd", "\U0001d400\U0001d401 \U0001d6fc \U0001d7d8", "\U00010400\U00010428 \U0001e900\U0001e922", "\U0001d15e \U0001d165\U0001d16e x\U0001d165\u0301",
     "\u0378\u0530\u2e7f\U0001ffff \ufdd0 \uffff \U0010ffff", "\u1c89\u1c8a \ua7cb\ua7dc \U00010d50 \U0001fbf5 \u32ff \U00011938",
@@ -54,7 +54,7 @@ def added():
             AddedToken("<l>", lstrip=True, normalized=False), AddedToken("<r>", rstrip=True, normalized=False),
             AddedToken("<both>", lstrip=True, rstrip=True, normalized=True, special=True),
             AddedToken("caf\u00e9", single_word=True, normalized=True), AddedToken("\u4e2d\u5fc3", normalized=False),
-            AddedToken("<long>", normalized=False), AddedToken("<longer>", normalized=False), AddedToken("<longe", normalized=False),
+            AddedToken("<long>", normalized=False), AddedToken("<longe", normalized=False), AddedToken("<longer>", normalized=False),
             AddedToken("two", normalized=True, lstrip=True), AddedToken("\u0301x", normalized=False)]
 
 

@@ -196,6 +196,21 @@ static void encode_checks_what_it_is_given(void **state) {
     at_tokenizer_close(t);
 }
 
+static void too_long_words_are_unknown(void **state) {
+    (void)state;
+    at_error err;
+    at_encoding e = {0};
+    put_text("tokenizer.json", "{" BERT ",\"model\":{\"type\":\"WordPiece\",\"max_input_chars_per_word\":2,\"vocab\":{" VOCAB "}}}");
+    at_tokenizer *t = opened();
+    check_ok(at_encode(t, "do can unaff", 12, NULL, 0, NULL, &e, &err), &err);
+    assert_int_equal(e.n, 3);
+    assert_int_equal(e.ids[0], 10);
+    assert_int_equal(e.ids[1], 1);
+    assert_int_equal(e.ids[2], 1);
+    at_encoding_free(&e);
+    at_tokenizer_close(t);
+}
+
 static void decodes_as_its_decoder_says(void **state) {
     (void)state;
     at_error err;
@@ -266,6 +281,7 @@ int main(void) {
         TEST(length_settings_have_an_order),
         TEST(ids_tokens_and_roles),
         TEST(encode_checks_what_it_is_given),
+        TEST(too_long_words_are_unknown),
         TEST(decodes_as_its_decoder_says),
         TEST(old_folders_need_their_special_tokens_only),
     };
