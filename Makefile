@@ -3,7 +3,7 @@ PREFIX ?= /usr/local
 BUILD := build/release
 ATTUNE := $(BUILD)/src/attune
 
-.PHONY: all setup model test demo bench results lint install clean
+.PHONY: all setup model test compare demo bench results lint install clean
 
 all: $(BUILD)/build.ninja
 	@cmake --build $(BUILD)
@@ -21,6 +21,9 @@ model: all
 
 test: all
 	@scripts/test.sh
+
+compare: all
+	@scripts/compare.sh
 
 demo: all
 	@scripts/demo.sh

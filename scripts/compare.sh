@@ -1,0 +1,17 @@
+#!/usr/bin/env bash
+# The live comparison with transformers and tokenizers, installed by bench/peers/setup.sh into $ATTUNE_VENV (default .venv).
+#   scripts/compare.sh          what the gate runs: the real model, and the tokenizer on nasty texts and every code point
+#   scripts/compare.sh --all    also every line of the test texts in every setting of the normaliser (half an hour)
+set -euo pipefail
+cd "$(dirname "$0")/.."
+python="${ATTUNE_VENV:-.venv}/bin/python"
+build=build/release
+[ -x "$python" ] || { echo "$python is not there: run bench/peers/setup.sh first" >&2; exit 1; }
+model=${ATTUNE_TEST_MODEL:-$($build/src/attune fetch sentence-transformers/all-MiniLM-L6-v2 --json | "$python" -c '
+import json, sys
+print([json.loads(line)["folder"] for line in sys.stdin if "folder" in line][-1])')}
+
+"$python" tests/oracle/live_minilm.py --probe $build/tests/attune_probe --model "$model"
+parts=(nasty points)
+[ "${1:-}" != --all ] || parts+=(text)
+"$python" tests/oracle/live_tokenizer.py $build/tests/tokenizer_driver "${parts[@]}"
