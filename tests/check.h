@@ -52,6 +52,14 @@ static int check_skipped_tests;
 #define check_run(tests) check_exit_code(cmocka_run_group_tests(tests, NULL, NULL))
 static inline int check_exit_code(int failed) { return failed ? 1 : check_skipped_tests ? 77 : 0; }
 
+/* A whole file, without the fsync of at_file_write: tests write thousands. */
+static inline void check_write(const char *path, const void *bytes, size_t len) {
+    FILE *file = fopen(path, "wb");
+    assert_non_null(file);
+    assert_int_equal(fwrite(bytes, 1, len, file), len);
+    assert_int_equal(fclose(file), 0);
+}
+
 #define check_ok(call, err)                                                          \
     do {                                                                             \
         if ((call) != AT_OK) fail_msg("%s: %s", #call, (err)->text);                 \

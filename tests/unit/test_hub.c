@@ -38,7 +38,7 @@ static char *in_folder(const char *name) { return at_path_join(&arena, folder, n
 static const char *sha256_of(const char *bytes, size_t len) {
     at_hashes hashes;
     const char *path = in_folder("hashed");
-    check_ok(at_file_write(path, bytes, len, &err), &err);
+    check_write(path, bytes, len);
     check_ok(at_hash_file(path, &hashes, &err), &err);
     unlink(path);
     return at_strdup(&arena, hashes.sha256);
@@ -75,7 +75,7 @@ static void hashes_are_those_of_git_and_sha256(void **state) {
     (void)state;
     at_hashes hashes;
     const char *path = in_folder("abc");
-    check_ok(at_file_write(path, "abc", 3, &err), &err);
+    check_write(path, "abc", 3);
     check_ok(at_hash_file(path, &hashes, &err), &err);
     assert_string_equal(hashes.sha256, "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad");
     assert_string_equal(hashes.git, "f2ba8f84ab5c1bce84a7b441cb1959cfc7093b7f");
@@ -137,7 +137,7 @@ static void put(const char *path, const char *text) {
     char *copy = at_strdup(&arena, path);
     *strrchr(copy, '/') = '\0';
     check_ok(at_folder_make(copy, &err), &err);
-    check_ok(at_file_write(path, text, strlen(text), &err), &err);
+    check_write(path, text, strlen(text));
 }
 
 static char *in_model(const char *rest) { return at_format(&arena, "%s/models--org--tiny/%s", hub.cache, rest); }
@@ -268,7 +268,7 @@ static zip_maker *model_zip(uint32_t crc_error, const char *extra_name) {
 
 static const char *write_zip(const zip_maker *z, size_t len) {
     const char *path = in_folder("a.whl");
-    check_ok(at_file_write(path, z->bytes, len, &err), &err);
+    check_write(path, z->bytes, len);
     return path;
 }
 

@@ -334,18 +334,18 @@ static void every_cut_of_a_file_is_refused(void **state) {
     size_t len;
     check_ok(at_file_read(&arena, path, 1 << 20, AT_BAD_MODEL, &text, &len, &err), &err);
     for (size_t cut = 0; cut < len; cut++) {
-        check_ok(at_file_write(path, text, cut, &err), &err);
+        check_write(path, text, cut);
         refuses("truncated");
     }
 }
 
 static void other_files_are_named(void **state) {
     (void)state;
-    check_ok(at_file_write(path, "PK\3\4aaaaaaaaaaaaaaaa", 20, &err), &err);
+    check_write(path, "PK\3\4aaaaaaaaaaaaaaaa", 20);
     refuses("PyTorch pickle");
-    check_ok(at_file_write(path, "\x80\2}q\1aaaaaaaa", 12, &err), &err);
+    check_write(path, "\x80\2}q\1aaaaaaaa", 12);
     refuses("pickle, which can run code");
-    check_ok(at_file_write(path, "version https://git-lfs", 23, &err), &err);
+    check_write(path, "version https://git-lfs", 23);
     refuses("Git LFS pointer");
     unlink(path);
     assert_int_equal(mkdir(path, 0777), 0);
@@ -362,9 +362,9 @@ static void a_folder_without_weights_says_what_is_there(void **state) {
     at_safetensors *file;
     check_fails(at_safetensors_open_folder(in_folder("none"), &file, &err), AT_BAD_MODEL, &err, "no such folder");
     check_fails(at_safetensors_open_folder(folder, &file, &err), AT_BAD_MODEL, &err, "no weights");
-    check_ok(at_file_write(in_folder("tf_model.h5"), "x", 1, &err), &err);
+    check_write(in_folder("tf_model.h5"), "x", 1);
     check_fails(at_safetensors_open_folder(folder, &file, &err), AT_BAD_MODEL, &err, "tf_model.h5");
-    check_ok(at_file_write(in_folder("pytorch_model.bin"), "x", 1, &err), &err);
+    check_write(in_folder("pytorch_model.bin"), "x", 1);
     check_fails(at_safetensors_open_folder(folder, &file, &err), AT_BAD_MODEL, &err, "pickle pytorch_model.bin");
     assert_non_null(strstr(err.text, "torch.load('pytorch_model.bin'"));
     assert_non_null(strstr(err.text, "format"));
@@ -374,7 +374,7 @@ static void a_folder_without_weights_says_what_is_there(void **state) {
 /* --- shards --------------------------------------------------------------------------------------- */
 
 static void write_index(const char *text) {
-    check_ok(at_file_write(in_folder("model.safetensors.index.json"), text, strlen(text), &err), &err);
+    check_write(in_folder("model.safetensors.index.json"), text, strlen(text));
 }
 
 static void write_shards(void) {

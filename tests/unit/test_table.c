@@ -27,7 +27,7 @@ static int teardown(void **state) {
 
 static const char *write_bytes(const char *name, const char *text, size_t len) {
     const char *path = at_path_join(&arena, folder, name);
-    check_ok(at_file_write(path, text, len, &err), &err);
+    check_write(path, text, len);
     return path;
 }
 

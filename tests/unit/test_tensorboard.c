@@ -187,7 +187,7 @@ static void trouble_is_told(void **state) {
     (void)state;
     at_tensorboard *board;
     const char *file = at_path_join(&arena, folder, "file");
-    check_ok(at_file_write(file, "x", 1, &err), &err);
+    check_write(file, "x", 1);
     check_fails(at_tensorboard_open(file, 0, &board, &err), AT_DISK, &err, "file");
     assert_null(board);
     check_fails(at_tensorboard_open("/proc/none/x", 0, &board, &err), AT_DISK, &err, "/proc/none");
