@@ -199,8 +199,8 @@ static int judge_answers(figures *f) {
 
 static const char *advice_for_gap(const at_evidence *e) {
     return e->n_train && e->n_train < LITTLE_TRAINING
-               ? "More labelled examples help most; else fewer epochs, a smaller rate, or --method head"
-               : "Fewer epochs, a smaller rate, more --weight-decay or more --hidden-dropout; and look for repeated texts (attune check)";
+               ? "More labelled examples help most"
+               : "More examples help, or fewer epochs, a smaller rate, more --hidden-dropout; and look for repeated texts (attune check)";
 }
 
 static void judge_gap(figures *f) {
@@ -208,10 +208,10 @@ static void judge_gap(figures *f) {
     double share = (double)f->right / (double)f->total, noise = sqrt(share * (1 - share) / (double)f->total);
     double loss = json_number_value(json_object_get(e->values, "loss"));
     if (e->train_score - share > fmax(GAP, NOISE * noise))
-        say(f, "overfitted", "%.1f%% of the answers are right on the training data, %.1f%% on other data: the training data was learned by heart. %s",
+        say(f, "overfitted", "%.1f%% of the answers are right on the training data, %.1f%% on other data: much of what was learned holds for the training data only. %s",
             100 * e->train_score, 100 * share, advice_for_gap(e));
     else if (isnan(e->train_score) && loss > 3 * e->train_loss && loss - e->train_loss > 0.5)
-        say(f, "overfitted", "the loss is %.3f on the training data and %.3f on other data: the training data was learned by heart. %s", e->train_loss, loss,
+        say(f, "overfitted", "the loss is %.3f on the training data and %.3f on other data: much of what was learned holds for the training data only. %s", e->train_loss, loss,
             advice_for_gap(e));
 }
 

@@ -74,7 +74,7 @@ static void shuffled_labels(void **state) {
     e.train_loss = 1.0; /* nothing was learned: another matter */
     expect(e, (const int[3][3]){{20, 40, 40}, {40, 20, 40}, {40, 40, 20}}, 1.2, "no_better_than_guessing", "right 33.3% of the time, the model is right 20.0%");
     e.train_score = 0.98;
-    expect(e, FAIR, 1, "overfitted", "learned by heart");
+    expect(e, FAIR, 1, "overfitted", "holds for the training data only");
 }
 
 static void a_label_that_is_never_the_answer(void **state) {
@@ -91,7 +91,7 @@ static void training_far_above_evaluation(void **state) {
     expect(e, FAIR, 1, "overfitted", "99.0% of the answers are right on the training data, 60.0% on other data");
     expect(e, FAIR, 1, "overfitted", "More labelled examples help most");
     e.n_train = 5000;
-    expect(e, FAIR, 1, "overfitted", "Fewer epochs");
+    expect(e, FAIR, 1, "overfitted", "fewer epochs");
     expect(e, (const int[3][3]){{2, 1, 0}, {0, 2, 1}, {0, 0, 2}}, 1, "", ""); /* eight rows prove nothing */
     e.train_score = NAN;
     e.train_loss = 0.05;
