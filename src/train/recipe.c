@@ -59,7 +59,7 @@ static void choose_stopping(at_arena *arena, at_recipe *r) {
 /* The mean of the weights before and after fine-tuning is better than either where examples are few (Wortsman et al. 2022, "Robust
  * fine-tuning of zero-shot models"; docs/results.md). It needs a start that already answers: not a random head. */
 static void choose_mix(const at_recipe_facts *f, at_arena *arena, at_recipe *r) {
-    r->mix = r->judging == AT_JUDGE_FOLDS && f->method == AT_METHOD_TWO_STEP ? 0.6 : 1;
+    r->mix = r->judging == AT_JUDGE_FOLDS && f->method == AT_METHOD_TWO_STEP ? 0.7 : 1;
     r->why_mix = at_format(arena, "%.0f%% of step 2 and %.0f%% of step 1: on few examples the mean of both weights is better than either",
                            100 * r->mix, 100 * (1 - r->mix));
 }
