@@ -56,6 +56,7 @@ static void close_run(at_train_run *run) {
     at_table_close(run->test_table);
     at_arena_free(&run->state.arena);
     at_run_folder_close(&run->folder);
+    at_tensorboard_close(run->board);
     at_pool_close(run->pool);
     at_arena_free(&run->arena);
 }

@@ -4,6 +4,7 @@
 #define AT_RUN_TRAIN_RUN_H
 
 #include "base/thread.h"
+#include "io/tensorboard.h"
 #include "run/events.h"
 #include "run/run_folder.h"
 #include "run/settings.h"
@@ -46,6 +47,9 @@ typedef struct at_train_run {
     int tuned;                    /* step 2 is what is kept */
     at_train_result result;       /* of the final training, if any */
     at_score test_score;
+    at_tensorboard *board;        /* of --tensorboard, opened with the first figure of the final training */
+    int final;                    /* what trains now is the model that is kept, not a fold's */
+    int board_failed;             /* a disk that is full ends the curves, not the training */
     json_t *notes;                /* array of sentences worth keeping in the results */
 } at_train_run;
 

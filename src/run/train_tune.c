@@ -9,17 +9,40 @@
 #include "infer/predict.h"
 #include "run/train_run.h"
 
+/* ---- curves ---- */
+
+static void draw(at_train_run *run, const char *tag, int step, double value) {
+    const char *folder = at_options_text(run->options, "tensorboard", NULL);
+    at_error err;
+    if (!folder || !run->final || run->board_failed) return;
+    at_status st = run->board ? AT_OK : at_tensorboard_open(folder, step, &run->board, &err);
+    if (!st) st = at_tensorboard_scalar(run->board, tag, step, value, &err);
+    if (!st) return;
+    run->board_failed = 1;
+    at_tell_warning(run->listener, "no more TensorBoard figures: %s", err.text);
+}
+
 /* ---- what the trainer says ---- */
 
 static void on_progress(void *context, const at_progress *p) {
     at_train_run *run = context;
     at_event_progress e = {p->step, p->n_steps, p->epoch, p->loss, p->learning_rate, p->tokens_per_second, p->seconds_left};
     at_tell_progress(run->listener, &e);
+    draw(run, "train/loss", p->step, p->loss);
+    draw(run, "train/learning_rate", p->step, p->learning_rate);
+    draw(run, "train/grad_norm", p->step, p->gradient_norm);
 }
 
 static void on_evaluated(void *context, const at_progress *p, const at_score *s, int is_best) {
     at_train_run *run = context;
     json_t *values = json_deep_copy(s->values);
+    const char *key;
+    json_t *value;
+    char tag[128];
+    json_object_foreach(s->values, key, value) {
+        snprintf(tag, sizeof tag, "eval/%s", key);
+        if (json_is_number(value)) draw(run, tag, p->step, json_number_value(value));
+    }
     json_object_del(values, "per_class");
     json_object_del(values, "confusion_matrix");
     at_tell(run->listener, "eval", json_pack("{s:i, s:f, s:b, s:o}", "step", p->step, "epoch", p->epoch, "best", is_best, "values", values),
@@ -168,6 +191,7 @@ static at_status judge_by_folds(at_train_run *run, at_error *err) {
 /* ---- the final training ---- */
 
 static at_status train_all(at_train_run *run, at_error *err) {
+    run->final = 1;
     at_trainer_setup setup = {.model = run->model, .state = &run->state, .train = run->train, .eval = run->eval, .hyper = &run->hyper,
                               .backend = run->backend, .pool = run->pool, .folder = run->folder.path, .fingerprint = run->folder.fingerprint,
                               .hooks = at_train_hooks(run)};
