@@ -130,7 +130,10 @@ static at_status look_inside(at_run_folder *f, const at_options *options, at_are
         return at_fail(err, AT_USAGE, "%s: holds something else (%s ...), not a run of attune; choose another --output", f->path, names[0]);
     if (at_options_flag(options, "restart")) return at_folder_remove(f->path, err);
     AT_TRY(at_json_load(record, AT_JSON_CONFIG_BYTES, AT_USAGE, &before, err));
-    at_status st = compare(f, before, arena, err);
+    /* A run that ended before it kept anything, for example at a mistake in its options, is in nobody's way. */
+    const char *status = json_string_value(json_object_get(before, "status"));
+    int kept_nothing = n == 1 && status && !strcmp(status, "running");
+    at_status st = kept_nothing ? AT_OK : compare(f, before, arena, err);
     json_decref(before);
     return st;
 }
@@ -141,7 +144,11 @@ at_status at_run_folder_open(at_run_folder *f, const at_options *options, const 
     if (!f->path) return AT_OK;
     if (at_file_exists(f->path) && !at_is_folder(f->path)) return at_fail(err, AT_USAGE, "%s: is a file; --output names a folder", f->path);
     if (at_is_folder(f->path)) AT_TRY(look_inside(f, options, arena, err));
-    if (f->finished || at_options_flag(options, "dry_run")) return AT_OK;
+    if (f->finished) return AT_OK;
+    if (at_options_flag(options, "dry_run")) {
+        f->path = NULL; /* a plan leaves nothing behind */
+        return AT_OK;
+    }
     AT_TRY(at_folder_make(f->path, err));
     return save_record(f, "running", err);
 }

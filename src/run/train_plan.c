@@ -36,6 +36,7 @@ static void apply_options(at_train_run *run) {
     over_int(o, "early_stopping_patience", &h->patience);
     over_real(o, "save_seconds", &h->save_seconds);
     over_int(o, "logging_steps", &h->logging_steps);
+    over_int(o, "save_total_limit", &h->save_total_limit);
     over_int(o, "lanes", &h->lanes);
     h->seed = (uint64_t)at_options_int(o, "seed", 42);
     if (at_options_choice(o, "method") == AT_METHOD_GRADUAL) {

@@ -27,6 +27,7 @@ struct at_saver {
     at_arena arena;             /* folder and owner */
     const char *folder;
     at_checkpoint_owner owner;
+    int keep; /* checkpoints that stay */
     /* The checkpoint that is being written. */
     at_arena current;
     written *file;              /* [MAX_FILES] */
@@ -57,6 +58,7 @@ static at_status remove_half_written(at_saver *s, at_error *err) {
 }
 
 static at_status prepare(at_saver *s, const char *folder, const at_checkpoint_owner *owner, at_error *err) {
+    s->keep = KEPT;
     s->folder = at_strdup(&s->arena, folder);
     s->owner = *owner;
     s->owner.fingerprint = at_strdup(&s->arena, owner->fingerprint ? owner->fingerprint : "");
@@ -74,6 +76,8 @@ at_status at_saver_open(const char *folder, const at_checkpoint_owner *owner, at
     else *out = s;
     return st;
 }
+
+void at_saver_keep(at_saver *s, int n) { s->keep = n > 1 ? n : 1; }
 
 void at_saver_close(at_saver *s) {
     if (!s) return;
@@ -243,7 +247,7 @@ static at_status rotate(at_saver *s, at_error *err) {
         if (steps[i] > s->step) continue;
         char *path = at_format(arena, "%s/checkpoint-%d", s->folder, steps[i]);
         if (!path) return at_fail_memory(err, 0);
-        if (!at_manifest_is_ours(path, &s->owner) || ++kept <= KEPT) continue;
+        if (!at_manifest_is_ours(path, &s->owner) || ++kept <= s->keep) continue;
         AT_TRY(at_folder_remove(path, err));
     }
     return AT_OK;

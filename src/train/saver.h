@@ -8,7 +8,7 @@
  *
  * Writing. The caller's thread hands all bytes to the system (a copy into the page cache, so the arrays may change at once); a thread of
  * the saver then syncs the files, reads them back and compares the hashes, writes the manifest, renames `.checkpoint-STEP.tmp` to its
- * name and syncs the folder. Only then older checkpoints of the same run go, all but one. So a crash at any point leaves the old
+ * name and syncs the folder. Only then older checkpoints of the same run go, all but one (at_saver_keep). So a crash at any point leaves the old
  * checkpoints or the new one, whole; a full disk leaves the old ones.
  *
  * Reading walks from the newest to the first whole one. Checkpoints of another configuration or other data are left alone. */
@@ -41,6 +41,7 @@ typedef struct at_saved_file {
 typedef struct at_saver at_saver;
 /* Removes what a crash left half written. */
 at_status at_saver_open(const char *folder, const at_checkpoint_owner *owner, at_saver **saver, at_error *err);
+void at_saver_keep(at_saver *saver, int n); /* how many checkpoints stay; 2 where nobody says, at least 1 */
 void at_saver_close(at_saver *saver); /* waits */
 
 /* Writes checkpoint-STEP; the arrays may change when it returns. Waits for the one before. state is dumped, not kept. A failure of the

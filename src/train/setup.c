@@ -177,7 +177,9 @@ static at_status open_saver(at_run *r, at_error *err) {
     if (!s->folder || r->h.save_seconds < 0) return AT_OK;
     r->data_hash = at_dataset_hash(s->train) ^ (s->eval ? at_dataset_hash(s->eval) << 1 : 0);
     const at_checkpoint_owner owner = {s->fingerprint, r->data_hash, s->backend->name, r->n_lanes, s->backend->chunk_rows};
-    return at_saver_open(s->folder, &owner, &r->saver, err);
+    AT_TRY(at_saver_open(s->folder, &owner, &r->saver, err));
+    if (r->h.save_total_limit > 0) at_saver_keep(r->saver, r->h.save_total_limit);
+    return AT_OK;
 }
 
 at_status at_run_open(at_run *r, const at_trainer_setup *setup, at_error *err) {

@@ -32,6 +32,7 @@ typedef struct at_hyper {
     uint64_t seed;
     int lanes;                  /* 0: chosen from the sizes of model and step */
     double save_seconds;        /* a checkpoint at least so often; 0: only at evaluations; < 0: never */
+    int save_total_limit;       /* checkpoints kept; 0: 2 */
     int logging_steps;
 } at_hyper;
 at_hyper at_hyper_default(void);

@@ -1,0 +1,111 @@
+/* train from outside, on a tiny body: events, stopping and going on, settings that meet an earlier run. */
+#include <jansson.h>
+
+#include "cli/tiny_folder.h"
+
+/* Labelled rows beside the model, and a body without its head's labels known: two labels that the model does not have. */
+static int make(void **state) {
+    if (tiny_folder_make(state)) return 1;
+    program_run run = program_shell("cd $D && awk 'BEGIN { print \"text,label\"; for (i = 0; i < 60; i++) printf(i % 2 ? \"good %c a,plus\\n\" : \"bad %c o,minus\\n\", 97 + i % 26) }' > train.csv");
+    int failed = run.code;
+    program_free(&run);
+    return failed;
+}
+
+static void a_training_leaves_a_model_that_answers(void **state) {
+    (void)state;
+    program_expect("cd $D && $A train --model model --train train.csv --output out", 0, "Done: the model is in out.", "");
+    program_expect("cd $D && ls out", 0, "all_results.json\n", "");
+    program_expect("cd $D && $A predict --model out 'good b a' 'bad c o'", 0, "plus ", "");
+    program_expect("cd $D && $A eval --model out train.csv", 0, "accuracy", "");
+    program_expect("cd $D && $A info out", 0, "labels      2: minus, plus\n", "");
+    program_expect("cd $D && $A train --model model --train train.csv --output out", 0, "already done", "");
+    program_expect("cd $D && $A train --model model --train train.csv --output out --lr 1e-3", 2, "", "--restart");
+    program_expect("cd $D && $A train --model model --train train.csv --output out --lr 1e-3 --restart --quiet", 0, "Done", "");
+}
+
+static void quiet_prints_the_result_alone(void **state) {
+    (void)state;
+    program_run run = program_shell("cd $D && $A train --model model --train train.csv --output quiet --quiet");
+    assert_int_equal(run.code, 0);
+    assert_int_equal(strncmp(run.out, "Done", 4), 0);
+    assert_ptr_equal(strchr(run.out, '\n'), run.out + strlen(run.out) - 1);
+    program_free(&run);
+}
+
+static void lines_of_progress_come_from_the_first_step_on(void **state) {
+    (void)state;
+    program_expect("cd $D && $A train --model model --train train.csv --output lines --method full --max-steps 40 --patience 0 --logging-steps 20 | grep -cE '^step (1|20|40)/40  epoch .* tokens/s'; true",
+                   0, "\n", "");
+    program_expect("cd $D && $A train --model model --train train.csv --eval train.csv --output lines2 --method full --max-steps 40 --patience 0 --logging-steps 20 | grep -E '^step' | cut -d' ' -f2 | tr '\\n' ' '",
+                   0, "1/40 20/40 40/40", "");
+}
+
+static void every_event_is_valid_and_steps_are_among_them(void **state) {
+    (void)state;
+    program_run run = program_shell("cd $D && $A train --model model --train train.csv --eval train.csv --output events --json --max-steps 20 --patience 0 --tensorboard board --save-total-limit 1");
+    int steps = 0, evals = 0, done = 0;
+    assert_int_equal(run.code, 0);
+    for (char *rest, *line = strtok_r(run.out, "\n", &rest); line; line = strtok_r(NULL, "\n", &rest)) {
+        json_error_t where;
+        json_t *event = json_loads(line, JSON_REJECT_DUPLICATES, &where);
+        const char *kind = json_string_value(json_object_get(event, "event"));
+        if (!kind) fail_msg("not an event: %s", line);
+        steps += !strcmp(kind, "step");
+        evals += !strcmp(kind, "eval");
+        done += !strcmp(kind, "done");
+        json_decref(event);
+    }
+    assert_true(steps >= 3 && evals >= 1);
+    assert_int_equal(done, 1);
+    program_free(&run);
+    program_expect("cd $D && cat board/events.out.tfevents.* | grep -c -a -E 'train/loss|eval/accuracy'", 0, "", "");
+}
+
+static void the_first_signal_saves_and_the_same_command_goes_on(void **state) {
+    (void)state;
+    static const char TRAIN[] = "$A train --model model --train train.csv --eval train.csv --method full --max-steps 30000 --patience 0 --eval-steps 1000 --output ";
+    char line[1024];
+    snprintf(line, sizeof line, "cd $D; %s 'stopped run' > log & p=$!; for i in {1..200}; do grep -qs '^step' $D/log && break; sleep 0.05; done; sleep 0.3; kill -TERM $p; wait $p", TRAIN);
+    program_expect(line, 75, "", "stopped and saved; this goes on from there:\n  attune train --model model");
+    program_expect("ls \"$D/stopped run\" | grep -c '^checkpoint-'", 0, "", "");
+    snprintf(line, sizeof line, "cd $D; %s 'stopped run' --json > log2 & p=$!; for i in {1..200}; do grep -qs '\"step\"' $D/log2 && break; sleep 0.05; done; kill -INT $p; wait $p; "
+             "grep -m1 '\"event\":\"step\"' $D/log2", TRAIN);
+    program_run run = program_shell(line);
+    json_t *event = json_loads(run.out, 0, NULL);
+    assert_true(json_integer_value(json_object_get(event, "step")) > 1); /* it did not begin at the beginning */
+    json_decref(event);
+    program_free(&run);
+}
+
+static void a_plan_is_printed_and_nothing_trained(void **state) {
+    (void)state;
+    program_expect("cd $D && $A train --model model --train train.csv --dry-run", 0, "Plan: 60 examples", "");
+    program_expect("cd $D && $A train --model model --train train.csv --dry-run --output planned && ! ls planned", 0, "Plan: 60 examples", "No such file");
+}
+
+static void what_is_wrong_has_its_code(void **state) {
+    (void)state;
+    program_expect("cd $D && $A train --train train.csv --output x", 2, "", "error: --model is missing");
+    program_expect("cd $D && $A train --model model --output x", 2, "", "error: --train is missing");
+    program_expect("cd $D && $A train --model model --train nothing.csv --output x; c=$?; ls x 2> /dev/null; exit $c", 3, "", "nothing.csv: cannot open");
+    program_expect("cd $D && $A train --model model --train train.csv --output x --text-column textt", 2, "", "there is no column 'textt'; the columns are text, label. Did you mean 'text'?");
+    program_expect("cd $D && $A train --model model --train train.csv --output x --freeze layer:1", 2, "", "--freeze");
+    program_expect("cd $D && $A train --model model --train train.csv --output model", 2, "", "model");
+    program_expect("cd $D && sed s/plus/minus/ train.csv > one.csv && $A train --model model --train one.csv --output x", 3, "", "every row has the label 'minus'");
+    program_expect("cd $D && sed '5s/,plus/,pluss/' train.csv > eval.csv && $A train --model model --train train.csv --eval eval.csv --output x", 3, "", "eval.csv:5: label 'pluss' is not one of minus, plus. Did you mean 'plus'?");
+    program_expect("cd $D && $A train --model model --train train.csv --output best --min-score 1.5 --quiet", 9, "", "below --min-score");
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_training_leaves_a_model_that_answers),
+        cmocka_unit_test(quiet_prints_the_result_alone),
+        cmocka_unit_test(lines_of_progress_come_from_the_first_step_on),
+        cmocka_unit_test(every_event_is_valid_and_steps_are_among_them),
+        cmocka_unit_test(the_first_signal_saves_and_the_same_command_goes_on),
+        cmocka_unit_test(a_plan_is_printed_and_nothing_trained),
+        cmocka_unit_test(what_is_wrong_has_its_code),
+    };
+    return cmocka_run_group_tests(tests, make, tiny_folder_remove);
+}
