@@ -8,7 +8,7 @@
 #include "tensor/workspace.h"
 #include "train/lbfgs.h"
 
-enum { CHUNK = 256, MAX_PENALTIES = 10 };
+enum { CHUNK = 256, MAX_PENALTIES = 7 };
 
 /* A head alone, with its own parameters, tape and memory: several can be fitted at once. */
 typedef struct bench {
@@ -137,8 +137,14 @@ static double objective(void *context, const double *x, double *gradient) {
     return b->status ? NAN : value;
 }
 
+/* How far a fit goes: for comparing penalties, or for the head that is kept. */
+static const at_lbfgs_options COMPARE = {.max_iterations = 50, .gradient_tolerance = 1e-4, .value_tolerance = 1e-4},
+                              COMPARE_POOLER = {.max_iterations = 30, .gradient_tolerance = 1e-4, .value_tolerance = 1e-4},
+                              KEEP = {.max_iterations = 300, .gradient_tolerance = 1e-5, .value_tolerance = 1e-6},
+                              KEEP_POOLER = {.max_iterations = 60, .gradient_tolerance = 1e-5, .value_tolerance = 1e-5};
+
 /* From where the bench stands to the minimum over `index`. */
-static at_status fit(bench *b, const uint32_t *index, int n, double penalty, double *value, at_error *err) {
+static at_status fit(bench *b, const uint32_t *index, int n, double penalty, const at_lbfgs_options *options, double *value, at_error *err) {
     const at_task_state *state = b->problem->state;
     at_params *p = &b->head.params;
     at_arena arena = {0};
@@ -149,8 +155,7 @@ static at_status fit(bench *b, const uint32_t *index, int n, double penalty, dou
     b->n = n;
     b->penalty = penalty;
     b->norm = state->task->loss_norm(state, b->problem->data, index, n);
-    at_lbfgs_options options = {.max_iterations = b->head.head.dense ? 30 : 150, .gradient_tolerance = 1e-5, .value_tolerance = 1e-5};
-    at_status st = at_lbfgs(objective, b, x, p->total, &options, &arena, NULL, value, err);
+    at_status st = at_lbfgs(objective, b, x, p->total, options, &arena, NULL, value, err);
     for (size_t i = 0; i < p->total; i++) p->values[i] = (at_real)x[i];
     at_arena_free(&arena);
     if (b->status) return at_fail(err, b->status, "%s", b->err.text);
@@ -179,7 +184,7 @@ static double feature_scale(const at_head_problem *p) {
  * beginning at the one before; the pooler, whose two layers at zero are a saddle that no gradient leaves, from light to heavy, and
  * in larger strides, since each of its fits costs as much as fifty of the linear head's. */
 static int penalty_path(const at_head_problem *p, int n, double *path) {
-    static const double LINEAR[MAX_PENALTIES] = {30, 10, 3, 1, 0.3, 0.1, 0.03, 0.01, 0.003, 0.001}, POOLER[] = {0.003, 0.03, 0.3};
+    static const double LINEAR[MAX_PENALTIES] = {10, 3, 1, 0.3, 0.1, 0.03, 0.01}, POOLER[] = {0.003, 0.03, 0.3};
     int two_layers = p->kind == AT_HEAD_POOLER, count = two_layers ? 3 : MAX_PENALTIES;
     double scale = feature_scale(p);
     for (int i = 0; i < count; i++) path[i] = (two_layers ? POOLER[i] : LINEAR[i]) * scale / n;
@@ -201,7 +206,7 @@ typedef struct fold_work {
 static at_status run_fold(fold_work *w, bench *b, at_error *err) {
     int n_out = b->head.head.n_out;
     for (int k = 0; k < w->n_penalties; k++) {
-        AT_TRY(fit(b, w->inside, w->n_inside, w->path[k], NULL, err));
+        AT_TRY(fit(b, w->inside, w->n_inside, w->path[k], b->head.head.dense ? &COMPARE_POOLER : &COMPARE, NULL, err));
         float *logits = w->logits + (size_t)k * (size_t)w->n_outside * (size_t)n_out;
         for (int i = 0; i < w->n_outside; i += CHUNK) {
             int n = w->n_outside - i < CHUNK ? w->n_outside - i : CHUNK;
@@ -307,7 +312,7 @@ at_status at_head_fit(const at_head_problem *p, double penalty, at_model *model,
     for (int i = 0; all && i < n; i++) all[i] = (uint32_t)i;
     at_status st = bench_open(&b, p, err);
     if (!st && !all) st = at_fail_memory(err, (size_t)n * sizeof *all);
-    if (!st) st = fit(&b, all, n, penalty, loss, err);
+    if (!st) st = fit(&b, all, n, penalty, b.head.head.dense ? &KEEP_POOLER : &KEEP, loss, err);
     const at_head *from = &b.head.head, *to = &model->head;
     const at_params *values = &b.head.params;
     if (!st) st = install(values, from->dense, &model->params, to->dense, err);

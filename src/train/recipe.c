@@ -18,7 +18,7 @@ static void choose_judging(const at_recipe_facts *f, at_arena *arena, at_recipe 
                                    "final model sees every example", f->n_train);
     } else {
         r->judging = AT_JUDGE_SPLIT;
-        r->eval_share = clamp(2000.0 / f->n_train, 0.02, 0.15);
+        r->eval_share = clamp(1000.0 / f->n_train, 0.02, 0.1);
         r->why_judging = at_format(arena, "no evaluation file: %.0f%% of the training data, evenly from every label, is cut off to "
                                    "choose by", 100 * r->eval_share);
     }
