@@ -6,7 +6,7 @@
 #   4. no unfinished places                                    8. shell scripts
 # A longer function needs a line `/* long: why */` above it; a longer file the same in its first lines.
 set -uo pipefail
-cd "$(dirname "$0")/.."
+cd "$(dirname "$0")/.." || exit
 found=$(mktemp)
 trap 'rm -f "$found" "$found".*' EXIT
 sources() { git ls-files -co --exclude-standard "$@"; }

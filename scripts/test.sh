@@ -2,7 +2,7 @@
 # Runs the tests of build/release and ends with ctest's summary and the names of those that were skipped, with the reason.
 #   scripts/test.sh [--no-skips] [arguments of ctest]     --no-skips: a skipped test is a failure
 set -uo pipefail
-cd "$(dirname "$0")/.."
+cd "$(dirname "$0")/.." || exit
 no_skips=0
 if [ "${1:-}" = --no-skips ]; then no_skips=1; shift; fi
 build=build/release

@@ -110,8 +110,8 @@ static int read_file(const char *path, event *events, int room) {
     check_ok(at_file_read(&arena, path, 1 << 20, AT_BAD_DATA, &text, &len, &err), &err);
     at_reader r = {(unsigned char *)text, len, 0};
     while (r.pos < r.len) {
-        uint64_t size;
-        uint32_t crc;
+        uint64_t size = 0;
+        uint32_t crc = 0;
         const unsigned char *head = r.ptr + r.pos, *data;
         assert_true(n < room && at_read_u64(&r, &size) && at_read_u32(&r, &crc));
         assert_int_equal(unmask(crc), crc_by_table(head, 8));
