@@ -2,7 +2,9 @@
 
 #include <stdio.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <time.h>
+#include <unistd.h>
 
 static size_t mem_available(void) {
     char line[256];
@@ -49,11 +51,22 @@ static size_t cgroup_room(void) {
     }
 }
 
-size_t at_memory_available(void) {
-    size_t free_memory = mem_available(), room = cgroup_room();
-    if (!room) return free_memory;
-    return free_memory && free_memory < room ? free_memory : room;
+/* Room below the limit on the addresses of this process (ulimit -v); 0: none. */
+static size_t address_room(void) {
+    struct rlimit limit;
+    unsigned long long pages;
+    FILE *f;
+    if (getrlimit(RLIMIT_AS, &limit) || limit.rlim_cur == RLIM_INFINITY || !(f = fopen("/proc/self/statm", "re"))) return 0;
+    int n = fscanf(f, "%llu", &pages);
+    fclose(f);
+    unsigned long long used = n == 1 ? pages * (unsigned long long)sysconf(_SC_PAGESIZE) : 0;
+    return limit.rlim_cur > used ? (size_t)(limit.rlim_cur - used) : 1;
 }
+
+/* The smaller of two amounts of which 0 is not known. */
+static size_t tighter(size_t a, size_t b) { return !a || (b && b < a) ? b : a; }
+
+size_t at_memory_available(void) { return tighter(tighter(mem_available(), cgroup_room()), address_room()); }
 
 double at_seconds(void) {
     struct timespec now;

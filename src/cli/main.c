@@ -9,20 +9,36 @@ static int fail(at_status code, const char *text) {
     return (int)code;
 }
 
-/* The command line again, quoted for a shell, so that it can be typed or pasted. */
-static void print_command_line(FILE *to, int argc, char **argv) {
+/* A word quoted for a shell where it needs it. */
+static void print_word(FILE *to, const char *word) {
+    int plain = word[0] && !word[strspn(word, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-./=:,+@%")];
+    fputs(plain ? " " : " '", to);
+    for (const char *p = word; *p; p++) {
+        if (*p == '\'') fputs("'\\''", to);
+        else fputc(*p, to);
+    }
+    if (!plain) fputc('\'', to);
+}
+
+static int asks_to_restart(const char *word) {
+    static const char *const FORMS[] = {"--restart", "--overwrite-output-dir", "--overwrite_output_dir", NULL};
+    for (int i = 0; FORMS[i]; i++) {
+        size_t len = strlen(FORMS[i]);
+        if (!strncmp(word, FORMS[i], len) && (!word[len] || word[len] == '=')) return 1;
+    }
+    return 0;
+}
+
+/* The command line again, so that it can be typed or pasted. It goes on, and so does not begin anew: restart, as an option or as
+ * a line of the configuration, is taken back. */
+static void print_command_line(FILE *to, int argc, char **argv, int restarts) {
+    int said = 0;
     fprintf(to, "  attune");
     for (int i = 1; i < argc; i++) {
-        int plain = argv[i][0] && !argv[i][strspn(argv[i], "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-./=:,+@%")];
-        fputc(' ', to);
-        if (!plain) fputc('\'', to);
-        for (const char *p = argv[i]; *p; p++) {
-            if (*p == '\'') fputs("'\\''", to);
-            else fputc(*p, to);
-        }
-        if (!plain) fputc('\'', to);
+        if (restarts && asks_to_restart(argv[i])) said = 1;
+        else print_word(to, argv[i]);
     }
-    fputc('\n', to);
+    fputs(restarts && !said ? " --no-restart\n" : "\n", to);
 }
 
 static at_status call(const at_command *command, const at_arguments *a, const at_listener *listener, at_error *err) {
@@ -46,7 +62,8 @@ static int run_command(const at_command *command, int argc, char **argv) {
     if (show) at_show_close(show, st, &err);
     if (st == AT_STOPPED) {
         fprintf(stderr, "stopped and saved; this goes on from there:\n");
-        print_command_line(stderr, argc, argv);
+        const char *restart = at_options_get(a.options, "restart", NULL);
+        print_command_line(stderr, argc, argv, restart && !strcmp(restart, "true"));
     }
     at_arguments_free(&a);
     return (int)st;

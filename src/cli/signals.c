@@ -21,6 +21,7 @@ void at_signals_install(int ignore_pipe) {
     sigemptyset(&stop.sa_mask);
     sigaction(SIGINT, &stop, NULL);
     sigaction(SIGTERM, &stop, NULL);
+    signal(SIGXFSZ, SIG_IGN); /* a file beyond ulimit -f is a failed write, as on a full disk */
     if (ignore_pipe) signal(SIGPIPE, SIG_IGN);
 }
 

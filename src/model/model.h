@@ -72,6 +72,7 @@ void at_model_close(at_model *model);
 /* Writes a folder that other tools open: pooler as BertForSequenceClassification; mean as sentence-transformers modules.
  * Tokenizer files are copied from model->folder. Each file atomically; config.json last. */
 at_status at_model_save(const at_model *model, const at_labels *labels, const char *folder, at_error *err);
+int at_model_saves(const char *name); /* 1: the name of a file or folder that at_model_save makes */
 
 /* Hidden states of the last layer [rows, hidden]; then the head's logits [n_seq, n_out]. */
 at_tensor *at_body_forward(at_tape *t, const at_model *m, const at_batch *b);

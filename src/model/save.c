@@ -17,6 +17,10 @@
 static const char *const TOKENIZER_FILES[] = {"tokenizer.json", "tokenizer_config.json", "special_tokens_map.json",
                                               "added_tokens.json", "vocab.txt", "vocab.json", "merges.txt", NULL};
 
+/* The rest of what is written here, but for weights in parts. */
+static const char *const OTHER_FILES[] = {"config.json", "model.safetensors", "modules.json", "sentence_bert_config.json",
+                                          "config_sentence_transformers.json", "1_Pooling", "2_Dense", NULL};
+
 typedef struct saving {
     const at_model *model;
     const at_names *names;
@@ -198,6 +202,14 @@ static at_status save_all(saving *s) {
     AT_TRY(save_config(s));
     return at_folder_sync(s->folder, s->err);
 }
+
+static int is_one_of(const char *const *names, const char *name) {
+    for (; *names; names++)
+        if (!strcmp(*names, name)) return 1;
+    return 0;
+}
+
+int at_model_saves(const char *name) { return is_one_of(TOKENIZER_FILES, name) || is_one_of(OTHER_FILES, name); }
 
 at_status at_model_save(const at_model *model, const at_labels *labels, const char *folder, at_error *err) {
     saving s = {.model = model, .names = at_names_find(model->arch.family), .folder = folder, .err = err};

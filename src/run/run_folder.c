@@ -9,6 +9,7 @@
 
 #include "base/file.h"
 #include "base/str.h"
+#include "model/model.h"
 #include "run/settings.h"
 
 static const char RECORD[] = "attune_run.json";
@@ -119,16 +120,35 @@ static at_status save_record(const at_run_folder *f, const char *status, at_erro
     return st;
 }
 
+/* What a write that was cut off leaves: no content of anybody's. */
+static int is_remnant(const char *name) { return name[0] == '.' && strstr(name, ".tmp"); }
+
+/* What a run puts into its folder, apart from the record. */
+static int is_of_a_run(const char *name) {
+    static const char *const NAMES[] = {"work", "all_results.json", "eval_results.json", "trainer_state.json", "README.md", NULL};
+    for (int i = 0; NAMES[i]; i++)
+        if (!strcmp(name, NAMES[i])) return 1;
+    return !strncmp(name, "checkpoint-", 11) || is_remnant(name) || at_model_saves(name);
+}
+
+static int holds_something(char *const *names) {
+    for (; *names; names++)
+        if (!is_remnant(*names)) return 1;
+    return 0;
+}
+
 static at_status look_inside(at_run_folder *f, const at_options *options, at_arena *arena, at_error *err) {
     char **names;
     int n;
     json_t *before = NULL;
     char *record = at_path_join(arena, f->path, RECORD);
     AT_TRY(at_folder_list(arena, f->path, &names, &n, err));
-    if (!n) return AT_OK;
+    if (!holds_something(names)) return AT_OK;
+    if (!record) return at_fail_memory(err, 0);
     if (!at_file_exists(record))
         return at_fail(err, AT_USAGE, "%s: holds something else (%s ...), not a run of attune; choose another --output", f->path, names[0]);
-    if (at_options_flag(options, "restart")) return at_folder_remove(f->path, err);
+    f->replaces = at_options_flag(options, "restart");
+    if (f->replaces) return AT_OK;
     AT_TRY(at_json_load(record, AT_JSON_CONFIG_BYTES, AT_USAGE, &before, err));
     /* A run that ended before it kept anything, for example at a mistake in its options, is in nobody's way. */
     const char *status = json_string_value(json_object_get(before, "status"));
@@ -138,27 +158,62 @@ static at_status look_inside(at_run_folder *f, const at_options *options, at_are
     return st;
 }
 
+static at_status remove_if(const at_run_folder *f, int (*is)(const char *name), at_error *err) {
+    at_arena scratch = {0};
+    char **names;
+    int n;
+    at_status st = at_folder_list(&scratch, f->path, &names, &n, err);
+    for (int i = 0; i < n && !st; i++) {
+        if (!is(names[i])) continue;
+        char *path = at_path_join(&scratch, f->path, names[i]);
+        if (!path) st = at_fail_memory(err, 0);
+        else if (at_is_folder(path)) st = at_folder_remove(path, err);
+        else if (unlink(path)) st = at_fail_errno(err, AT_DISK, path, "cannot remove");
+    }
+    at_arena_free(&scratch);
+    return st;
+}
+
+/* The old run goes, and nothing else that a person may have put there. Its record, told to be of no finished run, goes last:
+ * whenever this is cut off, the folder is known as a run's. */
+static at_status clear(at_run_folder *f, at_arena *arena, at_error *err) {
+    json_t *before = NULL;
+    char *record = at_path_join(arena, f->path, RECORD);
+    if (!record) return at_fail_memory(err, 0);
+    if (at_json_load(record, AT_JSON_CONFIG_BYTES, AT_USAGE, &before, err)) before = json_object();
+    json_object_set_new(before, "status", json_string("replaced"));
+    at_status st = at_json_save(record, before, err);
+    json_decref(before);
+    return st ? st : remove_if(f, is_of_a_run, err);
+}
+
 at_status at_run_folder_open(at_run_folder *f, const at_options *options, const char *model, at_arena *arena, at_error *err) {
     *f = (at_run_folder){.path = at_options_text(options, "output", NULL)};
     AT_TRY(make_record(f, options, model, arena, err));
     if (!f->path) return AT_OK;
     if (at_file_exists(f->path) && !at_is_folder(f->path)) return at_fail(err, AT_USAGE, "%s: is a file; --output names a folder", f->path);
     if (at_is_folder(f->path)) AT_TRY(look_inside(f, options, arena, err));
-    if (f->finished) return AT_OK;
-    if (at_options_flag(options, "dry_run")) {
-        f->path = NULL; /* a plan leaves nothing behind */
-        return AT_OK;
-    }
+    if (!at_options_flag(options, "dry_run")) return AT_OK;
+    f->path = NULL; /* nothing is written */
+    f->finished = f->resumed = 0;
+    return AT_OK;
+}
+
+at_status at_run_folder_begin(at_run_folder *f, at_arena *arena, at_error *err) {
+    if (!f->path) return AT_OK;
     AT_TRY(at_folder_make(f->path, err));
+    if (f->replaces) AT_TRY(clear(f, arena, err));
     return save_record(f, "running", err);
 }
 
+static int is_work(const char *name) { return !strcmp(name, "work") || !strncmp(name, "checkpoint-", 11) || is_remnant(name); }
+
+at_status at_run_folder_tidy(at_run_folder *f, at_error *err) { return f->path ? remove_if(f, is_work, err) : AT_OK; }
+
 at_status at_run_folder_finish(at_run_folder *f, at_error *err) {
-    char work[4352];
     if (!f->path) return AT_OK;
     AT_TRY(save_record(f, "done", err));
-    snprintf(work, sizeof work, "%s/work", f->path);
-    return at_is_folder(work) ? at_folder_remove(work, err) : AT_OK;
+    return at_run_folder_tidy(f, err);
 }
 
 void at_run_folder_close(at_run_folder *f) {

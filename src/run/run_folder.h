@@ -14,11 +14,15 @@ typedef struct at_run_folder {
     const char *fingerprint; /* the record's text: what a checkpoint belongs to */
     int finished;         /* the same run is already done */
     int resumed;          /* it was begun before */
+    int replaces;         /* --restart, and there is a run to be replaced */
 } at_run_folder;
 
-/* model: the folder that --model names, for the hashes. */
+/* Looks and compares, and changes nothing. model: the folder that --model names, for the hashes. With --dry-run the path is NULL after it. */
 at_status at_run_folder_open(at_run_folder *folder, const at_options *options, const char *model, at_arena *arena, at_error *err);
-at_status at_run_folder_finish(at_run_folder *folder, at_error *err); /* status: done; removes work files */
+/* The run begins, its data and model are known to be good: makes the folder, with --restart removes the run before, writes the record. */
+at_status at_run_folder_begin(at_run_folder *folder, at_arena *arena, at_error *err);
+at_status at_run_folder_finish(at_run_folder *folder, at_error *err); /* status: done; tidies */
+at_status at_run_folder_tidy(at_run_folder *folder, at_error *err);   /* removes checkpoints, work files, what a cut-off write left */
 void at_run_folder_close(at_run_folder *folder);
 
 /* A file of floats that is mapped and shared with the disk, so that it is no private memory; it is made in the run folder

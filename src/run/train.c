@@ -5,7 +5,6 @@
 #include "base/file.h"
 #include "base/str.h"
 #include "run/models.h"
-#include "run/models.h"
 #include "run/train_run.h"
 
 static at_status need(const at_options *o, const char *name, const char *what, at_error *err) {
@@ -74,6 +73,7 @@ static at_status train(at_train_run *run, at_error *err) {
     at_method method = (at_method)at_options_choice(run->options, "method");
     int fits_head = method != AT_METHOD_FULL && !run->goes_on;
     AT_TRY(at_train_plan_make(run, err));
+    AT_TRY(at_run_folder_begin(&run->folder, &run->arena, err));
     if (fits_head) AT_TRY(at_train_head(run, err));
     else AT_TRY(open_with_new_head(run, err));
     AT_TRY(at_train_plan_tell(run, err));
@@ -89,7 +89,8 @@ at_status at_train(const at_options *options, const at_listener *listener, at_er
     run->listener = listener;
     at_status st = open_run(run, err);
     if (!st && run->folder.finished) {
-        at_tell(listener, "done", json_pack("{s:s, s:b}", "output", run->folder.path, "already", 1), "%s: this very run is already done. Use --restart to do it again.", run->folder.path);
+        st = at_run_folder_tidy(&run->folder, err);
+        if (!st) at_tell(listener, "done", json_pack("{s:s, s:b}", "output", run->folder.path, "already", 1), "%s: this very run is already done. Use --restart to do it again.", run->folder.path);
     } else {
         if (!st) st = at_train_data(run, err);
         if (!st) st = train(run, err);

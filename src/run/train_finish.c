@@ -77,18 +77,6 @@ static at_status save_results(const at_train_run *run, at_error *err) {
     return st;
 }
 
-/* Checkpoints have done their work once the model is written. */
-static at_status remove_checkpoints(const at_train_run *run, at_error *err) {
-    at_arena scratch = {0};
-    char **names;
-    int n;
-    at_status st = at_folder_list(&scratch, run->folder.path, &names, &n, err);
-    for (int i = 0; i < n && !st; i++)
-        if (!strncmp(names[i], "checkpoint-", 11)) st = at_folder_remove(at_path_join(&scratch, run->folder.path, names[i]), err);
-    at_arena_free(&scratch);
-    return st;
-}
-
 static void tell_test(const at_train_run *run) {
     const at_score *s = &run->test_score;
     if (!s->values) return;
@@ -105,7 +93,6 @@ at_status at_train_finish(at_train_run *run, at_error *err) {
         AT_TRY(save_results(run, err));
         AT_TRY(at_train_card(run, err));
         AT_TRY(at_run_folder_finish(&run->folder, err));
-        AT_TRY(remove_checkpoints(run, err));
     }
     const at_score *s = chosen(run);
     at_tell(run->listener, "done", json_pack("{s:s?, s:s, s:s?, s:f}", "output", run->folder.path, "kept", run->tuned ? "tuned" : "head", "metric", s->main_name, "main", s->main),
