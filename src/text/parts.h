@@ -40,7 +40,9 @@ at_status at_tokenizer_open_text(const char *name, const char *text, size_t len,
 
 /* Steps of opening, shared by the formats. `path` is for errors. */
 at_status at_tokenizer_read_json(at_tokenizer *t, const char *path, const json_t *root, at_error *err);
-at_status at_tokenizer_read_vocab_txt(at_tokenizer *t, const char *folder, const json_t *config, at_error *err);
+/* `config` is tokenizer_config.json with what only special_tokens_map.json says, `added` added_tokens.json; or NULL. */
+at_status at_tokenizer_read_vocab_txt(at_tokenizer *t, const char *folder, const json_t *config, const json_t *added,
+                                      at_error *err);
 at_status at_tokenizer_set_model(at_tokenizer *t, const char *path, const char *unknown, const char *prefix,
                                  json_int_t max_chars, at_error *err);
 at_status at_tokenizer_set_added(at_tokenizer *t, const char *path, const at_added_entry *entry, int n, at_error *err);

@@ -81,14 +81,41 @@ static const json_t *special_token(const json_t *config, const char *key, json_t
     return json_is_string(value) || json_is_object(value) ? value : usual;
 }
 
-static at_status add_entries(at_tokenizer *t, const json_t *config, at_entries *entries, at_error *err) {
+static int by_id(const void *left, const void *right) {
+    const at_added_entry *a = left, *b = right;
+    return a->id < b->id ? -1 : a->id > b->id;
+}
+
+/* Those that the files number, in the order of the numbers: "added_tokens_decoder" {"7": {"content": "x"}} and
+ * added_tokens.json {"x": 7}. The ids themselves follow from the order. */
+static at_status add_numbered(at_tokenizer *t, const json_t *config, const json_t *added, at_entries *entries,
+                              at_error *err) {
+    const char *key;
+    const json_t *value;
+    int before = 0;
+    json_object_foreach((json_t *)json_object_get(config, "added_tokens_decoder"), key, value) {
+        AT_TRY(add_entry(t, entries, value, 0, err));
+        if (entries->n > before) entries->item[before++].id = strtoll(key, NULL, 10);
+    }
+    json_object_foreach((json_t *)added, key, value) {
+        json_t *content = json_string(key);
+        at_status st = content ? add_entry(t, entries, content, 0, err) : at_fail_memory(err, strlen(key));
+        json_decref(content);
+        AT_TRY(st);
+        if (entries->n > before) entries->item[before++].id = (json_int_t)json_number_value(value);
+    }
+    qsort(entries->item, (size_t)entries->n, sizeof *entries->item, by_id);
+    for (int i = 0; i < entries->n; i++) entries->item[i].id = -1;
+    return AT_OK;
+}
+
+static at_status add_entries(at_tokenizer *t, const json_t *config, const json_t *added, at_entries *entries,
+                             at_error *err) {
     static const char *const keys[][2] = {{"unk_token", "[UNK]"}, {"sep_token", "[SEP]"}, {"pad_token", "[PAD]"},
                                           {"cls_token", "[CLS]"}, {"mask_token", "[MASK]"}};
-    const char *id;
     const json_t *value;
     size_t i;
-    json_object_foreach((json_t *)json_object_get(config, "added_tokens_decoder"), id, value)
-        AT_TRY(add_entry(t, entries, value, 0, err));
+    AT_TRY(add_numbered(t, config, added, entries, err));
     for (i = 0; i < sizeof keys / sizeof *keys; i++) {
         json_t *usual = json_string(keys[i][1]);
         at_status st = usual ? add_entry(t, entries, special_token(config, keys[i][0], usual), 1, err)
@@ -129,7 +156,8 @@ static at_status set_template(at_tokenizer *t, const char *path, const json_t *c
     return at_templates_bert(&t->arena, cls_id, sep_id, &t->templates, err);
 }
 
-at_status at_tokenizer_read_vocab_txt(at_tokenizer *t, const char *folder, const json_t *config, at_error *err) {
+at_status at_tokenizer_read_vocab_txt(at_tokenizer *t, const char *folder, const json_t *config, const json_t *added,
+                                      at_error *err) {
     char *path = at_path_join(&t->arena, folder, "vocab.txt"), *text;
     size_t len;
     at_entries entries = {AT_NEW_ARRAY(&t->arena, at_added_entry, MAX_ENTRIES), 0};
@@ -137,7 +165,7 @@ at_status at_tokenizer_read_vocab_txt(at_tokenizer *t, const char *folder, const
     AT_TRY(at_file_read(&t->arena, path, AT_JSON_TOKENIZER_BYTES, AT_BAD_MODEL, &text, &len, err));
     AT_TRY(read_lines(t, path, text, len, err));
     AT_TRY(set_bert(t, path, config, err));
-    AT_TRY(add_entries(t, config, &entries, err));
+    AT_TRY(add_entries(t, config, added, &entries, err));
     AT_TRY(at_tokenizer_set_added(t, path, entries.item, entries.n, err));
     return set_template(t, path, config, err);
 }

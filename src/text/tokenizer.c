@@ -154,12 +154,26 @@ static at_status read_file(at_tokenizer *t, const char *path, at_error *err) {
     return st;
 }
 
-static at_status open_parts(at_tokenizer *t, const char *folder, const json_t *config, at_error *err) {
+/* What only `map` says joins `config`. */
+static at_status read_old_folder(at_tokenizer *t, const char *folder, const json_t *config, const json_t *map,
+                                 at_error *err) {
+    json_t *both = json_object(), *added = NULL;
+    at_status st = both ? AT_OK : at_fail_memory(err, sizeof *both);
+    if (map) json_object_update(both, (json_t *)map);
+    if (config) json_object_update(both, (json_t *)config);
+    if (!st) st = load_optional(folder, "added_tokens.json", &added, err);
+    if (!st) st = at_tokenizer_read_vocab_txt(t, folder, both, added, err);
+    json_decref(both);
+    json_decref(added);
+    return st;
+}
+
+static at_status open_parts(at_tokenizer *t, const char *folder, const json_t *config, const json_t *map, at_error *err) {
     char *json = at_path_join(&t->arena, folder, "tokenizer.json");
     char *txt = at_path_join(&t->arena, folder, "vocab.txt");
     if (!json || !txt) return at_fail_memory(err, strlen(folder));
     if (at_file_exists(json)) return read_file(t, json, err);
-    if (at_file_exists(txt)) return at_tokenizer_read_vocab_txt(t, folder, config, err);
+    if (at_file_exists(txt)) return read_old_folder(t, folder, config, map, err);
     return at_fail(err, AT_BAD_MODEL, "%s: neither tokenizer.json nor vocab.txt is there", folder);
 }
 
@@ -168,7 +182,7 @@ static at_status open_with(at_tokenizer *t, const char *folder, json_t **config,
     AT_TRY(load_optional(folder, "tokenizer_config.json", config, err));
     AT_TRY(load_optional(folder, "special_tokens_map.json", map, err));
     AT_TRY(load_optional(folder, "sentence_bert_config.json", sentence, err));
-    AT_TRY(open_parts(t, folder, *config, err));
+    AT_TRY(open_parts(t, folder, *config, *map, err));
     read_limits(t, *sentence, *config);
     read_roles(t, *config, *map);
     return open_bert(t, err);

@@ -13,7 +13,7 @@ from pathlib import Path
 import nasty_texts
 import tokenizers
 from live_tokenizer import bert_settings, bert_vocab, build, cased_vocab, expected
-from tokenizers import normalizers
+from tokenizers import Tokenizer, normalizers, processors
 
 OUT = Path(__file__).resolve().parents[1] / "text/data/vectors.json"
 
@@ -75,6 +75,13 @@ def main():
     cases = [case("uncased", build(vocab, uncased), plain, full=True),
              case("cased", build(vocab, normalizers.BertNormalizer(lowercase=False)), plain, full=True),
              case("pairs", build(vocab, uncased), pairs, own_texts=pairs)]
+    bert = build(vocab, uncased)
+    bert.post_processor = processors.BertProcessing(("[SEP]", vocab["[SEP]"]), ("[CLS]", vocab["[CLS]"]))
+    some = pairs[::3]
+    bare = json.loads(bert.to_str())
+    bare["post_processor"] = None
+    cases.append(case("pairs, BertProcessing", bert, some, own_texts=some))
+    cases.append(case("pairs, no post-processor", Tokenizer.from_str(json.dumps(bare)), some, own_texts=some))
     for name, normalizer in bert_settings():
         cases.append(case(name, build(vocab, normalizer), plain))
     for name, normalizer in nasty_texts.NORMALIZERS.items():

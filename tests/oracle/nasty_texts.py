@@ -22,7 +22,7 @@ WRITTEN = [
     "\u0378\u0530\u2e7f\U0001ffff \ufdd0 \uffff \U0010ffff", "\u1c89\u1c8a \ua7cb\ua7dc \U00010d50 \U0001fbf5 \u32ff \U00011938",
     "x" * 100, "x" * 101, "a" * 99 + "\u00e9", "a" * 100 + "\u00e9", "\u00e9" * 100, "e\u0301" * 100, "e\u0301" * 101, "\uac00" * 40 + " " + "\uac00" * 30,
     "b" * 300 + " short", "\u200b" * 120 + "a", "a" + "\u200b" * 120 + "b", "[UNK]" * 30, "##ing ##", "# ## ###", "un##aff",
-    "[CLS] text [SEP]", "[MASK]", "[mask] [Mask]", "x[MASK]y", "[MASK][MASK]", "[ MASK ]", "[MASK", "MASK]", "[[MASK]]", "[CLS][SEP][PAD][UNK]",
+    "<r> sp <r>  sp x", "<r> sq y", "<r>  sq y sq", "[CLS] text [SEP]", "[MASK]", "[mask] [Mask]", "x[MASK]y", "[MASK][MASK]", "[ MASK ]", "[MASK", "MASK]", "[[MASK]]", "[CLS][SEP][PAD][UNK]",
     "a [MASK] b", " [MASK] ", "\u00e9[MASK]\u0301", "\u6211[MASK]\u7231", "tok1 tok1x xtok1 tok1, tok1", "Tok2 TOK2 tok2", "<l> x <l>  y", "a  <l>", "a <r>   b", "<r>  <l>", "<both>  <both> x <both>",
     "caf\u00e9s caf\u00e9 CAFE\u0301 cafe", "\u4e2d\u5fc3 \u4e2d\u5fc3x", "tok1\u00e9 tok1_ tok1-", "<long> <longer> <longest>", "<longeX", "one two three", "One Two three two",
     ".,;:!?'\"()[]{}<>/\\|@#$%^&*-_=+~`", "\u00a1\u00bf\u00ab\u00bb\u2026\u2014\u2013\u201c\u201d\u2018\u2019\u3001\u3002\u300c\u300d", "\u00a9\u00ae\u2122\u20ac\u00a3\u00a5\u00b0\u00b1\u00d7\u00f7", "\u1fef\u037e\u0387 \u2126 \u212a", "\u2000\u2001\u1680\u180e\u2028\u2029x",
@@ -55,7 +55,8 @@ def added():
             AddedToken("<both>", lstrip=True, rstrip=True, normalized=True, special=True),
             AddedToken("caf\u00e9", single_word=True, normalized=True), AddedToken("\u4e2d\u5fc3", normalized=False),
             AddedToken("<long>", normalized=False), AddedToken("<longe", normalized=False), AddedToken("<longer>", normalized=False),
-            AddedToken("two", normalized=True, lstrip=True), AddedToken("\u0301x", normalized=False)]
+            AddedToken("two", normalized=True, lstrip=True), AddedToken("\u0301x", normalized=False),
+            AddedToken(" sp", lstrip=True, normalized=False), AddedToken(" sq", normalized=False)]
 
 
 NORMALIZERS = {

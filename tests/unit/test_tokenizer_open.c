@@ -196,6 +196,30 @@ static void encode_checks_what_it_is_given(void **state) {
     at_tokenizer_close(t);
 }
 
+/* The ids are those that BertTokenizerFast of transformers 5.23 gives: numbered ones first, then unk, sep, pad, cls, mask. */
+static void old_folders_add_tokens(void **state) {
+    (void)state;
+    put_text("vocab.txt", "[UNK]\n[CLS]\na\nb\n##b\n[unused5]\n");
+    put_text("added_tokens.json", "{\"zz\": 7, \"yy\": 6}");
+    put_text("special_tokens_map.json", "{\"mask_token\": \"<m>\", \"additional_special_tokens\": [\"<e>\"]}");
+    at_tokenizer *t = opened();
+    assert_int_equal(at_tokenizer_id(t, "yy"), 6);
+    assert_int_equal(at_tokenizer_id(t, "zz"), 7);
+    assert_int_equal(at_tokenizer_id(t, "[SEP]"), 8);
+    assert_int_equal(at_tokenizer_id(t, "[PAD]"), 9);
+    assert_int_equal(at_tokenizer_special(t, "mask"), 10);
+    assert_int_equal(at_tokenizer_id(t, "<e>"), 11);
+    at_tokenizer_close(t);
+    put_text("tokenizer_config.json", "{\"mask_token\": \"a\", \"added_tokens_decoder\": {\"9\": {\"content\": \"x\"},"
+                                      "\"8\": {\"content\": \"zz\"}}}");
+    t = opened();
+    assert_int_equal(at_tokenizer_special(t, "mask"), 2);
+    assert_int_equal(at_tokenizer_id(t, "yy"), 6);
+    assert_int_equal(at_tokenizer_id(t, "zz"), 7);
+    assert_int_equal(at_tokenizer_id(t, "x"), 8);
+    at_tokenizer_close(t);
+}
+
 static void too_long_words_are_unknown(void **state) {
     (void)state;
     at_error err;
@@ -281,6 +305,7 @@ int main(void) {
         TEST(length_settings_have_an_order),
         TEST(ids_tokens_and_roles),
         TEST(encode_checks_what_it_is_given),
+        TEST(old_folders_add_tokens),
         TEST(too_long_words_are_unknown),
         TEST(decodes_as_its_decoder_says),
         TEST(old_folders_need_their_special_tokens_only),
