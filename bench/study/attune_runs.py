@@ -29,7 +29,7 @@ from common import (
 
 METHOD = "two-step"  # the default; no option is given
 OUTPUTS = ROOT / "build" / "study" / "attune"
-PROGRAM = Path(os.environ.get("ATTUNE", ROOT / "build" / "release" / "attune"))
+PROGRAM = Path(os.environ.get("ATTUNE", ROOT / "build" / "release" / "src" / "attune"))
 
 
 def commit():
