@@ -2,6 +2,7 @@
 #include <math.h>
 #include <string.h>
 
+#include "base/file.h"
 #include "base/machine.h"
 #include "base/str.h"
 #include "infer/predict.h"
@@ -9,7 +10,10 @@
 
 /* Features beyond this many bytes are computed on a seeded subset only: the head has converged long before. */
 static const size_t FEATURE_BYTES = (size_t)256 << 20;
-enum { CHOOSE_EXAMPLES = 3000 /* cross-validation looks at so many at most */ };
+enum {
+    CHOOSE_EXAMPLES = 3000, /* cross-validation looks at so many at most */
+    FEW_EXAMPLES = 100      /* of fewer it cannot tell the heads apart: the folder's own pooling decides */
+};
 
 typedef struct feature_progress {
     at_train_run *run;
@@ -72,17 +76,37 @@ static double mean_of(const double *x, int n) {
     return sum / n;
 }
 
-/* Standard error of the mean of paired differences. */
-static double error_of(const double *a, const double *b, int n) {
-    double mean = mean_of(a, n) - mean_of(b, n), sum = 0;
-    for (int i = 0; i < n; i++) sum += pow(a[i] - b[i] - mean, 2);
-    return n > 1 ? sqrt(sum / (n - 1) / n) : INFINITY;
+/* Mean and standard error of the paired differences a - b, example by example. */
+static void compare_losses(const float *a, const float *b, int n, double *mean, double *error) {
+    double sum = 0, squares = 0;
+    int used = 0;
+    for (int i = 0; i < n; i++) {
+        double d = (double)a[i] - (double)b[i];
+        if (!isfinite(d)) continue;
+        sum += d;
+        squares += d * d;
+        used++;
+    }
+    *mean = used ? sum / used : 0;
+    *error = used > 1 ? sqrt((squares - sum * *mean) / (used - 1) / used) : INFINITY;
 }
 
 static at_status choose_one(at_train_run *run, head_work *w, const float *features, at_head_kind kind, at_head_choice *choice, at_error *err) {
     w->problem.kind = kind;
     w->problem.features = features;
     return at_head_choose(&w->problem, w->fold, w->n_folds, run->pool, &run->arena, choice, err);
+}
+
+/* 1 where the folder's sentence-transformers modules say that its body was trained with the mean of the tokens. */
+static int made_for_mean(const at_train_run *run) {
+    at_arena scratch = {0};
+    json_t *config = NULL;
+    char *path = at_path_join(&scratch, run->model_folder, "1_Pooling/config.json");
+    int yes = path && at_file_exists(path) && !at_json_load(path, AT_JSON_CONFIG_BYTES, AT_BAD_MODEL, &config, NULL) &&
+              json_is_true(json_object_get(config, "pooling_mode_mean_tokens"));
+    json_decref(config);
+    at_arena_free(&scratch);
+    return yes;
 }
 
 static at_status choose_head(at_train_run *run, head_work *w, const float *first, const float *mean, at_error *err) {
@@ -92,16 +116,23 @@ static at_status choose_head(at_train_run *run, head_work *w, const float *first
         run->head = (at_head_kind)asked;
         return choose_one(run, w, asked == AT_HEAD_MEAN ? mean : first, run->head, &run->head_choice, err);
     }
+    if (w->problem.data->n < FEW_EXAMPLES && made_for_mean(run)) {
+        run->head = AT_HEAD_MEAN;
+        at_tell(run->listener, "head", json_pack("{s:s}", "head", "mean"), "Head: mean; the body was trained with the mean of its tokens, and %d examples are "
+                "too few to compare heads by.", w->problem.data->n);
+        return choose_one(run, w, mean, AT_HEAD_MEAN, &run->head_choice, err);
+    }
     AT_TRY(choose_one(run, w, first, AT_HEAD_POOLER, &pooler, err));
     AT_TRY(choose_one(run, w, mean, AT_HEAD_MEAN, &average, err));
-    double a = mean_of(average.fold_main, w->n_folds), p = mean_of(pooler.fold_main, w->n_folds);
-    double spread = error_of(average.fold_main, pooler.fold_main, w->n_folds);
-    int take_mean = a - p > spread;
+    double gain, error, a = mean_of(average.fold_main, w->n_folds), p = mean_of(pooler.fold_main, w->n_folds);
+    compare_losses(pooler.example_loss, average.example_loss, w->problem.data->n, &gain, &error);
+    int take_mean = gain > error;
     run->head = take_mean ? AT_HEAD_MEAN : AT_HEAD_POOLER;
     run->head_choice = take_mean ? average : pooler;
-    at_tell(run->listener, "head", json_pack("{s:s, s:f, s:f, s:f}", "head", head_name(run->head), "pooler", p, "mean", a, "standard_error", spread),
-            "Head: %s; in cross-validation on the frozen features mean has %.4f and pooler %.4f (standard error of the difference %.4f).%s",
-            head_name(run->head), a, p, spread, take_mean ? "" : " Pooler opens in more programs.");
+    at_tell(run->listener, "head", json_pack("{s:s, s:f, s:f, s:f, s:f, s:f, s:f}", "head", head_name(run->head), "pooler", p, "mean", a, "pooler_loss", pooler.loss,
+            "mean_loss", average.loss, "gain", gain, "standard_error", error),
+            "Head: %s; in cross-validation on the frozen features mean has a loss of %.4f (score %.4f), pooler %.4f (%.4f); the difference is %.1f standard errors.%s",
+            head_name(run->head), average.loss, a, pooler.loss, p, error > 0 ? gain / error : 0.0, take_mean ? "" : " Pooler opens in more programs.");
     return AT_OK;
 }
 

@@ -150,7 +150,7 @@ at_status at_train_card(at_train_run *run, at_error *err) {
                     .library = mean ? AT_CARD_SENTENCE_TRANSFORMERS : AT_CARD_TRANSFORMERS, .pairs = run->state.columns.text2 != NULL,
                     .label = labels_of(run), .n_labels = run->state.labels.n, .train_file = at_options_text(run->options, "train", NULL),
                     .n_train = run->train->n, .method = at_options_text(run->options, "method", "two-step"),
-                    .kept = run->tuned ? NULL : "Fine-tuning the whole model was not better on unseen data: the body is the pre-trained one, only the head is new.",
+                    .kept = run->tuned || !run->step2.values ? NULL : "Fine-tuning the whole model was not better on unseen data: the body is the pre-trained one, only the head is new.",
                     .setting = parts.setting, .judging = JUDGED[run->recipe.judging], .note = parts.note};
     card.n_settings = settings_of(run, parts.setting);
     card.n_notes = notes_of(run, parts.note);

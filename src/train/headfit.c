@@ -197,6 +197,7 @@ typedef struct fold_work {
     int n_inside, n_outside, n_penalties;
     const double *path;
     double *loss;      /* [n_penalties] sums over the held-out examples */
+    float *each;       /* [n_penalties, n_outside] */
     float *logits;     /* [n_penalties, n_outside, n_out] */
     double norm;       /* of the held-out examples */
     at_status status;
@@ -208,9 +209,11 @@ static at_status run_fold(fold_work *w, bench *b, at_error *err) {
     for (int k = 0; k < w->n_penalties; k++) {
         AT_TRY(fit(b, w->inside, w->n_inside, w->path[k], b->head.head.dense ? &COMPARE_POOLER : &COMPARE, NULL, err));
         float *logits = w->logits + (size_t)k * (size_t)w->n_outside * (size_t)n_out;
-        for (int i = 0; i < w->n_outside; i += CHUNK) {
-            int n = w->n_outside - i < CHUNK ? w->n_outside - i : CHUNK;
-            w->loss[k] += chunk_loss(b, w->outside + i, n, 1, 0, logits + (size_t)i * (size_t)n_out);
+        float *each = w->each + (size_t)k * (size_t)w->n_outside;
+        for (int i = 0; i < w->n_outside; i++) { /* one at a time: heads are compared example by example */
+            double loss = chunk_loss(b, w->outside + i, 1, 1, 0, logits + (size_t)i * (size_t)n_out);
+            each[i] = (float)loss;
+            w->loss[k] += loss;
         }
     }
     return AT_OK;
@@ -238,7 +241,8 @@ static at_status prepare_fold(fold_work *w, const at_head_problem *p, const int8
     }
     size_t cells = (size_t)n_penalties * (size_t)w->n_outside * (size_t)p->state->labels.n;
     w->logits = AT_NEW_ARRAY(arena, float, cells);
-    return w->logits ? AT_OK : at_fail_memory(err, cells * sizeof(float));
+    w->each = AT_NEW_ARRAY(arena, float, (size_t)n_penalties * (size_t)w->n_outside);
+    return w->logits && w->each ? AT_OK : at_fail_memory(err, cells * sizeof(float));
 }
 
 static at_status score_fold(const fold_work *w, int best, at_head_choice *choice, int f, at_error *err) {
@@ -247,8 +251,10 @@ static at_status score_fold(const fold_work *w, int best, at_head_choice *choice
     const float *logits = w->logits + (size_t)best * (size_t)w->n_outside * n_out;
     at_dataset *held;
     at_score score;
-    for (int i = 0; i < w->n_outside; i++)
+    for (int i = 0; i < w->n_outside; i++) {
         memcpy(choice->logits + w->outside[i] * n_out, logits + (size_t)i * n_out, n_out * sizeof(float));
+        choice->example_loss[w->outside[i]] = w->each[(size_t)best * (size_t)w->n_outside + (size_t)i];
+    }
     AT_TRY(at_dataset_subset(p->data, w->outside, w->n_outside, &held, err));
     at_status st = p->state->task->score(p->state, held, logits, &score, err);
     choice->fold_main[f] = st ? 0 : score.main;
@@ -283,8 +289,10 @@ at_status at_head_choose(const at_head_problem *p, const int8_t *fold, int n_fol
     at_arena scratch = {0};
     fold_work *work = AT_NEW_ARRAY(&scratch, fold_work, n_folds);
     size_t cells = (size_t)p->data->n * (size_t)p->state->labels.n;
-    *choice = (at_head_choice){.fold_main = AT_NEW_ARRAY(arena, double, n_folds), .logits = AT_NEW_ARRAY(arena, float, cells)};
-    at_status st = work && choice->fold_main && choice->logits ? AT_OK : at_fail_memory(err, cells * sizeof(float));
+    *choice = (at_head_choice){.fold_main = AT_NEW_ARRAY(arena, double, n_folds), .logits = AT_NEW_ARRAY(arena, float, cells),
+                                .example_loss = AT_NEW_ARRAY(arena, float, p->data->n)};
+    for (int i = 0; choice->example_loss && i < p->data->n; i++) choice->example_loss[i] = NAN;
+    at_status st = work && choice->fold_main && choice->logits && choice->example_loss ? AT_OK : at_fail_memory(err, cells * sizeof(float));
     for (int f = 0; f < n_folds && !st; f++) st = prepare_fold(&work[f], p, fold, f, path, n_penalties, &scratch, err);
     if (!st) at_pool_run(pool, fold_task, work, n_folds);
     for (int f = 0; f < n_folds && !st; f++)

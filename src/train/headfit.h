@@ -19,6 +19,7 @@ typedef struct at_head_choice {
     double penalty;            /* the best of the path: lambda of  mean loss + lambda / 2 * |W|^2 */
     double loss;               /* out-of-fold, mean */
     int n_folds;
+    float *example_loss;       /* [data->n] out-of-fold loss of each example; NaN outside every fold */
     double *fold_main;         /* [n_folds] main score of each fold at that penalty */
     float *logits;             /* [data->n, n_out] out-of-fold at that penalty; rows outside every fold are 0 */
 } at_head_choice;
