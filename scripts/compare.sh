@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # The live comparison with transformers and tokenizers, installed by bench/peers/setup.sh into $ATTUNE_VENV (default .venv).
-#   scripts/compare.sh          what the gate runs: the real model, and the tokenizer on nasty texts and every code point
-#   scripts/compare.sh --all    also every line of the test texts in every setting of the normaliser (half an hour)
+#   scripts/compare.sh          what the gate runs: the real model, and the tokenizer on nasty texts in every setting
+#   scripts/compare.sh --all    also every code point and every line of the test texts in every setting (half an hour)
 set -euo pipefail
 cd "$(dirname "$0")/.."
 python="${ATTUNE_VENV:-.venv}/bin/python"
@@ -12,6 +12,6 @@ import json, sys
 print([json.loads(line)["folder"] for line in sys.stdin if "folder" in line][-1])')}
 
 "$python" tests/oracle/live_minilm.py --probe $build/tests/attune_probe --model "$model"
-parts=(nasty points)
-[ "${1:-}" != --all ] || parts+=(text)
+parts=(nasty)
+[ "${1:-}" != --all ] || parts+=(points text)
 "$python" tests/oracle/live_tokenizer.py $build/tests/tokenizer_driver "${parts[@]}"
