@@ -1,6 +1,6 @@
 /* Every kernel family of a table at the shapes of MiniLM-L6 (384, 12 heads of 32, 1536), on one thread, against the probes of
- * the same run: fused multiply-adds in registers, reading from L2, reading from memory. Each case alternates with its probe and the
- * best round of each counts, so that a busy machine slows both or neither.
+ * the same run: fused multiply-adds in registers, reading from L2, reading from memory. Each case alternates with its probe, and the
+ * medians over the rounds count.
  *
  *   bench_kernels [--cpu NAME] [--json] [--only TEXT] [--seconds PER_CASE]
  *
@@ -20,9 +20,10 @@
 #include <immintrin.h>
 #endif
 
+/* Time of this thread alone: what other programs take of the processor is not counted. */
 static double now(void) {
     struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
+    clock_gettime(CLOCK_THREAD_CPUTIME_ID, &t);
     return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
 }
 
@@ -256,34 +257,47 @@ enum { N_CASES = sizeof cases / sizeof cases[0] };
 
 /* ---- the measurement ---- */
 
-typedef struct outcome { double rate, probe, swing, seconds; } outcome; /* rates in units a second; seconds of one run */
+/* Medians over the rounds: seconds of one run, its rate and the probe's in units a second, their ratio. swing: between the
+ * quarter and the three quarters of the probe's rounds, relative; above 0.25 the machine is no place to measure. */
+typedef struct outcome { double seconds, rate, probe, share, swing; } outcome;
+
+enum { MOST_ROUNDS = 512 };
 
 static double rate_of_probe(probe_function probe) {
     double start = now(), work = probe();
     return work / (now() - start);
 }
 
+static int ascending(const void *a, const void *b) {
+    double x = *(const double *)a, y = *(const double *)b;
+    return (x > y) - (x < y);
+}
+
+static double quantile(double *x, int n, double q) {
+    qsort(x, (size_t)n, sizeof *x, ascending);
+    return x[(int)(q * (n - 1) + 0.5)];
+}
+
 static outcome measure(operands *o, const bench_case *c, double seconds) {
     probe_function probe = c->unit == GFLOP ? fma_probe_of(o->b->name) : c->unit == L2_BYTES ? probe_l2 : probe_memory;
-    outcome best = {0, 0, 0, 1e9};
-    double slowest = 1e300;
+    double taken[MOST_ROUNDS], probed[MOST_ROUNDS], share[MOST_ROUNDS];
     o->rows = c->rows, o->in = c->in, o->out = c->out, o->length = c->length;
     if (c->run == run_attention_backward) run_attention(o);
     c->run(o);
     double start = now();
     c->run(o);
-    int repeats = (int)(0.002 / (now() - start)) + 1;
-    for (double end = now() + seconds; now() < end;) {
-        double p = rate_of_probe(probe);
-        best.probe = fmax(best.probe, p);
-        slowest = fmin(slowest, p);
+    int repeats = (int)(0.002 / (now() - start)) + 1, n = 0;
+    for (double end = now() + seconds; n < MOST_ROUNDS && (n < 3 || now() < end); n++) {
+        probed[n] = rate_of_probe(probe);
         start = now();
         for (int i = 0; i < repeats; i++) c->run(o);
-        best.seconds = fmin(best.seconds, (now() - start) / repeats);
+        taken[n] = (now() - start) / repeats;
+        share[n] = c->work / taken[n] / probed[n];
     }
-    best.rate = c->work / best.seconds;
-    best.swing = best.probe / slowest - 1;
-    return best;
+    outcome r = {.seconds = quantile(taken, n, 0.5), .probe = quantile(probed, n, 0.5), .share = quantile(share, n, 0.5)};
+    r.rate = c->work / r.seconds;
+    r.swing = quantile(probed, n, 0.75) / quantile(probed, n, 0.25) - 1;
+    return r;
 }
 
 static void describe(const bench_case *c, char *text, size_t size) {
@@ -301,10 +315,10 @@ static void report(const operands *o, const bench_case *c, outcome r, int json) 
         printf("{\"bench\":\"kernels\",\"table\":\"%s\",\"case\":\"%s\",\"shape\":\"%s\",\"microseconds\":%.2f,\"rate\":%.2f,"
                "\"unit\":\"%s\",\"probe\":\"%s\",\"probe_rate\":%.2f,\"share\":%.4f,\"probe_swing\":%.3f}\n",
                o->b->name, c->name, shape, r.seconds * 1e6, r.rate * 1e-9, units[c->unit], probes[c->unit], r.probe * 1e-9,
-               r.rate / r.probe, r.swing);
+               r.share, r.swing);
     else
         printf("%-26s %-30s %10.1f us %8.1f %-7s %5.1f%% of %s %.1f\n", c->name, shape, r.seconds * 1e6, r.rate * 1e-9,
-               units[c->unit], 100 * r.rate / r.probe, probes[c->unit], r.probe * 1e-9);
+               units[c->unit], 100 * r.share, probes[c->unit], r.probe * 1e-9);
     fflush(stdout);
 }
 
