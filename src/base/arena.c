@@ -8,7 +8,7 @@
 #include <sys/mman.h>
 
 enum { BLOCK_BYTES = 1 << 16 };
-static const size_t MEASURE_BYTES = (size_t)1 << 42, MEASURE_BYTES_LEAST = (size_t)1 << 33;
+static const size_t MEASURE_BYTES = (size_t)1 << 42, MEASURE_BYTES_LEAST = (size_t)1 << 20;
 
 struct at_arena_block {
     at_arena_block *before;
@@ -33,6 +33,10 @@ at_status at_arena_measure(at_arena *arena, at_error *err) {
     for (size_t bytes = MEASURE_BYTES; bytes >= MEASURE_BYTES_LEAST; bytes /= 2) { /* limits on addresses, and sanitizers, allow less */
         void *base = mmap(NULL, bytes, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
         if (base == MAP_FAILED) continue;
+        if (bytes < MEASURE_BYTES) { /* where addresses are few, half of them stays for the next */
+            bytes /= 2;
+            munmap((char *)base + bytes, bytes);
+        }
         arena->base = base;
         arena->size = bytes;
         arena->measuring = 1;

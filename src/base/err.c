@@ -16,6 +16,7 @@ at_status at_fail(at_error *err, at_status code, const char *fmt, ...) {
 }
 
 at_status at_fail_memory(at_error *err, size_t bytes) {
+    if (bytes < 100000) return at_fail(err, AT_NO_MEMORY, "not enough memory");
     return at_fail(err, AT_NO_MEMORY, "not enough memory: %.1f MB more were asked for", (double)bytes / 1e6);
 }
 
