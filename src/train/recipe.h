@@ -1,6 +1,6 @@
 /* The house recipe: what to do with data of a given size, each choice with its reason.
  *
- * Step 1 fits the head on the frozen body's features; step 2 trains everything from there. Step 2 is kept only where it beats step 1
+ * Step 1 fits the head on the frozen body's features; step 2 trains everything from there. Step 2 is kept where it holds up against step 1
  * on data that neither was trained on. The sizes here were chosen on the study of docs/results.md, never on a test set. */
 #ifndef AT_TRAIN_RECIPE_H
 #define AT_TRAIN_RECIPE_H
