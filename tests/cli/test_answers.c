@@ -114,7 +114,7 @@ static void events_are_one_object_a_line(void **state) {
     static const char *const LINES[] = {
         "cd $D && $A predict --model model --json good bad", "cd $D && $A predict --model model --json rows.csv",
         "cd $D && $A eval --model model rows.csv --json",    "cd $D && $A eval --model model nothing.csv --json",
-        "cd $D && $A check rows.csv --json",
+        "cd $D && $A check rows.csv --json",               "cd $D && $A info model --json",
     };
     for (size_t i = 0; i < sizeof LINES / sizeof *LINES; i++) {
         program_run run = program_shell(LINES[i]);
