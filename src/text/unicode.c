@@ -83,7 +83,15 @@ int at_cp_decompose(uint32_t cp, int compatibility, uint32_t out[AT_DECOMPOSE_MA
     return (int)n;
 }
 
+/* Hangul is arithmetic (Unicode 3.12). Done here because utf8proc 2.8 lets U+11A7, which is no final, end a syllable. */
+static uint32_t compose_hangul(uint32_t first, uint32_t second) {
+    if (first - 0x1100 < 19 && second - 0x1161 < 21) return 0xAC00 + ((first - 0x1100) * 21 + (second - 0x1161)) * 28;
+    if (first - 0xAC00 < 11172 && (first - 0xAC00) % 28 == 0 && second - 0x11A8 < 27) return first + (second - 0x11A7);
+    return 0;
+}
+
 uint32_t at_cp_compose(uint32_t first, uint32_t second) {
+    if (second - 0x1161 < 0x11C3 - 0x1161) return compose_hangul(first, second);
     utf8proc_int32_t pair[4] = {(utf8proc_int32_t)first, (utf8proc_int32_t)second}; /* it writes a byte string's end */
     if (utf8proc_normalize_utf32(pair, 2, UTF8PROC_COMPOSE | UTF8PROC_STABLE) != 1) return 0;
     uint32_t composite = (uint32_t)pair[0];
