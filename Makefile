@@ -3,10 +3,14 @@ PREFIX ?= /usr/local
 BUILD := build/release
 ATTUNE := $(BUILD)/src/attune
 
-.PHONY: all setup model test compare demo bench results lint install clean
+.PHONY: all program setup model test compare demo bench results lint install clean
 
 all: $(BUILD)/build.ninja
 	@cmake --build $(BUILD)
+
+# Only the program: what a person who wants to use it waits for.
+program: $(BUILD)/build.ninja
+	@cmake --build $(BUILD) --target attune
 
 # The first build looks for what is missing; later ones know that it is there.
 $(BUILD)/build.ninja: CMakeLists.txt CMakePresets.json
@@ -16,7 +20,7 @@ $(BUILD)/build.ninja: CMakeLists.txt CMakePresets.json
 setup:
 	@scripts/setup.sh
 
-model: all
+model: program
 	@scripts/model.sh
 
 test: all
@@ -25,7 +29,7 @@ test: all
 compare: all
 	@scripts/compare.sh
 
-demo: all
+demo: program
 	@scripts/demo.sh
 
 bench: all

@@ -144,7 +144,7 @@ static double steps_of(const at_train_run *run) {
 static double seconds_expected(const at_train_run *run) {
     double tokens = (double)run->train->token_at[run->train->n] / run->train->n * run->hyper.batch_size * steps_of(run);
     if (run->recipe.judging == AT_JUDGE_FOLDS && at_options_choice(run->options, "method") == AT_METHOD_TWO_STEP)
-        tokens *= run->recipe.tuned_folds;
+        tokens *= 1 + run->recipe.tuned_folds * (1 - 1.0 / run->recipe.folds);
     return run->forward_rate > 0 ? 3.2 * tokens / run->forward_rate : 0;
 }
 

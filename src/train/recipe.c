@@ -36,12 +36,12 @@ static void choose_rate(const at_recipe_facts *f, at_arena *arena, at_recipe *r)
                             r->hyper.layer_decay < 1 ? "; each block nearer to the input learns 0.9 times as fast" : "");
 }
 
-/* Fewer examples are seen more often: at least 130 steps where that takes no more than 12 rounds, never fewer than 3. */
+/* Fewer examples are seen more often: at least 110 steps where that takes no more than 12 rounds, never fewer than 3. */
 static void choose_length(const at_recipe_facts *f, at_arena *arena, at_recipe *r) {
     at_hyper *h = &r->hyper;
     h->batch_size = f->n_train < 2000 ? 16 : 32;
     double steps_an_epoch = ceil((double)f->n_train / h->batch_size);
-    h->num_train_epochs = clamp(ceil(130 / steps_an_epoch), 3, 12);
+    h->num_train_epochs = clamp(ceil(110 / steps_an_epoch), 3, 12);
     r->why_length = at_format(arena, "%d examples in batches of %d: %.0f epochs, %.0f steps", f->n_train, h->batch_size,
                               h->num_train_epochs, h->num_train_epochs * steps_an_epoch);
 }
