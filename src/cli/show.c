@@ -67,14 +67,16 @@ static void duration(double seconds, char *text, size_t size) {
 }
 
 /* Only what is known: a pass without gradients has neither loss nor rate. A loss that is no number any more is shown as it is. */
-static void figures(const at_event_progress *p, char *text, size_t size) {
-    char left[32], speed[40] = "", learning[80] = "";
+static void figures(const at_event_progress *p, int with_epoch, char *text, size_t size) {
+    char left[32], speed[40] = "", epoch[40] = "", learning[80] = "";
     duration(p->seconds_left, left, sizeof left);
     if (p->tokens_per_second >= 1e4) snprintf(speed, sizeof speed, "%.0fk tokens/s  ", p->tokens_per_second / 1e3);
     else if (p->tokens_per_second > 0) snprintf(speed, sizeof speed, "%.0f tokens/s  ", p->tokens_per_second);
-    if (isfinite(p->learning_rate))
-        snprintf(learning, sizeof learning, "epoch %.2f  loss %.4f  rate %.2e  ", p->epoch, p->loss, p->learning_rate);
-    snprintf(text, size, "%s%s%s left", learning, speed, left);
+    if (isfinite(p->learning_rate)) {
+        if (with_epoch) snprintf(epoch, sizeof epoch, "epoch %.2f  ", p->epoch);
+        snprintf(learning, sizeof learning, "loss %.4f  rate %.2e  ", p->loss, p->learning_rate);
+    }
+    snprintf(text, size, "%s%s%s%s left", epoch, learning, speed, left);
 }
 
 static int terminal_width(void) {
@@ -82,21 +84,25 @@ static int terminal_width(void) {
     return !ioctl(STDERR_FILENO, TIOCGWINSZ, &size) && size.ws_col > 20 ? size.ws_col : 80;
 }
 
+enum { BAR_LEAST = 10, BAR_MOST = 30 };
+
+/* [####......] 120/300  loss ... Where the terminal is narrow the epoch goes before the bar does. */
 static void draw_bar(at_show *s, const at_event_progress *p) {
     char text[160], count[48];
-    int width = terminal_width() - 1, done = 0;
-    figures(p, text, sizeof text);
-    snprintf(count, sizeof count, " %d/%d  ", p->step, p->n_steps);
-    int room = width - (int)strlen(count) - (int)strlen(text) - 2;
-    if (room > 30) room = 30;
+    int width = terminal_width() - 1, n = snprintf(count, sizeof count, " %d/%d  ", p->step, p->n_steps), room = 0;
+    for (int with_epoch = 1; with_epoch >= 0 && room < BAR_LEAST; with_epoch--) {
+        figures(p, with_epoch, text, sizeof text);
+        room = width - n - (int)strlen(text) - 2;
+    }
+    if (room > BAR_MOST) room = BAR_MOST;
     fputs("\r\033[K", stderr);
-    if (room >= 5) {
-        if (p->n_steps > 0) done = (int)((double)room * p->step / p->n_steps);
+    if (room >= BAR_LEAST) {
+        int done = p->n_steps > 0 ? (int)((double)room * p->step / p->n_steps) : 0;
         fputc('[', stderr);
         for (int i = 0; i < room; i++) fputc(i < done ? '#' : '.', stderr);
         fputc(']', stderr);
     }
-    fprintf(stderr, "%s%.*s", count, width > (int)strlen(count) ? width - (int)strlen(count) : 0, text);
+    fprintf(stderr, "%s%.*s", count, width > n ? width - n : 0, text);
     fflush(stderr);
     s->bar_drawn = 1;
 }
@@ -121,7 +127,7 @@ static void show_step(at_show *s, const at_event *event) {
     } else if (first || last || (is_logging_step(s, p) && (s->logging_given || t - s->line >= LINE_SECONDS))) {
         char text[160];
         s->line = t;
-        figures(p, text, sizeof text);
+        figures(p, 1, text, sizeof text);
         fprintf(s->words, "step %d/%d  %s\n", p->step, p->n_steps, text);
         fflush(s->words);
     }

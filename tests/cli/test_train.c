@@ -41,6 +41,18 @@ static void lines_of_progress_come_from_the_first_step_on(void **state) {
                    0, "1/40 20/40 40/40", "");
 }
 
+static void a_terminal_gets_a_bar_of_its_width(void **state) {
+    (void)state;
+    program_run run = program_shell("command -v script > /dev/null || exit 0; cd $D && script -qec \"stty cols 80; $A train --model model --train train.csv "
+                                    "--eval train.csv --output bar --method full --max-steps 40 --patience 0\" /dev/null | tr '\\r' '\\n'");
+    assert_int_equal(run.code, 0);
+    if (*run.out && !strstr(run.out, "[##########")) fail_msg("no bar: %s", run.out);
+    if (*run.out) assert_non_null(strstr(run.out, "] 40/40  loss "));
+    for (char *rest, *line = strtok_r(run.out, "\n", &rest); line; line = strtok_r(NULL, "\n", &rest))
+        if (strchr(line, '#') && strlen(line) > 3 + 79) fail_msg("too wide: %s", line);
+    program_free(&run);
+}
+
 static void every_event_is_valid_and_steps_are_among_them(void **state) {
     (void)state;
     program_run run = program_shell("cd $D && $A train --model model --train train.csv --eval train.csv --output events --json --max-steps 20 --patience 0 --tensorboard board --save-total-limit 1");
@@ -102,6 +114,7 @@ int main(void) {
         cmocka_unit_test(a_training_leaves_a_model_that_answers),
         cmocka_unit_test(quiet_prints_the_result_alone),
         cmocka_unit_test(lines_of_progress_come_from_the_first_step_on),
+        cmocka_unit_test(a_terminal_gets_a_bar_of_its_width),
         cmocka_unit_test(every_event_is_valid_and_steps_are_among_them),
         cmocka_unit_test(the_first_signal_saves_and_the_same_command_goes_on),
         cmocka_unit_test(a_plan_is_printed_and_nothing_trained),
