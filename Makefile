@@ -33,7 +33,7 @@ demo: program
 	@scripts/demo.sh
 
 bench: all
-	@scripts/bench.sh
+	@scripts/bench.sh $(BENCH)
 
 results: all
 	@bench/study/run.sh

@@ -3,9 +3,11 @@
  * medians over the rounds count.
  *
  *   bench_kernels [--cpu NAME] [--json] [--only TEXT] [--seconds PER_CASE]
+ *   bench_kernels --probe THREADS [--cpu NAME] [--seconds IN_ALL]     the multiply-add probe alone, on several threads; JSON
  *
  * Exit 1 where a kernel's result disagrees with the portable table's by more than rounding: checked before anything is timed. */
 #include <math.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -322,6 +324,55 @@ static void report(const operands *o, const bench_case *c, outcome r, int json) 
     fflush(stdout);
 }
 
+/* ---- the probe alone ---- */
+
+enum { PROBE_ROUNDS = 11, MOST_THREADS = 256 };
+
+typedef struct probing {
+    probe_function probe;
+    double until, rate;
+    pthread_t thread;
+} probing;
+
+static void *probe_thread(void *argument) {
+    probing *p = argument;
+    double start = now(), work = 0;
+    do work += p->probe();
+    while (now() < p->until);
+    p->rate = work / (now() - start);
+    return NULL;
+}
+
+/* All threads at once for that long; the sum of their rates. */
+static double probe_round(probe_function probe, int threads, double seconds) {
+    probing p[MOST_THREADS];
+    double sum = 0, until = now() + seconds;
+    int started = 0;
+    for (; started < threads; started++) {
+        p[started] = (probing){.probe = probe, .until = until};
+        if (pthread_create(&p[started].thread, NULL, probe_thread, &p[started])) break;
+    }
+    for (int t = 0; t < started; t++) {
+        pthread_join(p[t].thread, NULL);
+        sum += p[t].rate;
+    }
+    return started == threads ? sum : 0;
+}
+
+static int ascending(const void *a, const void *b) {
+    double x = *(const double *)a, y = *(const double *)b;
+    return (x > y) - (x < y);
+}
+
+static int report_probe(const at_backend *b, int threads, double seconds) {
+    double rate[PROBE_ROUNDS];
+    for (int i = 0; i < PROBE_ROUNDS; i++) rate[i] = 1e-9 * probe_round(fma_probe_of(b->name), threads, seconds / PROBE_ROUNDS);
+    qsort(rate, PROBE_ROUNDS, sizeof *rate, ascending);
+    printf("{\"bench\":\"probe\",\"table\":\"%s\",\"threads\":%d,\"gflops\":%.1f,\"lowest\":%.1f,\"highest\":%.1f}\n", b->name,
+           threads, rate[PROBE_ROUNDS / 2], rate[0], rate[PROBE_ROUNDS - 1]);
+    return rate[0] > 0 ? 0 : 1;
+}
+
 static float *draw(size_t n, uint64_t seed) {
     float *x = aligned_alloc(64, (n * sizeof *x + 63) / 64 * 64);
     if (!x) exit(7);
@@ -384,13 +435,15 @@ int main(int argc, char **argv) {
     const char *cpu = NULL, *only = NULL;
     double seconds = 0.25;
     int json = 0;
+    long long threads = 0;
     for (int i = 1; i < argc; i++) {
         if (!strcmp(argv[i], "--json")) json = 1;
         else if (!strcmp(argv[i], "--cpu") && i + 1 < argc) cpu = argv[++i];
         else if (!strcmp(argv[i], "--only") && i + 1 < argc) only = argv[++i];
+        else if (!strcmp(argv[i], "--probe") && i + 1 < argc && at_parse_int(argv[i + 1], &threads) && threads > 0 && threads <= MOST_THREADS) i++;
         else if (!strcmp(argv[i], "--seconds") && i + 1 < argc && at_parse_double(argv[i + 1], &seconds)) i++;
         else {
-            fprintf(stderr, "error: unknown option '%s'; there are --cpu NAME, --only TEXT, --seconds S, --json\n", argv[i]);
+            fprintf(stderr, "error: unknown option '%s'; there are --cpu NAME, --only TEXT, --seconds S, --json, --probe THREADS\n", argv[i]);
             return 2;
         }
     }
@@ -400,6 +453,7 @@ int main(int argc, char **argv) {
         fprintf(stderr, "error: %s\n", err.text);
         return (int)err.code;
     }
+    if (threads) return report_probe(b, (int)threads, seconds);
     operands o = prepare(b);
     l2_block = filled(L2_FLOATS, 0.5f);
     memory_block = filled(MEMORY_FLOATS, 0.5f);

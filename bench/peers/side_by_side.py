@@ -1,0 +1,398 @@
+"""attune beside PyTorch and transformers: full fine-tuning of MiniLM-L6 in fp32, batches of 32, dropout 0.1.
+
+    side_by_side.py [--cases long,sst2,ag_news,sst2_grouped] [--pairs 5] [--threads 2] [--quick] [--no-docs]
+
+Both sides take warm optimiser steps over the same examples of the same texts from the same weights, alternately, the
+order of a pair changing from pair to pair. A figure is real tokens (no padding) a second; what counts is the median of
+the ratios of the pairs. Before the pairs of a case, a few steps with dropout off must give both the same losses.
+
+The machine's multiply-add probe runs before and after every pair. A pair beside which it fell by more than a quarter
+below its best of the case is run again, at most as often as pairs were asked for; where too few remain the case has
+no figure. All goes to build/bench.json; the table of docs/performance.md is renewed when every case has its figure.
+--quick: two pairs of few steps, to try the program; never a figure.
+"""
+
+import argparse
+import dataclasses
+import datetime
+import json
+import os
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+HERE = Path(__file__).resolve().parent
+sys.path.insert(0, str(HERE.parent / "study"))
+
+from common import ROOT, model_folder, read_rows  # noqa: E402
+from step_profile import step_profile  # noqa: E402
+
+BUILD = ROOT / "build" / "release"
+WORK = ROOT / "build" / "bench"
+RESULT = ROOT / "build" / "bench.json"
+KERNELS = ROOT / "build" / "bench-kernels.jsonl"
+DOCS = ROOT / "docs" / "performance.md"
+BEGIN, END = "<!-- make bench: begin -->", "<!-- make bench: end -->"
+
+BATCH = 32
+MEGAFLOP_PER_TOKEN = 67.2  # the products of a MiniLM-L6 step, forward and backward
+LOSS_TOLERANCE = 1e-3
+SWING = 1.25  # the probe's best against its value beside a pair
+
+
+@dataclasses.dataclass
+class Case:
+    name: str
+    title: str
+    texts: str
+    batching: str
+    steps: int
+    warm: int
+    check: int
+    must: float  # ratio asked for
+    goal: float  # ratio of the plan
+
+
+CASES = [
+    Case("long", "every text 128 tokens", "long", "padded", 4, 2, 2, 1.2, 1.6),
+    Case("sst2", "SST-2, dynamic padding", "sst2", "padded", 12, 3, 4, 3.0, 4.0),
+    Case("ag_news", "AG News, dynamic padding", "ag_news", "padded", 6, 2, 3, 3.0, 4.0),
+    Case("sst2_grouped", "SST-2, peer groups by length", "sst2", "grouped", 30, 3, 2, 1.6, 1.6),
+]
+
+
+def say(text):
+    print(text, flush=True)
+
+
+def run_json(command):
+    done = subprocess.run([str(part) for part in command], capture_output=True, text=True, check=False)
+    if done.returncode:
+        sys.exit(f"error: {Path(command[0]).name} ended with {done.returncode}: {done.stderr.strip()}")
+    return json.loads(done.stdout)
+
+
+def probe(threads):
+    return run_json([BUILD / "bench" / "bench_kernels", "--probe", threads, "--seconds", 0.4])["gflops"]
+
+
+# ---- the two sides ----
+
+
+def attune_command(case, folder, threads, **options):
+    given = {"steps": case.steps, "warm": case.warm, "batch": BATCH, "threads": threads, **options}
+    flags = [part for name, value in given.items() for part in (f"--{name}", value)]
+    return [BUILD / "bench" / "bench_train", folder, texts_of(case), *flags]
+
+
+def attune(case, folder, threads, **options):
+    return run_json(attune_command(case, folder, threads, **options))
+
+
+class Peer:
+    """The PyTorch process of a case: prepared once, then the same steps whenever asked."""
+
+    def __init__(self, case, folder, threads, order):
+        path = WORK / f"{case.name}.order.json"
+        path.write_text(json.dumps(order), encoding="utf-8")
+        command = [sys.executable, HERE / "step_speed.py", "--listen", "--texts", texts_of(case), "--model", folder]
+        command += ["--order", path, "--batching", case.batching, "--steps", case.steps, "--warm", case.warm]
+        command += ["--check", case.check, "--batch", BATCH, "--threads", threads]
+        self.process = subprocess.Popen(
+            [str(part) for part in command], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+        )
+        self.about = self.read()
+
+    def read(self):
+        line = self.process.stdout.readline()
+        if not line:
+            sys.exit(f"error: step_speed.py ended with {self.process.wait()}")
+        return json.loads(line)
+
+    def round(self):
+        self.process.stdin.write("again\n")
+        self.process.stdin.flush()
+        return self.read()
+
+    def close(self):
+        self.process.stdin.close()
+        self.process.wait()
+
+
+def command_peak(case, threads):
+    """Peak memory of the program itself, `attune train`, over a few steps on these texts."""
+    with tempfile.TemporaryDirectory(dir=WORK) as folder:
+        command = [BUILD / "src" / "attune", "train", "--model", model_folder(), "--train", texts_of(case)]
+        command += ["--output", Path(folder) / "model", "--method", "full", "--head", "pooler", "--max-steps", 2]
+        command += ["--batch-size", BATCH, "--max-length", 128, "--learning-rate", "1e-4", "--folds", 1]
+        command += ["--threads", threads, "--save-seconds", 0, "--quiet"]
+        started = subprocess.Popen([str(part) for part in command], stdout=subprocess.DEVNULL)
+        _, status, usage = os.wait4(started.pid, 0)
+        started.returncode = os.waitstatus_to_exitcode(status)
+        if started.returncode:
+            sys.exit(f"error: attune train ended with {started.returncode}")
+        return 1024 * usage.ru_maxrss
+
+
+# ---- preparation ----
+
+
+def texts_of(case):
+    return WORK / "texts" / f"{case.texts}.csv"
+
+
+def classifier_of(case):
+    labels = sorted({label for _, label in read_rows(texts_of(case))})
+    folder = WORK / ("classifier-" + "-".join(labels).replace("/", "_").replace(" ", "_"))
+    if not (folder / "model.safetensors").is_file():
+        subprocess.run([sys.executable, HERE / "classifier.py", folder, *labels], check=True)
+    return folder
+
+
+# ---- a case ----
+
+
+def check_same_work(case, ours, theirs, warm_up, checked):
+    """Same tokens in the timed steps; same losses without dropout. Returns the largest relative difference of a loss."""
+    same = ours["step_tokens"] == theirs["step_tokens"]
+    if case.batching == "grouped":  # the same examples in other batches
+        same = ours["tokens"] == theirs["tokens"]
+    if not same:
+        sys.exit(f"error: {case.name}: not the same tokens: {ours['step_tokens']} and {theirs['step_tokens']}")
+    pairs = list(zip(checked["losses"], warm_up["check_losses"], strict=True))
+    worst = max((abs(a - b) / abs(b) for a, b in pairs), default=0)
+    if not worst <= LOSS_TOLERANCE:
+        sys.exit(f"error: {case.name}: losses differ by {worst:.1e}: {pairs}")
+    return worst
+
+
+def one_pair(number, sides):
+    """Both sides once; the peer begins in every other pair."""
+    names = list(sides) if number % 2 else list(reversed(sides))
+    return {name: sides[name]() for name in names}
+
+
+def steady(pair, best):
+    return min(pair["probe_before"], pair["probe_after"]) * SWING >= best
+
+
+def take_pairs(case, sides, options):
+    """Pairs until enough of them stood beside a steady probe; all of them, the others marked."""
+    pairs, before = [], probe(options.threads)
+    while len(pairs) < 2 * options.pairs:
+        got = one_pair(len(pairs), sides)
+        after = probe(options.threads)
+        ratio = got["attune"]["tokens_per_second"] / got["pytorch"]["tokens_per_second"]
+        pairs.append({**got, "ratio": ratio, "probe_before": before, "probe_after": after})
+        say(
+            f"  pair {len(pairs)}: attune {got['attune']['tokens_per_second']:6.0f}, "
+            f"PyTorch {got['pytorch']['tokens_per_second']:6.0f} tokens/s, {ratio:.2f} times; "
+            f"probe {before:.0f} -> {after:.0f} GFLOP/s"
+        )
+        before = after
+        best = max(max(pair["probe_before"], pair["probe_after"]) for pair in pairs)
+        for pair in pairs:
+            pair["kept"] = steady(pair, best)
+        if sum(pair["kept"] for pair in pairs) >= options.pairs or (options.quick and len(pairs) >= options.pairs):
+            break
+    return pairs
+
+
+def summarise(case, pairs, options):
+    kept = [pair for pair in pairs if pair["kept"]]
+    result = {"pairs": len(pairs), "kept": len(kept), "figure": len(kept) >= options.pairs and not options.quick}
+    probes = [pair[which] for pair in pairs for which in ("probe_before", "probe_after")]
+    result["probe_swing"] = max(probes) / min(probes) - 1
+    used = kept or pairs
+    result["ratio"] = statistics.median(pair["ratio"] for pair in used)
+    result["ratio_low"] = min(pair["ratio"] for pair in used)
+    result["ratio_high"] = max(pair["ratio"] for pair in used)
+    for side in ("attune", "pytorch"):
+        result[side] = {
+            "tokens_per_second": statistics.median(pair[side]["tokens_per_second"] for pair in used),
+            "peak_bytes": max(pair[side]["peak_bytes"] for pair in pairs),
+        }
+    shares = [
+        pair["attune"]["tokens_per_second"] * MEGAFLOP_PER_TOKEN / 500 / (pair["probe_before"] + pair["probe_after"])
+        for pair in used
+    ]
+    result["share_of_probe"] = statistics.median(shares)
+    result["probe_gflops"] = statistics.median(probes)
+    last = pairs[-1]["pytorch"]
+    result["peer_padding"] = 1 - last["tokens"] / last["padded_tokens"]
+    result["tokens_per_round"] = last["tokens"]
+    return result
+
+
+def measure(case, options):
+    say(f"{case.title} ({case.name})")
+    started = time.monotonic()
+    folder = classifier_of(case)
+    checked = attune(case, folder, options.threads, warm=0, steps=case.check, dropout=0, order=case.warm + case.steps)
+    peer = Peer(case, folder, options.threads, checked["order"])
+    sides = {"attune": lambda: attune(case, folder, options.threads), "pytorch": peer.round}
+    pairs = take_pairs(case, sides, options)
+    peer.close()
+    worst = check_same_work(case, pairs[-1]["attune"], pairs[-1]["pytorch"], peer.about, checked)
+    result = {"case": dataclasses.asdict(case), **summarise(case, pairs, options)}
+    result["attune"]["command_peak_bytes"] = command_peak(case, options.threads)
+    result["attune"]["peak_bytes"] = max(result["attune"]["peak_bytes"], result["attune"]["command_peak_bytes"])
+    result["memory_ratio"] = result["attune"]["peak_bytes"] / result["pytorch"]["peak_bytes"]
+    result["loss_difference"] = worst
+    result["kernels"], result["lanes"] = pairs[-1]["attune"]["kernels"], pairs[-1]["attune"]["lanes"]
+    result["versions"] = peer.about["versions"]
+    result["import_seconds"] = peer.about["import_seconds"]
+    result["check_losses"] = [checked["losses"], peer.about["check_losses"]]
+    if case.batching == "padded":  # attune's side of a grouped case is the same run
+        result["profile"] = step_profile(attune_command(case, folder, options.threads, steps=2 * case.steps), WORK)
+    for pair in pairs:
+        pair["attune"].pop("order")
+    result["runs"], result["quick"] = pairs, options.quick
+    result["seconds"] = time.monotonic() - started
+    say(summary(result))
+    return result
+
+
+# ---- what is said of it ----
+
+
+def summary(r):
+    lines = [
+        f"  same work: {r['tokens_per_round']} tokens a side and round; losses without dropout within "
+        f"{r['loss_difference']:.1e}; padding of the peer {r['peer_padding']:.0%}",
+        f"  {r['ratio']:.2f} times ({r['ratio_low']:.2f} to {r['ratio_high']:.2f}), "
+        f"{r['attune']['tokens_per_second']:.0f} against {r['pytorch']['tokens_per_second']:.0f} tokens/s; memory "
+        f"{r['attune']['peak_bytes'] / 1e9:.2f} against {r['pytorch']['peak_bytes'] / 1e9:.2f} GB "
+        f"({r['memory_ratio']:.2f}); {r['share_of_probe']:.0%} of the probe's {r['probe_gflops']:.0f} GFLOP/s",
+        f"  probe swung by {r['probe_swing']:.0%}; {r['kept']} of {r['pairs']} pairs beside a steady probe; "
+        f"{r['seconds']:.0f} s",
+    ]
+    if not r["figure"]:
+        lines.append("  NO FIGURE: " + ("a quick run" if r["quick"] else "the probe swung too much; run again"))
+    return "\n".join(lines)
+
+
+def machine():
+    lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
+    fields = dict(line.split(":", 1) for line in lines if ":" in line)
+    named = {key.strip(): value.strip() for key, value in fields.items()}
+    flags = named.get("flags", "").split()
+    return {
+        "processor": named.get("model name", "unknown"),
+        "cores": os.cpu_count(),
+        "flags": [flag for flag in ("avx2", "avx512f", "amx_bf16") if flag in flags],
+        "memory_bytes": os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES"),
+    }
+
+
+def first_line(*command):
+    done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=ROOT)
+    return done.stdout.split("\n", 1)[0] if done.returncode == 0 else "unknown"
+
+
+def context(results, options):
+    return {
+        "date": datetime.date.today().isoformat(),
+        "machine": machine(),
+        "commit": first_line("git", "describe", "--always", "--dirty"),
+        "compiler": first_line("cc", "--version"),
+        "threads": options.threads,
+        "kernels": results[0]["kernels"],
+        "versions": results[0]["versions"],
+    }
+
+
+def read_kernels():
+    if not KERNELS.is_file():
+        return []
+    return [json.loads(line) for line in KERNELS.read_text(encoding="utf-8").splitlines()]
+
+
+def table(report):
+    about = report["about"]
+    out = [
+        f"{about['date']}, {about['machine']['processor']}, {about['threads']} threads, kernels "
+        f"{about['kernels']}; attune {about['commit']}, {about['compiler']}; PyTorch {about['versions']['torch']}, "
+        f"transformers {about['versions']['transformers']}.",
+        "",
+        "| case | attune, tokens/s | PyTorch, tokens/s | times (range of pairs) | must | peak memory, GB | share of probe "
+        "| probe swung by | peer's padding |",
+        "|---|---|---|---|---|---|---|---|---|",
+    ]
+    for r in report["cases"]:
+        ours, theirs = r["attune"], r["pytorch"]
+        out.append(
+            f"| {r['case']['title']} | {ours['tokens_per_second']:,.0f} | {theirs['tokens_per_second']:,.0f} "
+            f"| **{r['ratio']:.2f}** ({r['ratio_low']:.2f} to {r['ratio_high']:.2f}, {r['kept']} pairs) "
+            f"| {r['case']['must']:.1f} (aim {r['case']['goal']:.1f}) "
+            f"| {ours['peak_bytes'] / 1e9:.2f} / {theirs['peak_bytes'] / 1e9:.2f} = {r['memory_ratio']:.2f} "
+            f"| {r['share_of_probe']:.0%} of {r['probe_gflops']:.0f} GFLOP/s | {r['probe_swing']:.0%} "
+            f"| {r['peer_padding']:.0%} |"
+        )
+    products = [k for k in report["kernels"] if k["unit"] == "GFLOP/s" and "attention" not in k["case"]]
+    if products:
+        shares = sorted(k["share"] for k in products)
+        out += ["", f"Matrix products alone, one thread: {shares[0]:.0%} to {shares[-1]:.0%} of the probe, median "
+                f"{statistics.median(shares):.0%} over {len(shares)} shapes."]
+    profiled = [r for r in report["cases"] if r.get("profile")]
+    if profiled:
+        names = list(profiled[0]["profile"])
+        out += ["", "Processor time of attune (perf over a whole short run, start-up included):", ""]
+        out += ["| case | " + " | ".join(names) + " |", "|---" * (len(names) + 1) + "|"]
+        for r in profiled:
+            out.append(f"| {r['case']['title']} | " + " | ".join(f"{r['profile'][name]:.0%}" for name in names) + " |")
+    return "\n".join(out)
+
+
+def renew_docs(report):
+    text = DOCS.read_text(encoding="utf-8")
+    before, rest = text.split(BEGIN)
+    _, after = rest.split(END)
+    partial = DOCS.with_name(DOCS.name + ".tmp")
+    partial.write_text(f"{before}{BEGIN}\n{table(report)}\n{END}{after}", encoding="utf-8")
+    os.replace(partial, DOCS)
+    say(f"renewed the table of {DOCS.relative_to(ROOT)}")
+
+
+def arguments():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--cases", default=",".join(case.name for case in CASES))
+    parser.add_argument("--pairs", type=int, default=5)
+    parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--quick", action="store_true", help="few steps, two pairs: tries the program, gives no figure")
+    parser.add_argument("--no-docs", action="store_true", help="leave docs/performance.md alone")
+    options = parser.parse_args()
+    known = {case.name: case for case in CASES}
+    for name in options.cases.split(","):
+        if name not in known:
+            parser.error(f"unknown case '{name}'; there are {', '.join(known)}")
+    options.chosen = [known[name] for name in options.cases.split(",")]
+    if options.quick:
+        options.pairs = 2
+        options.chosen = [dataclasses.replace(c, steps=2, warm=1, check=min(c.check, 2)) for c in options.chosen]
+    return options
+
+
+def main():
+    options = arguments()
+    WORK.mkdir(parents=True, exist_ok=True)
+    subprocess.run([sys.executable, HERE / "texts.py", WORK / "texts"], check=True)
+    results = [measure(case, options) for case in options.chosen]
+    report = {"about": context(results, options), "cases": results, "kernels": read_kernels()}
+    RESULT.write_text(json.dumps(report, indent=1) + "\n", encoding="utf-8")
+    say("")
+    say(table(report))
+    if options.quick or options.no_docs:
+        return
+    lacking = [case.name for case in CASES if not any(r["case"]["name"] == case.name and r["figure"] for r in results)]
+    if lacking:
+        say(f"docs/performance.md is left as it was: no figure for {', '.join(lacking)}")
+        return
+    renew_docs(report)
+
+
+if __name__ == "__main__":
+    main()
