@@ -1,7 +1,7 @@
 /* Tables: rows of named text columns from CSV, TSV, JSONL or fastText lines, each row with the line it came from.
  *
  * CSV is RFC 4180: quotes, doubled quotes, newlines in quotes, CRLF or LF, a UTF-8 BOM; the delimiter of .csv is comma, or semicolon or tab where
- * the header line has more of those. TSV: quoting as in CSV where a field begins with a quote, the whole file parses so, and no row of a table
+ * the header line has more of those (where it has a comma too, only if every row then has as many fields). TSV: quoting as in CSV where a field begins with a quote, the whole file parses so, and no row of a table
  * that is regular without quoting would be swallowed by it; else quotes are text: `quoting`. Empty lines are skipped (not in LINES).
  * JSONL: one object a line; strings as they are, numbers and booleans as their JSON text; null or missing: an empty, absent cell; arrays and
  * objects as their JSON text. fastText: "__label__x text" (several labels joined by a space): columns label, text.

@@ -52,7 +52,7 @@ static at_status longest_batch(const about *a, at_dataset **data, at_error *err)
 
 static at_status plan_training(about *a, at_model *model, at_error *err) {
     const char *names[] = {"a", "b"};
-    at_task_state state = {.task = at_task_find("classify"), .labels = model->labels.n ? model->labels : (at_labels){names, 2}};
+    at_task_state state = {.task = at_task_of_problem(NULL), .labels = model->labels.n ? model->labels : (at_labels){names, 2}};
     at_hyper hyper = at_hyper_default();
     at_dataset *data = NULL;
     hyper.batch_size = PLAN_EXAMPLES;

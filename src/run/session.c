@@ -33,10 +33,10 @@ static at_status find_task(at_session *s, const char *folder, at_error *err) {
     if (!m->trained_head || !m->labels.n)
         return at_fail(err, AT_BAD_MODEL, "%s: has no trained prediction network; train one: attune train --model %s --train FILE --output FOLDER",
                        folder, folder);
-    if (m->problem_type && strcmp(m->problem_type, "single_label_classification"))
+    s->state.task = at_task_of_problem(m->problem_type);
+    if (!s->state.task)
         return at_fail(err, AT_BAD_MODEL, "%s: config.json: problem_type '%s' is not known here; known is single_label_classification",
                        folder, m->problem_type);
-    s->state.task = at_task_find("classify");
     s->state.labels = m->labels;
     return AT_OK;
 }

@@ -65,7 +65,7 @@ static const at_setting SETTINGS[] = {
     REAL("mix", NULL, "auto", 0, 1, METHOD,
          "Share of step 2 in the weights that are kept, the rest is step 1's; auto: below 1 on small data only.", T),
 
-    REAL("learning_rate", "lr", "auto", 1e-12, 10, OPTIMISATION, "Rate of the body's top; auto: from the size of the data.", T),
+    REAL("learning_rate", "lr", "auto", 1e-12, 10, OPTIMISATION, "Rate of the body's top; auto: from the width of the body.", T),
     REAL("head_learning_rate", "head_lr", "auto", 1e-12, 10, OPTIMISATION, "Rate of the new head.", T),
     REAL("layer_decay", "layerwise_learning_rate_decay layer_wise_decay llrd", "auto", 0.01, 1, OPTIMISATION,
          "Each block nearer to the input has its rate multiplied by this; 1: none.", T),

@@ -246,6 +246,7 @@ static json_t *classify_answer(const at_task_state *s, const float *logits) {
 const at_task at_task_classify = {
     .name = "classify",
     .summary = "one label of several for a text or a pair of texts",
+    .problem_type = "single_label_classification",
     .single_row = 1,
     .bind = classify_bind,
     .encode = classify_encode,

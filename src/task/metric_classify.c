@@ -130,7 +130,7 @@ static at_status bootstrap_f1(at_classify_metrics *m, const int32_t *truth, cons
     draw.per_class = AT_NEW_ARRAY(arena, at_class_scores, m->n_classes);
     draw.confusion = AT_NEW_ARRAY(arena, long, cells);
     if (!f1 || !draw.per_class || !draw.confusion) return at_fail_memory(err, cells * sizeof(long));
-    /* Above 20,000 examples or 1,000 classes the interval is narrow and the resampling slow: fewer draws do. */
+    /* Above 20,000 examples or 50 classes the interval is narrow and the resampling slow: fewer draws do. */
     int draws = m->n > 20000 || m->n_classes > 50 ? RESAMPLES / 5 : RESAMPLES;
     for (int r = 0; r < draws; r++) {
         uint64_t key = at_random_key(7, AT_SITE_SPLIT, (uint64_t)r);

@@ -1,3 +1,5 @@
+#include <string.h>
+
 #include "base/str.h"
 #include "task/tasks.h"
 
@@ -6,6 +8,12 @@ static const at_task *const TASKS[] = {&at_task_classify, NULL};
 const at_task *at_task_find(const char *name) {
     for (int i = 0; TASKS[i]; i++)
         if (!at_word_index(name, (const char *const[]){TASKS[i]->name, NULL})) return TASKS[i];
+    return NULL;
+}
+
+const at_task *at_task_of_problem(const char *problem_type) {
+    for (int i = 0; TASKS[i]; i++)
+        if (!strcmp(TASKS[i]->problem_type, problem_type ? problem_type : "single_label_classification")) return TASKS[i];
     return NULL;
 }
 

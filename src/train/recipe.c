@@ -24,13 +24,12 @@ static void choose_judging(const at_recipe_facts *f, at_arena *arena, at_recipe 
     }
 }
 
-/* Small bodies take larger rates than BERT-base's 2e-5 to 5e-5; few examples and a fitted head ask for smaller steps than
- * many examples and a random one. */
+/* Narrow bodies take larger rates than BERT-base's 2e-5 to 5e-5. */
 static void choose_rate(const at_recipe_facts *f, at_arena *arena, at_recipe *r) {
     double rate = 3e-5 * 768 / f->hidden;
     rate = clamp(rate * (f->hidden < 768 ? 1.6 : 1), 1e-5, 1.5e-4);
     r->hyper.learning_rate = rate;
-    r->hyper.head_learning_rate = f->method == AT_METHOD_FULL ? rate : rate;
+    r->hyper.head_learning_rate = rate;
     r->hyper.layer_decay = f->method == AT_METHOD_FULL ? 1 : 0.9;
     r->why_rate = at_format(arena, "%.1e suits a body of width %d%s", rate, f->hidden,
                             r->hyper.layer_decay < 1 ? "; each block nearer to the input learns 0.9 times as fast" : "");

@@ -39,6 +39,7 @@ typedef struct at_score {
 struct at_task {
     const char *name;          /* "classify" */
     const char *summary;       /* one line for --help */
+    const char *problem_type;  /* as config.json has it */
     int single_row;            /* one output row a sequence (features can be cached) */
     /* Finds columns and labels in the training table. `known`: labels of a model that goes on training or is evaluated (NULL: new). */
     at_status (*bind)(at_task_state *state, const at_table *table, const at_columns *wanted, const at_labels *known, at_error *err);
@@ -58,6 +59,8 @@ struct at_task {
 };
 
 const at_task *at_task_find(const char *name);
+/* The task of a finished model by its config's problem_type (NULL: single_label_classification), or NULL. */
+const at_task *at_task_of_problem(const char *problem_type);
 const char *const *at_task_names(void); /* NULL-terminated */
 /* The task that the table's columns suggest; *why in the arena. */
 at_status at_task_recognise(const at_table *table, const at_columns *wanted, at_arena *arena, const at_task **task,
