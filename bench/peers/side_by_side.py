@@ -13,10 +13,12 @@ no figure. All goes to build/bench.json; the table of docs/performance.md is ren
 """
 
 import argparse
+import contextlib
 import dataclasses
 import datetime
 import json
 import os
+import signal
 import statistics
 import subprocess
 import sys
@@ -130,7 +132,11 @@ def command_peak(case, threads):
         command += ["--batch-size", BATCH, "--max-length", 128, "--learning-rate", "1e-4", "--folds", 1]
         command += ["--threads", threads, "--save-seconds", 0, "--quiet"]
         started = subprocess.Popen([str(part) for part in command], stdout=subprocess.DEVNULL)
-        _, status, usage = os.wait4(started.pid, 0)
+        try:
+            _, status, usage = os.wait4(started.pid, 0)
+        except BaseException:  # a stopped measurement leaves nothing running
+            started.kill()
+            raise
         started.returncode = os.waitstatus_to_exitcode(status)
         if started.returncode:
             sys.exit(f"error: attune train ended with {started.returncode}")
@@ -232,10 +238,9 @@ def measure(case, options):
     started = time.monotonic()
     folder = classifier_of(case)
     checked = attune(case, folder, options.threads, warm=0, steps=case.check, dropout=0, order=case.warm + case.steps)
-    peer = Peer(case, folder, options.threads, checked["order"])
-    sides = {"attune": lambda: attune(case, folder, options.threads), "pytorch": peer.round}
-    pairs = take_pairs(case, sides, options)
-    peer.close()
+    with contextlib.closing(Peer(case, folder, options.threads, checked["order"])) as peer:
+        sides = {"attune": lambda: attune(case, folder, options.threads), "pytorch": peer.round}
+        pairs = take_pairs(case, sides, options)
     worst = check_same_work(case, pairs[-1]["attune"], pairs[-1]["pytorch"], peer.about, checked)
     result = {"case": dataclasses.asdict(case), **summarise(case, pairs, options)}
     result["attune"]["command_peak_bytes"] = command_peak(case, options.threads)
@@ -378,6 +383,7 @@ def arguments():
 
 def main():
     options = arguments()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
     WORK.mkdir(parents=True, exist_ok=True)
     subprocess.run([sys.executable, HERE / "texts.py", WORK / "texts"], check=True)
     results = [measure(case, options) for case in options.chosen]
