@@ -383,7 +383,7 @@ def arguments():
 
 def main():
     options = arguments()
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit("error: stopped; nothing was written"))
     WORK.mkdir(parents=True, exist_ok=True)
     subprocess.run([sys.executable, HERE / "texts.py", WORK / "texts"], check=True)
     results = [measure(case, options) for case in options.chosen]
