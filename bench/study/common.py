@@ -15,17 +15,18 @@ RESULTS = ROOT / "docs" / "results"
 
 MODEL_NAME = "models--sentence-transformers--all-MiniLM-L6-v2"
 
-# (data set, training examples, seeds of the subsets); n None: all there is.
+# (data set, training examples, seeds of the subsets); n None: all there is. Seeds 0 to 4 were in view while the recipe's
+# constants were chosen: the figures are taken on subsets that were not.
 ROWS = [
-    ("sst2", 24, range(5)),
-    ("sst2", 100, range(5)),
-    ("sst2", 500, range(5)),
-    ("sst2", 5000, range(1)),
+    ("sst2", 24, range(10, 15)),
+    ("sst2", 100, range(10, 15)),
+    ("sst2", 500, range(10, 15)),
+    ("sst2", 5000, range(10, 11)),
     ("sst2", None, range(1)),
-    ("ag_news", 100, range(3)),
-    ("ag_news", 500, range(3)),
-    ("sms_spam", 100, range(3)),
-    ("sms_spam", 500, range(3)),
+    ("ag_news", 100, range(10, 13)),
+    ("ag_news", 500, range(10, 13)),
+    ("sms_spam", 100, range(10, 13)),
+    ("sms_spam", 500, range(10, 13)),
     ("clinc150", None, range(1)),
 ]
 
