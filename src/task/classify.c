@@ -58,6 +58,14 @@ static at_status collect_labels(const at_table *t, int column, at_arena *arena, 
     return st;
 }
 
+/* The names of a model's labels outlive that model: a training closes it to open it again with another head. */
+static at_status copy_labels(const at_labels *from, at_arena *arena, at_labels *to, at_error *err) {
+    *to = (at_labels){AT_NEW_ARRAY(arena, const char *, from->n), from->n};
+    for (int i = 0; to->name && i < from->n; i++)
+        if (!(to->name[i] = at_strdup(arena, from->name[i]))) to->name = NULL;
+    return to->name ? AT_OK : at_fail_memory(err, (size_t)from->n * sizeof *to->name);
+}
+
 static at_status check_labels(const at_table *t, int column, const at_labels *labels, at_error *err) {
     const char *name = t->column[column];
     if (labels->n == 1)
@@ -80,10 +88,7 @@ static at_status classify_bind(at_task_state *s, const at_table *t, const at_col
     s->columns = (at_columns){at_strdup(&s->arena, t->column[found.text]),
                               found.text2 < 0 ? NULL : at_strdup(&s->arena, t->column[found.text2]),
                               found.label < 0 ? NULL : at_strdup(&s->arena, t->column[found.label])};
-    if (known) {
-        s->labels = *known;
-        return AT_OK;
-    }
+    if (known) return copy_labels(known, &s->arena, &s->labels, err);
     AT_TRY(collect_labels(t, found.label, &s->arena, &s->labels, err));
     return check_labels(t, found.label, &s->labels, err);
 }

@@ -41,7 +41,7 @@ struct at_task {
     const char *summary;       /* one line for --help */
     const char *problem_type;  /* as config.json has it */
     int single_row;            /* one output row a sequence (features can be cached) */
-    /* Finds columns and labels in the training table. `known`: labels of a model that goes on training or is evaluated (NULL: new). */
+    /* Finds columns and labels in the training table. `known`: labels of a model that goes on training or is evaluated (NULL: new); they are copied. */
     at_status (*bind)(at_task_state *state, const at_table *table, const at_columns *wanted, const at_labels *known, at_error *err);
     /* Tokenises a table and fills what is to be predicted. need_labels 0: unlabelled rows are fine (prediction). */
     at_status (*encode)(const at_task_state *state, const at_table *table, const at_tokenizer *tokenizer, int max_tokens,

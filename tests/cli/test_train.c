@@ -24,6 +24,15 @@ static void a_training_leaves_a_model_that_answers(void **state) {
     program_expect("cd $D && $A train --model model --train train.csv --output out --lr 1e-3 --restart --quiet", 0, "Done", "");
 }
 
+static void a_classifier_goes_on_learning_with_its_own_head(void **state) {
+    (void)state;
+    program_expect("cd $D && $A train --model model --train train.csv --output first --method full --epochs 1 --quiet", 0, "Done", "");
+    program_expect("cd $D && sed -i 's/\"0\": \"minus\"/\"0\": \"plus\"/; s/\"1\": \"plus\"/\"1\": \"minus\"/; "
+                   "s/\"minus\": 0/\"minus\": 1/; s/\"plus\": 1/\"plus\": 0/' first/config.json && $A info first", 0, "labels      2: plus, minus\n", "");
+    program_expect("cd $D && $A train --model first --train train.csv --output second --method full --epochs 1", 0, "its own head goes on learning", "");
+    program_expect("cd $D && $A info second", 0, "labels      2: plus, minus\n", "");
+}
+
 static void quiet_prints_the_result_alone(void **state) {
     (void)state;
     program_run run = program_shell("cd $D && $A train --model model --train train.csv --output quiet --quiet");
@@ -112,6 +121,7 @@ static void what_is_wrong_has_its_code(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_training_leaves_a_model_that_answers),
+        cmocka_unit_test(a_classifier_goes_on_learning_with_its_own_head),
         cmocka_unit_test(quiet_prints_the_result_alone),
         cmocka_unit_test(lines_of_progress_come_from_the_first_step_on),
         cmocka_unit_test(a_terminal_gets_a_bar_of_its_width),
