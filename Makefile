@@ -3,7 +3,7 @@ PREFIX ?= /usr/local
 BUILD := build/release
 ATTUNE := $(BUILD)/src/attune
 
-.PHONY: all program setup model test compare demo bench results lint install clean
+.PHONY: all program setup model test sanitize compare demo bench results lint install clean
 
 all: $(BUILD)/build.ninja
 	@cmake --build $(BUILD)
@@ -25,6 +25,10 @@ model: program
 
 test: all
 	@scripts/test.sh
+
+# Another build of everything, with the tests that look for mistakes of memory; SANITIZE=threads: for races.
+sanitize: $(BUILD)/build.ninja
+	@scripts/sanitize.sh $(SANITIZE)
 
 compare: all
 	@scripts/compare.sh
