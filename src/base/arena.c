@@ -7,7 +7,7 @@
 #include <string.h>
 #include <sys/mman.h>
 
-enum { BLOCK_BYTES = 1 << 16 };
+enum { BLOCK_BYTES = 1 << 16, PAGE_BYTES = 4096 };
 static const size_t MEASURE_BYTES = (size_t)1 << 42, MEASURE_BYTES_LEAST = (size_t)1 << 20;
 
 struct at_arena_block {
@@ -18,11 +18,27 @@ struct at_arena_block {
 
 static size_t align_up(size_t n) { return (n + AT_ALIGN - 1) & ~(size_t)(AT_ALIGN - 1); }
 
+void *at_pages_take(size_t bytes) {
+    void *pages = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    if (pages == MAP_FAILED) return NULL;
+    madvise(pages, bytes, MADV_HUGEPAGE); /* only advice: without it everything works, more slowly */
+    return pages;
+}
+
+void at_pages_sparse(void *start, size_t bytes) {
+    uintptr_t first = ((uintptr_t)start + PAGE_BYTES - 1) & ~(uintptr_t)(PAGE_BYTES - 1), end = ((uintptr_t)start + bytes) & ~(uintptr_t)(PAGE_BYTES - 1);
+    if (end > first) madvise((void *)first, end - first, MADV_NOHUGEPAGE);
+}
+
+void at_pages_return(void *pages, size_t bytes) {
+    if (pages) munmap(pages, bytes);
+}
+
 at_status at_arena_fixed(at_arena *arena, size_t bytes, at_error *err) {
     *arena = (at_arena){0};
     bytes = align_up(bytes ? bytes : 1);
-    void *base = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-    if (base == MAP_FAILED) return at_fail_memory(err, bytes);
+    void *base = at_pages_take(bytes);
+    if (!base) return at_fail_memory(err, bytes);
     arena->base = base;
     arena->size = bytes;
     return AT_OK;
@@ -54,7 +70,7 @@ static void drop_block(at_arena *arena) {
 }
 
 void at_arena_free(at_arena *arena) {
-    if (arena->base) munmap(arena->base, arena->size);
+    at_pages_return(arena->base, arena->size);
     while (arena->block) drop_block(arena);
     *arena = (at_arena){0};
 }

@@ -32,6 +32,13 @@ typedef struct at_mark {
     size_t used, total;
 } at_mark;
 
+/* Zeroed pages of their own, large ones where the system has them (a first touch of 480 MB in small pages costs more than a step);
+ * NULL where there is no memory. Returned whole. */
+void *at_pages_take(size_t bytes);
+/* Part of them that will be touched here and there: small pages again, so that what is never touched takes no memory. */
+void at_pages_sparse(void *start, size_t bytes);
+void at_pages_return(void *pages, size_t bytes);
+
 /* A zero-initialised at_arena is an empty growing arena. */
 at_status at_arena_fixed(at_arena *arena, size_t bytes, at_error *err);
 at_status at_arena_measure(at_arena *arena, at_error *err);

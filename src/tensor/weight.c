@@ -2,7 +2,6 @@
 
 #include <limits.h>
 #include <string.h>
-#include <sys/mman.h>
 
 #include "base/random.h"
 
@@ -48,14 +47,12 @@ at_status at_params_add(at_params *p, at_arena *arena, const char *name, at_weig
 
 at_status at_params_allocate(at_params *p, at_error *err) {
     size_t bytes = (p->total ? p->total : 1) * sizeof(at_real);
-    void *home = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-    if (home == MAP_FAILED) return at_fail_memory(err, bytes);
-    p->values = home;
-    return AT_OK;
+    p->values = at_pages_take(bytes);
+    return p->values ? AT_OK : at_fail_memory(err, bytes);
 }
 
 void at_params_free(at_params *p) {
-    if (p->values) munmap(p->values, (p->total ? p->total : 1) * sizeof(at_real));
+    at_pages_return(p->values, (p->total ? p->total : 1) * sizeof(at_real));
     p->values = NULL;
 }
 

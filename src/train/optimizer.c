@@ -39,6 +39,8 @@ static at_status make_table(at_optimizer *o, at_weight *w, int step_rows, at_err
     at_table_state *t = &o->tables[w->gradient];
     int most = w->out < step_rows ? w->out : step_rows;
     t->weight = w;
+    at_pages_sparse(o->m + w->moments, w->size * sizeof(at_real)); /* most words of a vocabulary never come */
+    at_pages_sparse(o->v + w->moments, w->size * sizeof(at_real));
     t->history = AT_NEW_ARRAY(&o->memory, unsigned char, w->out);
     t->gradient = AT_NEW_ARRAY(&o->memory, at_real *, w->out);
     t->touched = AT_NEW_ARRAY(&o->memory, int32_t, most);
