@@ -132,6 +132,7 @@ static void read_task(void *context, int i) {
 
 static at_status read_weights(opening *o) {
     at_model *m = o->model;
+    if (o->options->sizes_only) return AT_OK;
     AT_TRY(at_params_allocate(&m->params, o->err));
     at_pool_run(o->options->pool, read_task, o, m->params.n);
     for (int i = 0; i < m->params.n; i++) {

@@ -64,6 +64,7 @@ typedef struct at_model_options {
     int keep_head;        /* keep the folder's head where kind and n_out agree */
     uint64_t seed;        /* of new parts */
     at_pool *pool;        /* for reading in parallel, or NULL */
+    int sizes_only;       /* read no values (params.values stays NULL): what a plan needs */
 } at_model_options;
 
 at_status at_model_open(const char *folder, const at_model_options *options, at_model **model, at_error *err);

@@ -19,10 +19,20 @@ static at_status check_options(const at_options *o, at_error *err) {
     return need(o, "output", "the folder for the new model", err);
 }
 
+static at_model_options model_options(const at_train_run *run, at_head_kind head) {
+    return (at_model_options){.head = head, .n_out = head ? run->state.labels.n : 0, .keep_head = run->goes_on,
+                              .seed = (uint64_t)at_options_int(run->options, "seed", 42), .pool = run->pool};
+}
+
 at_status at_train_open_model(at_train_run *run, at_head_kind head, at_model **model, at_error *err) {
-    at_model_options options = {.head = head, .n_out = head ? run->state.labels.n : 0, .keep_head = run->goes_on,
-                                .seed = (uint64_t)at_options_int(run->options, "seed", 42), .pool = run->pool};
+    at_model_options options = model_options(run, head);
     return at_model_open(run->model_folder, &options, model, err);
+}
+
+at_status at_train_open_body(at_train_run *run, at_error *err) {
+    at_model_options options = model_options(run, AT_HEAD_NONE);
+    options.sizes_only = at_options_choice(run->options, "method") == AT_METHOD_FULL; /* which opens it again with its new head */
+    return at_model_open(run->model_folder, &options, &run->model, err);
 }
 
 static at_status open_run(at_train_run *run, at_error *err) {

@@ -183,7 +183,7 @@ at_status at_train_data(at_train_run *run, at_error *err) {
     AT_TRY(read_table(run, "eval", &run->eval_table, err));
     AT_TRY(read_table(run, "test", &run->test_table, err));
     AT_TRY(at_tokenizer_open(run->model_folder, &run->tokenizer, err));
-    AT_TRY(at_train_open_model(run, AT_HEAD_NONE, &run->model, err));
+    AT_TRY(at_train_open_body(run, err));
     AT_TRY(choose_task(run, err));
     AT_TRY(choose_length(run, err));
     AT_TRY(encode(run, run->train_table, &run->all, err));
