@@ -213,15 +213,17 @@ int at_options_given(const at_options *options, const char *name) {
     return given;
 }
 
+/* Only where the setting can be chosen by the program: a folder may be called auto. */
 int at_options_is_auto(const at_options *options, const char *name) {
+    const at_setting *s = at_setting_find(options->command, name);
     const char *text = at_options_get(options, name, NULL);
-    return text && !strcmp(text, "auto");
+    return text && s->fallback && !strcmp(s->fallback, "auto") && !strcmp(text, "auto");
 }
 
 const char *at_options_text(const at_options *options, const char *name, const char *otherwise) {
     assert(at_setting_find(options->command, name));
     const char *text = at_options_get(options, name, NULL);
-    return text && strcmp(text, "auto") ? text : otherwise;
+    return text && !at_options_is_auto(options, name) ? text : otherwise;
 }
 
 double at_options_real(const at_options *options, const char *name, double otherwise) {

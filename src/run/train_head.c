@@ -76,21 +76,6 @@ static double mean_of(const double *x, int n) {
     return sum / n;
 }
 
-/* Mean and standard error of the paired differences a - b, example by example. */
-static void compare_losses(const float *a, const float *b, int n, double *mean, double *error) {
-    double sum = 0, squares = 0;
-    int used = 0;
-    for (int i = 0; i < n; i++) {
-        double d = (double)a[i] - (double)b[i];
-        if (!isfinite(d)) continue;
-        sum += d;
-        squares += d * d;
-        used++;
-    }
-    *mean = used ? sum / used : 0;
-    *error = used > 1 ? sqrt((squares - sum * *mean) / (used - 1) / used) : INFINITY;
-}
-
 static at_status choose_one(at_train_run *run, head_work *w, const float *features, at_head_kind kind, at_head_choice *choice, at_error *err) {
     w->problem.kind = kind;
     w->problem.features = features;
@@ -125,8 +110,7 @@ static at_status choose_head(at_train_run *run, head_work *w, const float *first
     AT_TRY(choose_one(run, w, first, AT_HEAD_POOLER, &pooler, err));
     AT_TRY(choose_one(run, w, mean, AT_HEAD_MEAN, &average, err));
     double gain, error, a = mean_of(average.fold_main, w->n_folds), p = mean_of(pooler.fold_main, w->n_folds);
-    compare_losses(pooler.example_loss, average.example_loss, w->problem.data->n, &gain, &error);
-    int take_mean = gain > error;
+    int take_mean = at_head_compare(&pooler, &average, w->problem.data->n, &gain, &error);
     run->head = take_mean ? AT_HEAD_MEAN : AT_HEAD_POOLER;
     run->head_choice = take_mean ? average : pooler;
     at_tell(run->listener, "head", json_pack("{s:s, s:f, s:f, s:f, s:f, s:f, s:f}", "head", head_name(run->head), "pooler", p, "mean", a, "pooler_loss", pooler.loss,

@@ -1,5 +1,4 @@
 /* Step 2: everything is trained from the fitted head on; and, on small data, the same on folds first, to learn whether it pays. */
-#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -198,12 +197,6 @@ static at_status train_all(at_train_run *run, at_error *err) {
     return train_and_mix(run, &setup, &run->result, err);
 }
 
-/* Few held-out examples cannot tell a gain of some points from none, and training everything pays on average (docs/results.md): step 2
- * is given up only where step 1 is better by more than a standard error. */
-static double noise_of(const at_score *s) { return isfinite(s->low) && isfinite(s->high) ? (s->high - s->low) / (2 * 1.96) : 0; }
-
-static int holds_up(const at_score *step2, const at_score *step1) { return step2->main > step1->main - noise_of(step1); }
-
 static void tell_decision(at_train_run *run) {
     const at_score *a = &run->step1, *b = &run->step2;
     if (!a->values || !b->values) return;
@@ -228,7 +221,7 @@ static at_status tune_by_folds(at_train_run *run, at_error *err) {
     run->tuned = 1;
     if (run->recipe.tuned_folds) {
         AT_TRY(judge_by_folds(run, err));
-        run->tuned = !run->step1.values || holds_up(&run->step2, &run->step1);
+        run->tuned = !run->step1.values || at_recipe_keeps_step2(&run->step1, &run->step2);
     }
     if (!run->tuned) return AT_OK;
     at_tell_note(run->listener, "Step 2 on all %d examples:", run->train->n);

@@ -302,6 +302,21 @@ at_status at_head_choose(const at_head_problem *p, const int8_t *fold, int n_fol
     return st;
 }
 
+int at_head_compare(const at_head_choice *a, const at_head_choice *b, int n, double *gain, double *error) {
+    double sum = 0, squares = 0;
+    int used = 0;
+    for (int i = 0; i < n; i++) {
+        double d = (double)a->example_loss[i] - (double)b->example_loss[i];
+        if (!isfinite(d)) continue;
+        sum += d;
+        squares += d * d;
+        used++;
+    }
+    *gain = used ? sum / used : 0;
+    *error = used > 1 ? sqrt(fmax(squares - sum * *gain, 0) / (used - 1) / used) : INFINITY;
+    return *gain > *error;
+}
+
 /* ---- the final fit ---- */
 
 static at_status install(const at_params *from, const at_weight *w, at_params *to, const at_weight *into, at_error *err) {

@@ -28,6 +28,10 @@ typedef struct at_head_choice {
 at_status at_head_choose(const at_head_problem *problem, const int8_t *fold, int n_folds, at_pool *pool, at_arena *arena,
                          at_head_choice *choice, at_error *err);
 
+/* The two heads on the same folds, example by example: *gain is the mean of a's out-of-fold losses less b's, *error the standard error of
+ * that mean (infinite where it cannot be known). 1 where b is better by more than the error. */
+int at_head_compare(const at_head_choice *a, const at_head_choice *b, int n, double *gain, double *error);
+
 /* Fits on all examples and puts the weights into the model's head (same kind, n_out and hidden). */
 at_status at_head_fit(const at_head_problem *problem, double penalty, at_model *model, double *loss, at_error *err);
 

@@ -72,3 +72,8 @@ at_status at_recipe_choose(const at_recipe_facts *f, at_arena *arena, at_recipe 
     choose_mix(f, arena, r);
     return r->why_mix && r->why_judging && r->why_rate && r->why_length && r->why_stop ? AT_OK : at_fail_memory(err, 0);
 }
+
+/* The standard error behind a 95% interval; 0 where none is known. */
+static double noise_of(const at_score *s) { return isfinite(s->low) && isfinite(s->high) ? (s->high - s->low) / (2 * 1.96) : 0; }
+
+int at_recipe_keeps_step2(const at_score *step1, const at_score *step2) { return step2->main > step1->main - noise_of(step1); }

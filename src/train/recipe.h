@@ -38,4 +38,8 @@ typedef struct at_recipe {
 
 at_status at_recipe_choose(const at_recipe_facts *facts, at_arena *arena, at_recipe *recipe, at_error *err);
 
+/* 1 where step 2 is kept, both steps judged on the same held-out examples. Few examples cannot tell a gain of some points from none, and
+ * training everything pays on average (docs/results.md): step 2 is given up only where step 1 is better by a standard error or more. */
+int at_recipe_keeps_step2(const at_score *step1, const at_score *step2);
+
 #endif

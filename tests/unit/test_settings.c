@@ -64,6 +64,8 @@ static void values_are_read_by_type(void **state) {
     check_ok(at_options_set(o, "method", "full", &err), &err);
     assert_int_equal(at_options_choice(o, "method"), 2);
     assert_null(at_options_get(o, "eval", NULL));
+    check_ok(at_options_set(o, "output", "auto", &err), &err); /* a folder may have that name */
+    assert_string_equal(at_options_text(o, "output", NULL), "auto");
     check_ok(at_options_set(o, "freeze", " embeddings , layers:0-3,", &err), &err);
     at_arena arena = {0};
     int n;
@@ -127,6 +129,8 @@ static void a_file_sets_and_a_call_wins(void **state) {
     assert_string_equal(at_options_text(o, "class_weights", ""), "positive=1,negative=2.5");
     assert_true(at_options_flag(o, "dry_run"));
     assert_null(at_options_get(o, "eval", NULL));
+    check_ok(at_options_set(o, "output", "auto", &err), &err); /* a folder may have that name */
+    assert_string_equal(at_options_text(o, "output", NULL), "auto");
     check_ok(at_options_set(o, "learning_rate", "5e-5", &err), &err);
     assert_true(at_options_real(o, "learning_rate", 0) == 5e-5);
     check_ok(parse(o, "", &err), &err);

@@ -1,0 +1,81 @@
+#include "check.h"
+
+#include <math.h>
+
+#include "train/recipe.h"
+
+static at_recipe choose(at_recipe_facts facts) {
+    static at_arena arena; /* sentences of a few bytes, kept to the end of the program */
+    at_recipe recipe;
+    at_error err;
+    check_ok(at_recipe_choose(&facts, &arena, &recipe, &err), &err);
+    return recipe;
+}
+
+static at_recipe_facts facts_of(int n_train, int smallest_class) {
+    return (at_recipe_facts){.method = AT_METHOD_TWO_STEP, .n_train = n_train, .n_classes = 2, .smallest_class = smallest_class,
+                             .mean_tokens = 20, .hidden = 384, .layers = 6};
+}
+
+static void how_it_is_judged_follows_the_size(void **state) {
+    (void)state;
+    at_recipe few = choose(facts_of(60, 30)), some = choose(facts_of(500, 200)), many = choose(facts_of(20000, 9000));
+    assert_int_equal(few.judging, AT_JUDGE_FOLDS);
+    assert_int_equal(few.tuned_folds, 5);
+    assert_int_equal(some.judging, AT_JUDGE_FOLDS);
+    assert_int_equal(some.tuned_folds, 1);
+    assert_int_equal(many.judging, AT_JUDGE_SPLIT);
+    assert_true(many.eval_share * 20000 >= 400 && many.hyper.keep_best);
+    at_recipe_facts given = facts_of(60, 30);
+    given.has_eval = 1;
+    assert_int_equal(choose(given).judging, AT_JUDGE_FILE);
+    assert_int_equal(choose(facts_of(20, 3)).folds, 3); /* every fold holds one of the rarest label */
+}
+
+/* The mean of both steps' weights needs a start that already answers: only where step 1 was fitted, and only on few examples. */
+static void the_mean_of_both_steps_is_for_few_examples(void **state) {
+    (void)state;
+    at_recipe_facts full = facts_of(60, 30);
+    full.method = AT_METHOD_FULL;
+    double mix = choose(facts_of(60, 30)).mix;
+    assert_true(mix > 0 && mix < 1);
+    assert_true(choose(full).mix == 1);
+    assert_true(choose(facts_of(20000, 9000)).mix == 1);
+}
+
+static void lengths_stay_sensible(void **state) {
+    (void)state;
+    static const int SIZES[] = {24, 100, 500, 5000, 100000};
+    for (size_t i = 0; i < sizeof SIZES / sizeof *SIZES; i++) {
+        at_recipe r = choose(facts_of(SIZES[i], SIZES[i] / 2));
+        assert_true(r.hyper.num_train_epochs >= 3 && r.hyper.num_train_epochs <= 12);
+        assert_true(r.hyper.learning_rate >= 1e-5 && r.hyper.learning_rate <= 1.5e-4);
+        assert_true(r.why_judging && r.why_rate && r.why_length && r.why_stop && r.why_mix);
+    }
+}
+
+static int keeps(double step1, double low, double high, double step2) {
+    at_score one = {.main = step1, .low = low, .high = high}, two = {.main = step2, .low = NAN, .high = NAN};
+    return at_recipe_keeps_step2(&one, &two);
+}
+
+static void step_1_is_kept_only_where_it_is_better_by_more_than_its_noise(void **state) {
+    (void)state;
+    const double wide = 2 * 1.96 * 0.05; /* a standard error of 0.05 */
+    assert_true(keeps(0.80, 0.80 - wide / 2, 0.80 + wide / 2, 0.81));
+    assert_true(keeps(0.80, 0.80 - wide / 2, 0.80 + wide / 2, 0.76));
+    assert_false(keeps(0.80, 0.80 - wide / 2, 0.80 + wide / 2, 0.74));
+    assert_false(keeps(0.80, NAN, NAN, 0.79)); /* without an interval there is no excuse */
+    assert_true(keeps(0.80, NAN, NAN, 0.81));
+    assert_false(keeps(0.80, NAN, NAN, NAN));
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(how_it_is_judged_follows_the_size),
+        cmocka_unit_test(the_mean_of_both_steps_is_for_few_examples),
+        cmocka_unit_test(lengths_stay_sensible),
+        cmocka_unit_test(step_1_is_kept_only_where_it_is_better_by_more_than_its_noise),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
