@@ -1,5 +1,6 @@
 #include "run/session.h"
 
+#include <math.h>
 #include <string.h>
 
 #include "infer/predict.h"
@@ -70,6 +71,15 @@ void at_session_close(at_session *s) {
     *s = (at_session){0};
 }
 
+/* Finite weights that are absurdly large give answers that are no numbers; an answer made of them would look like one. */
+static at_status check_finite(const at_table *rows, const float *logits, int width, at_error *err) {
+    for (size_t i = 0; i < (size_t)rows->n_rows * (size_t)width; i++)
+        if (!isfinite(logits[i]))
+            return at_fail(err, AT_BAD_MODEL, "%s:%u: the model's answer is not a finite number; its weights are damaged", rows->path,
+                           rows->line[i / (size_t)width]);
+    return AT_OK;
+}
+
 at_status at_session_logits(const at_session *s, const at_table *table, int first, int n, at_arena *arena, float **logits,
                             at_dataset **judged, at_error *err) {
     at_table part = *table; /* a window on the same cells */
@@ -84,6 +94,7 @@ at_status at_session_logits(const at_session *s, const at_table *table, int firs
     AT_TRY(s->state.task->encode(&s->state, &part, s->tokenizer, s->max_tokens, judged != NULL, s->pool, &d, err));
     at_status st = at_dataset_fits(d, arch->vocab_size, arch->type_vocab, arch->max_positions, err);
     if (!st) st = at_predict_logits(s->model, d, s->backend, s->pool, *logits, err);
+    if (!st) st = check_finite(&part, *logits, s->state.labels.n, err);
     if (!st && judged) *judged = d;
     else at_dataset_close(d);
     return st;

@@ -207,10 +207,10 @@ static double classify_norm(const at_task_state *s, const at_dataset *d, const u
 static at_status choose_main(const at_task_state *s, at_score *score, at_error *err) {
     score->main_name = s->main_metric ? s->main_metric : "accuracy";
     json_t *value = json_object_get(score->values, score->main_name);
-    if (!json_is_real(value))
+    if (!json_is_real(value) && !json_is_null(value))
         return at_fail(err, AT_USAGE, "there is no metric '%s' to select by; there are accuracy, f1, f1_micro, f1_weighted, "
                        "precision, recall, balanced_accuracy, matthews_correlation and loss", score->main_name);
-    score->main = json_real_value(value);
+    score->main = json_is_null(value) ? (double)NAN : json_real_value(value);
     char interval[64];
     snprintf(interval, sizeof interval, "%s_interval", score->main_name);
     const json_t *ends = json_object_get(score->values, interval);

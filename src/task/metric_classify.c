@@ -102,6 +102,7 @@ typedef struct bins {
 } bins;
 
 static void count_bin(bins *b, double confidence, int hit) {
+    if (!isfinite(confidence)) return; /* of an answer that is no number; the loss says so */
     int bin = (int)(confidence * BINS);
     if (bin >= BINS) bin = BINS - 1;
     b->confidence[bin] += confidence;
@@ -196,8 +197,8 @@ static json_t *confusion_json(const at_classify_metrics *m) {
 json_t *at_metrics_classify_json(const at_classify_metrics *m, const char *const *names) {
     json_t *per_class = json_object();
     for (int c = 0; c < m->n_classes; c++) json_object_set_new(per_class, names[c], scores_json(&m->per_class[c]));
-    return json_pack("{s:f, s:f, s:[f,f], s:f, s:f, s:f, s:[f,f], s:f, s:f, s:f, s:f, s:f, s:f, s:f, s:f, s:I, s:o, s:o}", "loss",
-                     m->loss, "accuracy", m->accuracy, "accuracy_interval", m->accuracy_low, m->accuracy_high,
+    return json_pack("{s:o, s:f, s:[f,f], s:f, s:f, s:f, s:[f,f], s:f, s:f, s:f, s:f, s:f, s:f, s:f, s:f, s:I, s:o, s:o}", "loss",
+                     isfinite(m->loss) ? json_real(m->loss) : json_null(), "accuracy", m->accuracy, "accuracy_interval", m->accuracy_low, m->accuracy_high,
                      "precision", m->macro.precision, "recall", m->macro.recall, "f1", m->macro.f1, "f1_interval",
                      m->f1_low, m->f1_high, "f1_micro", m->micro.f1, "precision_weighted", m->weighted.precision,
                      "recall_weighted", m->weighted.recall, "f1_weighted", m->weighted.f1, "balanced_accuracy",

@@ -24,13 +24,13 @@ typedef struct at_classify_metrics {
     double f1_low, f1_high;             /* macro F1: percentile bootstrap, 1,000 resamples, fixed seed */
 } at_classify_metrics;
 
-/* logits [n, n_classes], label [n] (negative: skipped). */
+/* logits [n, n_classes], label [n] (negative: skipped). Logits that are not finite make the loss so, and nothing else. */
 at_status at_metrics_classify(const float *logits, const int32_t *label, int n, int n_classes, at_arena *arena,
                               at_classify_metrics *metrics, at_error *err);
 /* Wilson score interval at 95% for `hits` of n. */
 void at_wilson(long hits, long n, double *low, double *high);
 
-/* The results as JSON; names [n_classes]. */
+/* The results as JSON; names [n_classes]. A loss that is not finite is null. */
 json_t *at_metrics_classify_json(const at_classify_metrics *metrics, const char *const *names);
 
 #endif

@@ -7,6 +7,7 @@
 #include "train/run.h"
 
 enum { BAD_IN_A_ROW = 3, NAMED_ROWS = 6 };
+static const double LARGEST_GRADIENT = 1e19; /* the square of an element beyond it is infinite in the optimiser */
 
 /* ---- trouble ---- */
 
@@ -109,9 +110,10 @@ static at_status take_step(at_run *r, at_error *err) {
     at_optimizer_activate(&r->optimizer, at_schedule_lowest_depth(&r->h, r->now.step, r->sampler.steps_per_epoch, r->view.arch.layers));
     AT_TRY(at_lanes_run(r->lanes, plan, r->now.step, &result, err));
     double norm = at_optimizer_reduce(&r->optimizer, at_lanes_gradients(r->lanes));
-    int finite = isfinite(result.loss) && isfinite(norm);
+    double clip = clip_factor(&r->h, norm);
+    int finite = isfinite(result.loss) && isfinite(norm) && norm * clip < LARGEST_GRADIENT;
     set_rates(r);
-    if (finite) at_optimizer_update(&r->optimizer, &r->h, r->rate_now, clip_factor(&r->h, norm));
+    if (finite) at_optimizer_update(&r->optimizer, &r->h, r->rate_now, clip);
     else at_optimizer_discard(&r->optimizer, at_lanes_gradients(r->lanes));
     r->now.step++;
     r->now.bad = finite ? 0 : r->now.bad + 1;

@@ -59,6 +59,16 @@ static void what_fails_leaves_nothing(void **state) {
     program_expect("$A predict --model $D/model --cpu magic good", 2, "", "cpu: 'magic' is not one of");
 }
 
+/* Weights that are finite, and larger than any that can be computed with. */
+static void answers_that_are_no_numbers_are_not_given(void **state) {
+    (void)state;
+    program_expect("cd $D && rm -rf huge && cp -r model huge && for i in {1..60}; do printf '\\xff\\xff\\x7f\\x7f'; done | "
+                   "dd of=huge/model.safetensors bs=1 seek=$(($(stat -c %s huge/model.safetensors) - 6000)) conv=notrunc status=none", 0, "", "");
+    program_expect("cd $D && $A predict --model huge 'a good b'", 4, "", "error: text:1: the model's answer is not a finite number; its weights are damaged");
+    program_expect("cd $D && $A predict --model huge rows.csv --output never.csv; c=$?; ls never.csv; exit $c", 4, "", "error: rows.csv:2: the model's answer");
+    program_expect("cd $D && $A eval --model huge rows.csv", 4, "", "error: rows.csv:2: the model's answer");
+}
+
 /* One line in, its answer out, while standard input stays open; an unfinished line waits. */
 static void lines_are_answered_as_they_come(void **state) {
     (void)state;
@@ -199,6 +209,7 @@ int main(void) {
         cmocka_unit_test(probabilities_are_those_of_the_model),
         cmocka_unit_test(files_keep_columns_and_order),
         cmocka_unit_test(what_fails_leaves_nothing),
+        cmocka_unit_test(answers_that_are_no_numbers_are_not_given),
         cmocka_unit_test(lines_are_answered_as_they_come),
         cmocka_unit_test(many_lines_keep_their_order),
         cmocka_unit_test(events_are_one_object_a_line),

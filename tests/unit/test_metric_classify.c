@@ -83,11 +83,32 @@ static void unlabelled_rows_are_not_judged(void **state) {
     at_arena_free(&arena);
 }
 
+static void logits_that_are_no_numbers_make_the_loss_none(void **state) {
+    (void)state;
+    at_arena arena = {0};
+    at_error err;
+    at_classify_metrics m;
+    static const float BAD[] = {NAN, INFINITY};
+    const int32_t label[] = {0, 1};
+    const char *names[] = {"a", "b"};
+    for (int i = 0; i < 2; i++) {
+        const float logits[] = {1, 0, BAD[i], 0};
+        check_ok(at_metrics_classify(logits, label, 2, 2, &arena, &m, &err), &err);
+        assert_true(!isfinite(m.loss));
+        assert_true(isfinite(m.accuracy) && isfinite(m.calibration_error));
+        json_t *values = at_metrics_classify_json(&m, names);
+        assert_true(json_is_null(json_object_get(values, "loss")) && json_is_real(json_object_get(values, "accuracy")));
+        json_decref(values);
+    }
+    at_arena_free(&arena);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(equal_to_scikit_learn),
         cmocka_unit_test(wilson_equals_published_values),
         cmocka_unit_test(unlabelled_rows_are_not_judged),
+        cmocka_unit_test(logits_that_are_no_numbers_make_the_loss_none),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -321,6 +321,54 @@ static void an_absurd_rate_diverges_or_stays_finite(void **state) {
     tiny_training_free(&t);
 }
 
+/* Elements so large that their squares are infinite: no step may be taken with them, clipped or not. */
+static void a_gradient_too_large_for_its_square_is_not_taken(void **state) {
+    (void)state;
+    char folder[] = "/tmp/attune-large-XXXXXX";
+    assert_non_null(mkdtemp(folder));
+    for (int clipped = 0; clipped < 2; clipped++) {
+        tiny_training t = poisoned(IN_DENSE_GRADIENT, 4, 4, 0, 1e30f);
+        t.hyper.max_grad_norm = clipped;
+        t.run_folder = folder;
+        tiny_training_run(&t);
+        check_ok(t.status, &t.err);
+        assert_true(all_finite(&t));
+        if (strstr(t.notes, "no checkpoint")) fail_msg("%s", t.notes); /* moments stay finite */
+        if (clipped) assert_int_equal(t.warnings, 0);
+        else assert_non_null(strstr(t.notes, "step 5 was not taken"));
+        at_folder_remove(t.run_folder, NULL);
+        tiny_training_free(&t);
+    }
+}
+
+static at_status poisoned_score(const at_task_state *s, const at_dataset *d, const float *logits, at_score *score, at_error *err) {
+    size_t n = (size_t)d->n * (size_t)s->labels.n;
+    float *copy = malloc(n * sizeof *copy);
+    memcpy(copy, logits, n * sizeof *copy);
+    if (poison.first-- == 0) copy[4] = poison.value;
+    at_status st = at_task_find("classify")->score(s, d, copy, score, err);
+    free(copy);
+    return st;
+}
+
+/* An evaluation that is not finite is never the best one, and ends nothing. */
+static void an_answer_that_is_no_number_is_never_the_best(void **state) {
+    (void)state;
+    static const float BAD[] = {NAN, INFINITY};
+    for (int i = 0; i < 4; i++) {
+        tiny_training t = poisoned(PLACES, i < 2 ? 0 : 2, 0, 0, BAD[i % 2]);
+        t.task.loss = at_task_find("classify")->loss;
+        t.task.score = poisoned_score;
+        tiny_training_run(&t);
+        check_ok(t.status, &t.err);
+        assert_true(all_finite(&t));
+        assert_true(isfinite(t.best_main));
+        assert_int_not_equal(t.best_step, i < 2 ? 0 : 14);
+        assert_int_equal(t.evaluations, 4);
+        tiny_training_free(&t);
+    }
+}
+
 int main(void) {
     if (!mkdtemp(model_folder)) return 1;
     tiny_model_write(model_folder);
@@ -336,6 +384,8 @@ int main(void) {
         cmocka_unit_test(a_single_bad_step_is_not_taken),
         cmocka_unit_test(three_bad_steps_go_back_once),
         cmocka_unit_test(a_training_that_stays_bad_diverges),
+        cmocka_unit_test(a_gradient_too_large_for_its_square_is_not_taken),
+        cmocka_unit_test(an_answer_that_is_no_number_is_never_the_best),
         cmocka_unit_test(an_absurd_rate_diverges_or_stays_finite),
     };
     int failed = cmocka_run_group_tests(tests, NULL, NULL);
