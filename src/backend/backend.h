@@ -57,6 +57,10 @@ typedef struct at_attention {
     at_real scale;              /* of the scores: 1 / sqrt(head_dim) in most models */
     at_real soft_cap;           /* 0, or scores become soft_cap * tanh(score / soft_cap) */
     const int *cu_q, *cu_k;     /* [n_seq + 1] */
+    int reach;                  /* of the two below: distances -reach+1 .. reach-1, at least those of the longest sequence */
+    const at_real *distance;    /* NULL, or [heads, 2*reach - 1]: added to the score (after the scale, before the soft-cap) of key j
+                                   from query i: its element j - i + reach - 1, positions counted from the end */
+    at_real *ddistance;         /* attention_backward: its gradient, added to; NULL: not wanted */
     const uint32_t *seq_id;     /* [n_seq] index of the sequence in the step */
     uint32_t dropout_threshold; /* as in at_dropout */
     uint64_t dropout_key;
@@ -113,6 +117,16 @@ typedef struct at_backend {
                                const at_real *lse, at_real *dq, int lddq, at_real *dk, int lddk, at_real *dv, int lddv,
                                at_real *scratch);
     size_t (*attention_scratch)(const at_attention *a); /* elements, for both */
+
+    /* y [rows, n] = act(x [rows, first n columns]) * x [rows, last n columns], all contiguous; backward: dx from dy and x, `accumulate`. */
+    void (*gated)(at_activation act, const at_real *x, at_real *y, int rows, int n);
+    void (*gated_backward)(at_activation act, const at_real *x, const at_real *dy, at_real *dx, int accumulate, int rows, int n);
+
+    /* y (+)= x [rows, cols] contiguous, the first `heads` heads of head_dim columns turned: with i < dim/2, c = cos[row, i] and
+     * s = direction * sin[row, i], (x_i, x_{i+dim/2}) becomes (x_i c - x_{i+dim/2} s, x_{i+dim/2} c + x_i s). cos, sin [rows, dim/2].
+     * direction 1 forward; -1 is its backward. */
+    void (*rotary)(const at_real *x, const at_real *cos, const at_real *sin, at_real direction, at_real *y, int accumulate, int rows,
+                   int cols, int heads, int head_dim, int dim);
 
     /* Row-wise log-softmax and cross-entropy. logits [rows, cols] contiguous; target[row] in 0..cols-1 or < 0 (ignored).
      * row_loss [rows] = -sum_c q_c log p_c with q = (1 - smoothing) onehot + smoothing / cols, times weight[target]

@@ -1,32 +1,64 @@
 /* A model is data: numbers and variants read from config.json. Blocks call the variant they were given and never ask for a
- * family's name; a new family is a config reader, a name table (names.c) and a golden test. */
+ * family's name; a new family is a file of its own (family.h) and a golden test. */
 #ifndef AT_MODEL_ARCH_H
 #define AT_MODEL_ARCH_H
 
 #include "base/json.h"
-#include "backend/backend.h"
+#include "op/op.h"
 
 typedef enum at_position_kind { AT_POSITION_LEARNED, AT_POSITION_ROTARY, AT_POSITION_NONE } at_position_kind;
-typedef enum at_norm_place { AT_NORM_POST, AT_NORM_PRE } at_norm_place;
+
+/* Where a block's norms stand. Norms that a family has not are left out of all three.
+ *   post      x = norm(x + f(x)), for attention and then for the feed-forward                       (BERT)
+ *   residual  x = x + norm_after(f(norm_before(x)))             (GPT-2, LLaMA; after only: OLMo 2; both: Gemma 2)
+ *   parallel  x = x + attention(norm_1(x)) + feed_forward(norm_2(x))                                (GPT-NeoX) */
+typedef enum at_block_kind { AT_BLOCK_POST, AT_BLOCK_RESIDUAL, AT_BLOCK_PARALLEL } at_block_kind;
+
+/* The family's own classifier: pool, [dropout], [dense, activation, [norm]], dropout, linear. */
+typedef struct at_head_form {
+    at_pooling pooling;
+    int drop_first;            /* dropout before the dense layer too */
+    at_activation activation;  /* after the dense layer; AT_ACT_NONE: there is no dense layer */
+} at_head_form;
 
 typedef struct at_arch {
     const char *family;       /* "bert": model_type of config.json */
     int vocab_size, hidden, layers, heads, kv_heads, head_dim, intermediate;
-    int max_positions, type_vocab;
+    int embedding;            /* width of the embeddings; where it is not hidden, or `project` is set, a linear layer follows them */
+    int project;
+    int layer_sets;           /* of weights; fewer than layers where layers share them */
+    const int *layer_set;     /* [layers] which set, or NULL: each its own */
+    int max_positions;        /* longest sequence */
+    int position_offset;      /* rows of the position table before that of the first token (RoBERTa's padding index + 1) */
+    int type_vocab;
     at_activation activation;
-    at_norm_place norm_place;
-    int rms;                  /* RMSNorm instead of LayerNorm */
+    int gated;                /* feed-forward: down(act(gate(x)) * up(x)) */
+    at_block_kind block;
+    at_norm_kind norm;
     double norm_epsilon;
     at_position_kind position;
+    at_rope rope[2];          /* of layers that see everything, of local layers */
     int causal;
+    int window;               /* of local layers: |i - j| <= window; 0: there is no such layer */
+    const unsigned char *local; /* [layers] 1: the layer sees its window only; NULL: every layer does where window > 0 */
     double attention_scale;   /* of the scores: 1 / sqrt(head_dim) in most models */
-    double hidden_dropout, attention_dropout, classifier_dropout; /* classifier: hidden_dropout where the config has none */
+    double soft_cap;          /* of the scores; 0: none */
+    int head_norms;           /* norms of queries and keys: each head by itself */
+    int relative_buckets, relative_distance; /* bias of the scores by distance, in so many buckets; 0: none */
+    double embedding_scale;   /* 1 in most models */
+    int qkv_bias, out_bias, mlp_bias, norm_bias; /* for name rows with a condition */
+    double embedding_dropout, hidden_dropout, output_dropout; /* after the embeddings, the attention, the feed-forward */
+    double attention_dropout, classifier_dropout; /* classifier: hidden_dropout where the config has none */
     double initializer_range;
-    int pad_id;
+    int pad_id;               /* -1: the config names none */
+    at_head_form head;
 } at_arch;
 
 /* Reads and checks config.json's root: every size positive and bounded (so that their products cannot overflow), heads
- * divide hidden, known activation; unknown model_type: the list of those known. `path` is for errors. */
+ * divide hidden, known activation, no switch that is on and unknown; unknown model_type: the list of those known. `path` is for errors. */
 at_status at_arch_read(const json_t *config, const char *path, at_arena *arena, at_arch *arch, at_error *err);
+
+/* The dropouts of body and attention that a user asks for; a negative one leaves what the config says. */
+void at_arch_set_dropout(at_arch *arch, double hidden, double attention);
 
 #endif

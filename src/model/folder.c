@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/file.h"
+#include "model/names.h"
 
 static const char *text_of(const json_t *object, const char *key) {
     const char *text = json_string_value(json_object_get(object, key));
@@ -43,11 +44,25 @@ static int outputs(const at_stored_tensor *t, int hidden) {
     return fits ? (int)t->shape[0] : 0;
 }
 
-static int find_classifier(const json_t *config, const at_names *names, const at_arch *arch, const at_safetensors *file) {
+/* The number of outputs of the family's own classifier where the folder has all of it, else 0. */
+static int find_classifier(const json_t *config, const at_family *family, const at_arch *arch, const at_safetensors *file,
+                           at_arena *arena) {
     const char *class = json_string_value(json_array_get(json_object_get(config, "architectures"), 0));
-    if (class && strcmp(class, names->classifier_class)) return 0;
-    if (!at_names_lookup(names, file, names->pooler) || !at_safetensors_find(file, names->classifier_bias)) return 0;
-    return outputs(at_safetensors_find(file, names->classifier), arch->hidden);
+    const char *want = at_names_class(family, arena, "ForSequenceClassification");
+    at_params params;
+    at_head head;
+    at_place place[AT_HEAD_WEIGHTS];
+    if (!want || (class && strcmp(class, want))) return 0;
+    if (at_params_init(&params, arena, AT_HEAD_WEIGHTS, NULL) ||
+        at_head_declare(&params, arena, arch, AT_HEAD_POOLER, 1, &head, place, NULL))
+        return 0;
+    int n = 0;
+    for (int i = 0; i < params.n; i++) {
+        const at_stored_tensor *t = at_names_lookup(file, &place[i]);
+        if (!t) return 0;
+        if (&params.weights[i] == head.classifier) n = outputs(t, arch->hidden);
+    }
+    return n;
 }
 
 /* A JSON file of a module folder, or NULL: a folder that is not as expected is a body alone, not an error. */
@@ -109,9 +124,9 @@ static at_status find_modules(const char *folder, const json_t *config, const at
     return AT_OK;
 }
 
-at_status at_folder_find_head(const char *folder, const json_t *config, const at_names *names, const at_arch *arch,
+at_status at_folder_find_head(const char *folder, const json_t *config, const at_family *family, const at_arch *arch,
                               const at_safetensors *file, at_arena *arena, at_folder_head *head, at_error *err) {
-    *head = (at_folder_head){.n_out = find_classifier(config, names, arch, file)};
+    *head = (at_folder_head){.n_out = find_classifier(config, family, arch, file, arena)};
     if (head->n_out) head->kind = AT_HEAD_POOLER;
     else AT_TRY(find_modules(folder, config, arch, arena, head, err));
     return head->kind == AT_HEAD_NONE ? AT_OK : read_rest(config, folder, arena, head, err);

@@ -2,7 +2,8 @@
 #ifndef AT_MODEL_FOLDER_H
 #define AT_MODEL_FOLDER_H
 
-#include "model/names.h"
+#include "io/safetensors.h"
+#include "model/family.h"
 
 typedef struct at_folder_head {
     at_head_kind kind;      /* AT_HEAD_NONE: the folder has no finished head */
@@ -14,7 +15,7 @@ typedef struct at_folder_head {
 
 /* Looks for a finished head: BertForSequenceClassification with its classifier in `file`, or modules.json with a Transformer, a mean
  * Pooling and a linear Dense whose outputs config.json names. Anything else is a body alone. */
-at_status at_folder_find_head(const char *folder, const json_t *config, const at_names *names, const at_arch *arch,
+at_status at_folder_find_head(const char *folder, const json_t *config, const at_family *family, const at_arch *arch,
                               const at_safetensors *file, at_arena *arena, at_folder_head *head, at_error *err);
 
 #endif

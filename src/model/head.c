@@ -1,16 +1,39 @@
 /* The heads: one row a sequence, then logits. */
 #include "model/model.h"
 
+/* The last token that is no padding, as transformers looks for it: a text may end in the token that pads. */
+static at_tensor *pool_last(at_tape *t, const at_model *m, at_tensor *hidden, const at_batch *b) {
+    int32_t *row = at_alloc(t->objects, (size_t)b->n_seq, sizeof *row);
+    if (!row) return at_tape_fail(t, AT_NO_MEMORY, "not enough memory for %d rows", b->n_seq);
+    for (int s = 0; s < b->n_seq; s++) {
+        int r = b->cu_seqlens[s + 1] - 1;
+        while (r > b->cu_seqlens[s] && b->ids[r] == m->arch.pad_id) r--;
+        row[s] = r;
+    }
+    return at_op_gather(t, hidden, row, b->n_seq, AT_SPACE_SEQUENCES);
+}
+
+at_tensor *at_head_pool(at_tape *t, const at_model *m, at_head_kind kind, at_tensor *hidden, const at_batch *b) {
+    at_pooling how = kind == AT_HEAD_MEAN ? AT_POOL_MEAN : m->arch.head.pooling;
+    if (at_tape_status(t)) return NULL;
+    return how == AT_POOL_LAST ? pool_last(t, m, hidden, b) : at_op_pool(t, hidden, b, how);
+}
+
 at_tensor *at_head_features(at_tape *t, const at_model *m, at_tensor *hidden, const at_batch *b) {
-    return at_op_pool(t, hidden, b, m->head.kind == AT_HEAD_MEAN ? AT_POOL_MEAN : AT_POOL_CLS);
+    return at_head_pool(t, m, m->head.kind, hidden, b);
 }
 
 at_tensor *at_head_from_features(at_tape *t, const at_model *m, at_tensor *features, const at_batch *b) {
     const at_head *h = &m->head;
+    const at_arch *a = &m->arch;
     if (h->kind == AT_HEAD_NONE) return at_tape_fail(t, AT_BUG, "the model has no head");
     at_tensor *x = features;
-    if (h->kind == AT_HEAD_POOLER) x = at_op_linear(t, x, &h->dense, &h->dense_bias, 1, AT_ACT_TANH);
-    x = at_op_dropout(t, x, m->arch.classifier_dropout, b->seq_row);
+    if (h->dense) {
+        if (a->head.drop_first) x = at_op_dropout(t, x, a->classifier_dropout, b->seq_row);
+        x = at_op_linear(t, x, &h->dense, &h->dense_bias, 1, a->head.activation);
+    }
+    if (h->norm) x = at_op_norm(t, x, NULL, 0, b->seq_row, h->norm, h->norm_bias, a->norm_epsilon, a->norm);
+    x = at_op_dropout(t, x, a->classifier_dropout, b->seq_row);
     return at_op_linear(t, x, &h->classifier, &h->classifier_bias, 1, AT_ACT_NONE);
 }
 

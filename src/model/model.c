@@ -8,6 +8,7 @@
 #include "base/file.h"
 #include "base/str.h"
 #include "model/folder.h"
+#include "model/names.h"
 
 /* Where a weight comes from; tensor NULL: it is new. */
 typedef struct source {
@@ -18,7 +19,7 @@ typedef struct source {
 typedef struct opening {
     at_model *model;
     const at_model_options *options;
-    const at_names *names;
+    const at_family *family;
     at_safetensors *file;
     at_folder_head found; /* the folder's own head */
     source *sources;      /* [params.n] */
@@ -65,10 +66,11 @@ static const char *shape_text(at_arena *arena, const int64_t *shape, int n_dims)
     return s.text ? s.text : "?";
 }
 
-static at_status check_shape(const opening *o, const at_weight *w, const source *from) {
+static at_status check_shape(const opening *o, int i, const source *from) {
+    const at_model *m = o->model;
     const at_stored_tensor *t = from->tensor;
-    int64_t want[2] = {w->out, w->in};
-    int n_dims = w->kind == AT_WEIGHT_VECTOR ? 1 : 2;
+    int64_t want[2];
+    int n_dims = at_place_shape(&m->place[i], &m->params.weights[i], want);
     int fits = t->n_dims == n_dims && t->shape[0] == want[0] && (n_dims == 1 || t->shape[1] == want[1]);
     if (fits) return AT_OK;
     at_arena *arena = &o->model->arena;
@@ -77,8 +79,9 @@ static at_status check_shape(const opening *o, const at_weight *w, const source 
                    shape_text(arena, want, n_dims));
 }
 
-static source find_source(const opening *o, const at_weight *w) {
+static source find_source(const opening *o, int i) {
     const at_head *h = &o->model->head;
+    const at_weight *w = &o->model->params.weights[i];
     source from = {o->file, NULL};
     int is_classifier = w == h->classifier || w == h->classifier_bias;
     if (is_classifier && !o->model->trained_head) return from;
@@ -87,7 +90,7 @@ static source find_source(const opening *o, const at_weight *w) {
         from.tensor = at_safetensors_find(from.file, w == h->classifier ? "linear.weight" : "linear.bias");
         return from;
     }
-    from.tensor = at_names_lookup(o->names, o->file, w->name);
+    from.tensor = at_names_lookup(o->file, &o->model->place[i]);
     return from;
 }
 
@@ -98,29 +101,34 @@ static at_status find_sources(opening *o) {
     if (!o->sources || !o->status) return at_fail_memory(o->err, (size_t)m->params.n * sizeof(source));
     for (int i = 0; i < m->params.n; i++) {
         const at_weight *w = &m->params.weights[i];
-        o->sources[i] = find_source(o, w);
-        if (o->sources[i].tensor) AT_TRY(check_shape(o, w, &o->sources[i]));
+        o->sources[i] = find_source(o, i);
+        if (o->sources[i].tensor) AT_TRY(check_shape(o, i, &o->sources[i]));
         else if (!w->is_head)
             return at_fail(o->err, AT_BAD_MODEL, "%s: the weights have no tensor %s, which config.json (%s) asks for", m->folder,
-                           w->name, m->arch.family);
+                           m->place[i].bare, m->arch.family);
     }
     return AT_OK;
 }
 
-/* A packed weight is read in the file's layout first; where the home has that layout, it is read straight into it. */
+/* A packed weight, or one that shares its tensor, is read in the file's layout first; where the home has that layout, it is read
+ * straight into it. */
 static at_status read_weight(const opening *o, int i, at_error *err) {
     at_params *p = &o->model->params;
     const at_weight *w = &p->weights[i];
+    const at_place *place = &o->model->place[i];
     const source *from = &o->sources[i];
+    int whole = place->total == w->out && !place->transposed;
 #ifndef AT_DOUBLE
-    if (w->kind != AT_WEIGHT_LINEAR)
+    if (w->kind != AT_WEIGHT_LINEAR && whole)
         return at_safetensors_read_f32(from->file, from->tensor, at_weight_values(p, w), 0, err);
 #endif
     at_arena scratch = {0};
-    float *values = at_alloc_raw(&scratch, (size_t)w->out * (size_t)w->in, sizeof(float));
+    size_t count = (size_t)place->total * (size_t)w->in, own = whole ? 0 : (size_t)w->out * (size_t)w->in;
+    float *values = at_alloc_raw(&scratch, count + own, sizeof(float)), *rows = whole ? values : values + count;
     at_status st = values ? at_safetensors_read_f32(from->file, from->tensor, values, 0, err)
-                          : at_fail_memory(err, (size_t)w->out * (size_t)w->in * sizeof(float));
-    if (!st) at_weight_put(p, w, values);
+                          : at_fail_memory(err, (count + own) * sizeof(float));
+    if (!st && !whole) at_place_take(place, w, values, rows);
+    if (!st) at_weight_put(p, w, rows);
     at_arena_free(&scratch);
     return st;
 }
@@ -139,7 +147,7 @@ static at_status read_weights(opening *o) {
         at_weight *w = &m->params.weights[i];
         if (o->status[i]) AT_TRY(read_weight(o, i, o->err)); /* once more, for the sentence */
         if (o->sources[i].tensor) continue;
-        if (w->kind == AT_WEIGHT_VECTOR) at_weight_fill(&m->params, w, 0);
+        if (w->kind == AT_WEIGHT_VECTOR) at_weight_fill(&m->params, w, w == m->head.norm ? 1 : 0);
         else at_weight_init_normal(&m->params, w, m->arch.initializer_range, o->options->seed);
     }
     return AT_OK;
@@ -161,11 +169,12 @@ static at_status report(opening *o) {
     if (!r->used || !r->fresh || !r->dropped) return at_fail_memory(o->err, (size_t)(n + n_file) * sizeof(char *));
     for (int i = 0; i < n; i++) {
         if (!o->sources[i].tensor) r->fresh[r->n_fresh++] = m->params.weights[i].name;
+        else if (m->place[i].first > 0) continue; /* told with the first that lies in its tensor */
         else if (!(r->used[r->n_used++] = at_strdup(&m->arena, o->sources[i].tensor->name))) return at_fail_memory(o->err, 0);
     }
     for (int i = 0; i < n_file; i++) {
         const at_stored_tensor *t = at_safetensors_at(o->file, i);
-        if (at_names_is_buffer(o->names, t->name) || is_used(o, t)) continue;
+        if (at_names_is_buffer(o->family, t->name) || is_used(o, t)) continue;
         if (!(r->dropped[r->n_dropped++] = at_strdup(&m->arena, t->name))) return at_fail_memory(o->err, 0);
     }
     return AT_OK;
@@ -174,13 +183,12 @@ static at_status report(opening *o) {
 static at_status open_all(opening *o, const char *folder) {
     at_model *m = o->model;
     AT_TRY(read_config(m, folder, o->err));
-    o->names = at_names_find(m->arch.family);
-    if (!o->names) return at_fail(o->err, AT_BUG, "no name table for %s", m->arch.family);
+    o->family = at_family_find(m->arch.family);
     AT_TRY(at_safetensors_open_folder(folder, &o->file, o->err));
-    AT_TRY(at_folder_find_head(folder, m->config, o->names, &m->arch, o->file, &m->arena, &o->found, o->err));
+    AT_TRY(at_folder_find_head(folder, m->config, o->family, &m->arch, o->file, &m->arena, &o->found, o->err));
     choose_head(o);
     AT_TRY(check_head(o));
-    AT_TRY(at_names_declare(o->names, m, o->err));
+    AT_TRY(at_names_declare(o->family, m, o->err));
     AT_TRY(find_sources(o));
     AT_TRY(read_weights(o));
     return report(o);

@@ -9,29 +9,45 @@
 #include "base/thread.h"
 #include "op/op.h"
 
+/* What a family has not is NULL. attention_norm and output_norm stand where at_block_kind says. */
 typedef struct at_layer {
     at_weight *qkv[3], *qkv_bias[3];        /* query, key, value */
-    at_weight *out, *out_bias, *attention_norm, *attention_norm_bias;
-    at_weight *up, *up_bias, *down, *down_bias, *output_norm, *output_norm_bias;
+    at_weight *query_norm, *key_norm;       /* over a head, or over all of them (LayerNorm's width says which) */
+    at_weight *out, *out_bias, *attention_norm, *attention_norm_bias, *attention_after;
+    at_weight *gate, *gate_bias, *up, *up_bias, *down, *down_bias, *output_norm, *output_norm_bias, *output_after;
 } at_layer;
 
 typedef struct at_body {
     at_weight *token, *position, *type, *embed_norm, *embed_norm_bias;
-    at_layer *layer; /* [arch.layers] */
+    at_weight *project, *project_bias;      /* from the embeddings' width to the blocks' */
+    at_weight *relative;                    /* [buckets, heads] bias of the scores by distance */
+    at_weight *final_norm, *final_norm_bias; /* after the layers, and after everything else here */
+    at_layer *layer; /* [arch.layers]; layers that share weights hold the same ones */
 } at_body;
 
 typedef enum at_head_kind {
     AT_HEAD_NONE,
-    AT_HEAD_POOLER, /* first token -> dense + tanh -> dropout -> classifier (BertForSequenceClassification) */
+    AT_HEAD_POOLER, /* the family's own (...ForSequenceClassification): what arch.head says; for BERT the first token -> dense + tanh ->
+                       dropout -> classifier, for decoders the last token -> score */
     AT_HEAD_MEAN    /* mean of the tokens -> dropout -> linear (sentence-transformers: Transformer, Pooling, Dense) */
 } at_head_kind;
 
 typedef struct at_head {
     at_head_kind kind;
     int n_out;
-    at_weight *dense, *dense_bias;           /* pooler only */
-    at_weight *classifier, *classifier_bias;
+    at_weight *dense, *dense_bias;           /* NULL where the head is linear */
+    at_weight *norm, *norm_bias;             /* after the dense layer */
+    at_weight *classifier, *classifier_bias; /* the bias may be NULL */
 } at_head;
+
+/* Where a weight lies in files: the rows first .. of a tensor [total, in], which other weights may share. */
+typedef struct at_place {
+    const char *name;     /* of the tensor in a file with the family's head */
+    const char *bare;     /* the same without the family's prefix, as files of a body alone have it */
+    int total, first;     /* rows of the tensor, the first of ours */
+    int unit, stride;     /* by heads: our row r is tensor row first + r / unit * stride + r % unit; else unit is 0 */
+    int transposed;       /* the tensor is [in, total] */
+} at_place;
 
 /* What became of each tensor of the file and of the model. Names in the arena of the model. */
 typedef struct at_load_report {
@@ -48,6 +64,7 @@ typedef struct at_model {
     at_arena arena;       /* everything but the masters */
     at_arch arch;
     at_params params;
+    at_place *place;      /* [params.n] */
     at_body body;
     at_head head;
     at_labels labels;     /* of config.json's id2label, where the head was trained; else n = 0 */
@@ -78,8 +95,22 @@ int at_model_saves(const char *name); /* 1: the name of a file or folder that at
 /* Hidden states of the last layer [rows, hidden]; then the head's logits [n_seq, n_out]. */
 at_tensor *at_body_forward(at_tape *t, const at_model *m, const at_batch *b);
 at_tensor *at_head_forward(at_tape *t, const at_model *m, at_tensor *hidden, const at_batch *b);
-/* The head's input of one row a sequence, [n_seq, hidden]: first token or mean; and the rest of the head from there. */
+/* The head's input of one row a sequence, [n_seq, hidden]: first token, mean or last token; and the rest of the head from there. */
+at_tensor *at_head_pool(at_tape *t, const at_model *m, at_head_kind kind, at_tensor *hidden, const at_batch *b);
 at_tensor *at_head_features(at_tape *t, const at_model *m, at_tensor *hidden, const at_batch *b);
 at_tensor *at_head_from_features(at_tape *t, const at_model *m, at_tensor *features, const at_batch *b);
+
+
+/* Declares a head of this kind in p, which has room for AT_HEAD_WEIGHTS more; `place` (may be NULL) gets where they lie. For heads
+ * without a body, too. */
+enum { AT_HEAD_WEIGHTS = 8 };
+at_status at_head_declare(at_params *p, at_arena *arena, const at_arch *arch, at_head_kind kind, int n_out, at_head *head,
+                          at_place *place, at_error *err);
+
+/* Copies between a weight's own rows [out, in] and its tensor as the file has it. */
+void at_place_take(const at_place *place, const at_weight *w, const float *tensor, float *rows);
+void at_place_give(const at_place *place, const at_weight *w, const float *rows, float *tensor);
+/* Shape of the tensor; returns the number of dimensions. */
+int at_place_shape(const at_place *place, const at_weight *w, int64_t shape[2]);
 
 #endif

@@ -1,73 +1,31 @@
 #include "model/names.h"
 
-#include <stddef.h>
 #include <stdio.h>
 #include <string.h>
 
 #include "base/str.h"
 
-#define BODY(field) offsetof(at_body, field)
-#define LAYER(field) offsetof(at_layer, field)
-#define COUNT(rows) (int)(sizeof(rows) / sizeof *(rows))
-#define LINEAR AT_WEIGHT_LINEAR
-#define VECTOR AT_WEIGHT_VECTOR
-#define TABLE AT_WEIGHT_TABLE
-#define HIDDEN AT_DIM_HIDDEN
-#define INNER AT_DIM_INTERMEDIATE
-#define ONE AT_DIM_ONE
-
-static const at_name_row bert_body[] = {
-    {"embeddings.word_embeddings.weight", BODY(token), TABLE, AT_DIM_VOCAB, HIDDEN, 1},
-    {"embeddings.position_embeddings.weight", BODY(position), TABLE, AT_DIM_POSITIONS, HIDDEN, 1},
-    {"embeddings.token_type_embeddings.weight", BODY(type), TABLE, AT_DIM_TYPES, HIDDEN, 1},
-    {"embeddings.LayerNorm.weight", BODY(embed_norm), VECTOR, HIDDEN, ONE, 0},
-    {"embeddings.LayerNorm.bias", BODY(embed_norm_bias), VECTOR, HIDDEN, ONE, 0},
-};
-static const at_name_row bert_layer[] = {
-    {"encoder.layer.%d.attention.self.query.weight", LAYER(qkv[0]), LINEAR, AT_DIM_QUERY, HIDDEN, 1},
-    {"encoder.layer.%d.attention.self.key.weight", LAYER(qkv[1]), LINEAR, AT_DIM_KEY, HIDDEN, 1},
-    {"encoder.layer.%d.attention.self.value.weight", LAYER(qkv[2]), LINEAR, AT_DIM_KEY, HIDDEN, 1},
-    {"encoder.layer.%d.attention.self.query.bias", LAYER(qkv_bias[0]), VECTOR, AT_DIM_QUERY, ONE, 0},
-    {"encoder.layer.%d.attention.self.key.bias", LAYER(qkv_bias[1]), VECTOR, AT_DIM_KEY, ONE, 0},
-    {"encoder.layer.%d.attention.self.value.bias", LAYER(qkv_bias[2]), VECTOR, AT_DIM_KEY, ONE, 0},
-    {"encoder.layer.%d.attention.output.dense.weight", LAYER(out), LINEAR, HIDDEN, AT_DIM_QUERY, 1},
-    {"encoder.layer.%d.attention.output.dense.bias", LAYER(out_bias), VECTOR, HIDDEN, ONE, 0},
-    {"encoder.layer.%d.attention.output.LayerNorm.weight", LAYER(attention_norm), VECTOR, HIDDEN, ONE, 0},
-    {"encoder.layer.%d.attention.output.LayerNorm.bias", LAYER(attention_norm_bias), VECTOR, HIDDEN, ONE, 0},
-    {"encoder.layer.%d.intermediate.dense.weight", LAYER(up), LINEAR, INNER, HIDDEN, 1},
-    {"encoder.layer.%d.intermediate.dense.bias", LAYER(up_bias), VECTOR, INNER, ONE, 0},
-    {"encoder.layer.%d.output.dense.weight", LAYER(down), LINEAR, HIDDEN, INNER, 1},
-    {"encoder.layer.%d.output.dense.bias", LAYER(down_bias), VECTOR, HIDDEN, ONE, 0},
-    {"encoder.layer.%d.output.LayerNorm.weight", LAYER(output_norm), VECTOR, HIDDEN, ONE, 0},
-    {"encoder.layer.%d.output.LayerNorm.bias", LAYER(output_norm_bias), VECTOR, HIDDEN, ONE, 0},
-};
-static const char *const bert_buffers[] = {"embeddings.position_ids", "embeddings.token_type_ids", NULL};
-
-static const at_names FAMILIES[] = {
-    {.family = "bert", .prefix = "bert.", .body = bert_body, .n_body = COUNT(bert_body), .layer = bert_layer,
-     .n_layer = COUNT(bert_layer), .pooler = "pooler.dense.weight", .pooler_bias = "pooler.dense.bias",
-     .classifier = "classifier.weight", .classifier_bias = "classifier.bias", .buffers = bert_buffers,
-     .body_class = "BertModel", .classifier_class = "BertForSequenceClassification"},
-};
-
-const at_names *at_names_find(const char *family) {
-    for (int i = 0; i < COUNT(FAMILIES); i++)
-        if (!strcmp(FAMILIES[i].family, family)) return &FAMILIES[i];
-    return NULL;
-}
-
-int at_dimension_size(const at_arch *arch, at_dimension d) {
+int at_dimension_size(const at_arch *arch, at_dimension d, int n_out) {
     switch (d) {
     case AT_DIM_ONE: return 1;
     case AT_DIM_VOCAB: return arch->vocab_size;
-    case AT_DIM_POSITIONS: return arch->max_positions;
+    case AT_DIM_POSITIONS: return arch->max_positions + arch->position_offset;
     case AT_DIM_TYPES: return arch->type_vocab;
+    case AT_DIM_EMBEDDING: return arch->embedding;
     case AT_DIM_HIDDEN: return arch->hidden;
     case AT_DIM_QUERY: return arch->heads * arch->head_dim;
     case AT_DIM_KEY: return arch->kv_heads * arch->head_dim;
     case AT_DIM_INTERMEDIATE: return arch->intermediate;
+    case AT_DIM_HEAD: return arch->head_dim;
+    case AT_DIM_HEADS: return arch->heads;
+    case AT_DIM_BUCKETS: return arch->relative_buckets;
+    case AT_DIM_LABELS: return n_out;
     }
     return 0;
+}
+
+const char *at_names_class(const at_family *family, at_arena *arena, const char *task) {
+    return at_format(arena, "%s%s", family->class_stem, task);
 }
 
 /* LayerNorm.weight -> LayerNorm.gamma, LayerNorm.bias -> LayerNorm.beta; 0 where the name has neither. */
@@ -79,57 +37,182 @@ static int old_spelling(const char *name, char *old, size_t size) {
     return 1;
 }
 
-static const at_stored_tensor *with_or_without(const at_names *names, const at_safetensors *file, const char *name) {
-    char prefixed[AT_WEIGHT_NAME_BYTES + 32];
-    snprintf(prefixed, sizeof prefixed, "%s%s", names->prefix, name);
-    const at_stored_tensor *found = at_safetensors_find(file, prefixed);
-    return found ? found : at_safetensors_find(file, name);
+const at_stored_tensor *at_names_lookup(const at_safetensors *file, const at_place *place) {
+    const char *names[2] = {place->name, place->bare};
+    char old[AT_WEIGHT_NAME_BYTES + 32];
+    for (int i = 0; i < 2; i++) {
+        const at_stored_tensor *found = at_safetensors_find(file, names[i]);
+        if (found) return found;
+    }
+    for (int i = 0; i < 2; i++) {
+        const at_stored_tensor *found = old_spelling(names[i], old, sizeof old) ? at_safetensors_find(file, old) : NULL;
+        if (found) return found;
+    }
+    return NULL;
 }
 
-const at_stored_tensor *at_names_lookup(const at_names *names, const at_safetensors *file, const char *name) {
-    char old[AT_WEIGHT_NAME_BYTES];
-    const at_stored_tensor *found = with_or_without(names, file, name);
-    return found || !old_spelling(name, old, sizeof old) ? found : with_or_without(names, file, old);
+int at_names_is_buffer(const at_family *family, const char *stored_name) {
+    size_t n = strlen(stored_name);
+    for (const char *const *end = family->buffers; end && *end; end++) {
+        size_t m = strlen(*end);
+        if (n >= m && !strcmp(stored_name + n - m, *end)) return 1;
+    }
+    return 0;
 }
 
-int at_names_is_buffer(const at_names *names, const char *stored_name) {
-    size_t prefix = strlen(names->prefix);
-    if (!strncmp(stored_name, names->prefix, prefix)) stored_name += prefix;
-    return at_word_index(stored_name, names->buffers) >= 0;
+/* ---- declaring ---- */
+
+typedef struct table {
+    const at_name_row *rows;
+    int n;
+    char *fields;        /* of at_body, at_layer or at_head */
+    int set, depth, is_head;
+    const char *prefix;  /* of the names of the rows; NULL: they have it already */
+} table;
+
+typedef struct declaring {
+    const at_family *family;
+    const at_arch *arch;
+    at_params *params;
+    at_arena *arena;
+    at_place *place;     /* of the weight i of params, or NULL */
+    int n_out;
+    at_error *err;
+} declaring;
+
+static int is_there(const declaring *d, const at_name_row *row) {
+    int wanted = !row->when || *(const int *)(const void *)((const char *)d->arch + row->when);
+    return wanted && at_dimension_size(d->arch, row->out, d->n_out) > 0 && at_dimension_size(d->arch, row->in, d->n_out) > 0;
 }
 
-static at_status declare_row(at_model *m, const at_name_row *row, int layer, at_error *err) {
-    int out = at_dimension_size(&m->arch, row->out), in = at_dimension_size(&m->arch, row->in), is_layer = layer >= 0;
-    char *base = is_layer ? (char *)&m->body.layer[layer] : (char *)&m->body, name[AT_WEIGHT_NAME_BYTES];
-    at_weight **field = (at_weight **)(void *)(base + row->field);
-    if (!out) return AT_OK; /* this model has no such part: no token types, no learned positions */
-    const char *number = strstr(row->name, "%d");
-    if (number) snprintf(name, sizeof name, "%.*s%d%s", (int)(number - row->name), row->name, layer, number + 2);
-    else snprintf(name, sizeof name, "%s", row->name);
-    return at_params_add(&m->params, &m->arena, name, row->kind, out, in, layer + 1, row->decay, field, err);
+/* "layer.%d.x" -> "layer.3.x"; where layers come in groups of one ("groups.%d.layers.%d"), the second number is 0. */
+static void numbered(const char *pattern, int number, char *name, size_t size) {
+    size_t at = 0;
+    name[0] = '\0';
+    for (const char *mark; (mark = strstr(pattern, "%d")) != NULL && at < size; pattern = mark + 2, number = 0)
+        at += (size_t)snprintf(name + at, size - at, "%.*s%d", (int)(mark - pattern), pattern, number);
+    if (at < size) snprintf(name + at, size - at, "%s", pattern);
 }
 
-static at_status declare_linear(at_model *m, const char *name, const char *bias_name, int out, int in, at_weight **weight,
-                                at_weight **bias, at_error *err) {
-    int depth = m->arch.layers + 1;
-    AT_TRY(at_params_add(&m->params, &m->arena, name, AT_WEIGHT_LINEAR, out, in, depth, 1, weight, err));
-    AT_TRY(at_params_add(&m->params, &m->arena, bias_name, AT_WEIGHT_VECTOR, out, 1, depth, 0, bias, err));
-    (*weight)->is_head = (*bias)->is_head = 1;
+/* Where the row's weight lies among those that share its tensor. */
+static at_place place_of(const declaring *d, const table *t, int row, int *part, int *parts) {
+    at_place place = {.transposed = t->rows[row].form == AT_FILE_TRANSPOSED};
+    *part = *parts = 0;
+    for (int i = 0; i < t->n; i++) {
+        if (strcmp(t->rows[i].name, t->rows[row].name) || !is_there(d, &t->rows[i])) continue;
+        int out = at_dimension_size(d->arch, t->rows[i].out, d->n_out);
+        if (i < row) place.first += out;
+        *part += i < row;
+        place.total += out;
+        ++*parts;
+    }
+    if (t->rows[row].form == AT_FILE_BY_HEADS && *parts > 1) {
+        place.unit = d->arch->head_dim;
+        place.stride = *parts * place.unit;
+        place.first = *part * place.unit;
+    }
+    return place;
+}
+
+static at_status declare_row(const declaring *d, const table *t, int i) {
+    const at_name_row *row = &t->rows[i];
+    char name[AT_WEIGHT_NAME_BYTES];
+    int part, parts, out = at_dimension_size(d->arch, row->out, d->n_out), in = at_dimension_size(d->arch, row->in, d->n_out);
+    at_weight **field = (at_weight **)(void *)(t->fields + row->field);
+    if (!is_there(d, row)) return AT_OK; /* this model has no such part: no token types, no learned positions */
+    numbered(row->name, t->set, name, sizeof name);
+    at_place place = place_of(d, t, i, &part, &parts);
+    size_t prefix = strlen(d->family->prefix);
+    int has_prefix = !t->prefix && !strncmp(name, d->family->prefix, prefix);
+    place.bare = at_strdup(d->arena, has_prefix ? name + prefix : name);
+    place.name = at_format(d->arena, "%s%s", t->prefix ? t->prefix : "", name);
+    const char *own = place.bare && parts > 1 ? at_format(d->arena, "%s[%d]", place.bare, part) : place.bare;
+    if (!own || !place.name) return at_fail_memory(d->err, sizeof name);
+    AT_TRY(at_params_add(d->params, d->arena, own, row->kind, out, in, t->depth, row->decay, field, d->err));
+    (*field)->is_head = t->is_head;
+    if (d->place) d->place[d->params->n - 1] = place;
     return AT_OK;
 }
 
-at_status at_names_declare(const at_names *names, at_model *m, at_error *err) {
+static at_status declare_table(const declaring *d, const table *t) {
+    for (int i = 0; i < t->n; i++) AT_TRY(declare_row(d, t, i));
+    return AT_OK;
+}
+
+/* The linear layer of a mean head: sentence-transformers keeps it in a folder of its own. */
+static const at_name_row MEAN_HEAD[] = {
+    AT_LINEAR("classifier.weight", AT_HEAD(classifier), LABELS, HIDDEN),
+    AT_VECTOR("classifier.bias", AT_HEAD(classifier_bias), LABELS),
+};
+
+at_status at_head_declare(at_params *p, at_arena *arena, const at_arch *arch, at_head_kind kind, int n_out, at_head *head,
+                          at_place *place, at_error *err) {
+    declaring d = {at_family_find(arch->family), arch, p, arena, place, n_out, err};
+    *head = (at_head){.kind = kind, .n_out = n_out};
+    if (kind == AT_HEAD_NONE) return AT_OK;
+    int own = kind == AT_HEAD_POOLER;
+    table t = {own ? d.family->head : MEAN_HEAD, own ? d.family->n_head : AT_COUNT(MEAN_HEAD), (char *)head, 0, arch->layers + 1, 1, NULL};
+    return declare_table(&d, &t);
+}
+
+/* Weights that layers share have the depth of the last layer that uses them. */
+static at_status declare_layers(const declaring *d, at_model *m) {
+    const at_arch *a = d->arch;
+    at_layer *set = AT_NEW_ARRAY(d->arena, at_layer, a->layer_sets);
+    int *depth = AT_NEW_ARRAY(d->arena, int, a->layer_sets);
+    m->body.layer = AT_NEW_ARRAY(d->arena, at_layer, a->layers);
+    if (!set || !depth || !m->body.layer) return at_fail_memory(d->err, (size_t)a->layers * 2 * sizeof(at_layer));
+    for (int l = 0; l < a->layers; l++) depth[a->layer_set ? a->layer_set[l] : l] = l + 1;
+    for (int s = 0; s < a->layer_sets; s++) {
+        table t = {d->family->layer, d->family->n_layer, (char *)&set[s], s, depth[s], 0, d->family->prefix};
+        AT_TRY(declare_table(d, &t));
+    }
+    for (int l = 0; l < a->layers; l++) m->body.layer[l] = set[a->layer_set ? a->layer_set[l] : l];
+    return AT_OK;
+}
+
+at_status at_names_declare(const at_family *family, at_model *m, at_error *err) {
     const at_arch *a = &m->arch;
-    AT_TRY(at_params_init(&m->params, &m->arena, names->n_body + a->layers * names->n_layer + 4, err));
-    m->body.layer = AT_NEW_ARRAY(&m->arena, at_layer, a->layers);
-    if (!m->body.layer) return at_fail_memory(err, (size_t)a->layers * sizeof(at_layer));
-    for (int i = 0; i < names->n_body; i++) AT_TRY(declare_row(m, &names->body[i], -1, err));
-    for (int l = 0; l < a->layers; l++)
-        for (int i = 0; i < names->n_layer; i++) AT_TRY(declare_row(m, &names->layer[i], l, err));
-    at_head *h = &m->head;
-    if (h->kind == AT_HEAD_POOLER)
-        AT_TRY(declare_linear(m, names->pooler, names->pooler_bias, a->hidden, a->hidden, &h->dense, &h->dense_bias, err));
-    if (h->kind == AT_HEAD_NONE) return AT_OK;
-    return declare_linear(m, names->classifier, names->classifier_bias, h->n_out, a->hidden, &h->classifier,
-                          &h->classifier_bias, err);
+    int most = family->n_body + a->layer_sets * family->n_layer + AT_HEAD_WEIGHTS;
+    AT_TRY(at_params_init(&m->params, &m->arena, most, err));
+    m->place = AT_NEW_ARRAY(&m->arena, at_place, most);
+    if (!m->place) return at_fail_memory(err, (size_t)most * sizeof(at_place));
+    declaring d = {family, a, &m->params, &m->arena, m->place, m->head.n_out, err};
+    table body = {family->body, family->n_body, (char *)&m->body, 0, 0, 0, family->prefix};
+    for (int i = 0; i < body.n; i++) {
+        body.depth = body.rows[i].field >= AT_BODY(final_norm) ? a->layers : 0; /* what comes after the layers */
+        AT_TRY(declare_row(&d, &body, i));
+    }
+    AT_TRY(declare_layers(&d, m));
+    return at_head_declare(&m->params, &m->arena, a, m->head.kind, m->head.n_out, &m->head, m->place, err);
+}
+
+/* ---- between rows and tensors ---- */
+
+static size_t tensor_row(const at_place *place, size_t r) {
+    if (!place->unit) return (size_t)place->first + r;
+    size_t unit = (size_t)place->unit;
+    return (size_t)place->first + r / unit * (size_t)place->stride + r % unit;
+}
+
+void at_place_take(const at_place *place, const at_weight *w, const float *tensor, float *rows) {
+    size_t in = (size_t)w->in, total = (size_t)place->total;
+    for (size_t r = 0; r < (size_t)w->out; r++) {
+        size_t row = tensor_row(place, r);
+        for (size_t k = 0; k < in; k++) rows[r * in + k] = tensor[place->transposed ? k * total + row : row * in + k];
+    }
+}
+
+void at_place_give(const at_place *place, const at_weight *w, const float *rows, float *tensor) {
+    size_t in = (size_t)w->in, total = (size_t)place->total;
+    for (size_t r = 0; r < (size_t)w->out; r++) {
+        size_t row = tensor_row(place, r);
+        for (size_t k = 0; k < in; k++) tensor[place->transposed ? k * total + row : row * in + k] = rows[r * in + k];
+    }
+}
+
+int at_place_shape(const at_place *place, const at_weight *w, int64_t shape[2]) {
+    shape[0] = place->transposed ? w->in : place->total;
+    shape[1] = place->transposed ? place->total : w->in;
+    return w->kind == AT_WEIGHT_VECTOR ? 1 : 2;
 }

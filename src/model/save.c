@@ -1,9 +1,11 @@
 /* Saving a model folder that other tools open.
  *
- *   pooler: BertForSequenceClassification: model.safetensors with bert.* and classifier.*, config.json
+ *   pooler: the family's classifier, for BERT BertForSequenceClassification: model.safetensors with bert.* and classifier.*, config.json
  *   mean:   sentence-transformers: BertModel in the root, modules.json = Transformer, 1_Pooling (mean), 2_Dense (the logits);
  *           our labels stand in config.json, from which at_model_open knows the head again
  *   none:   BertModel
+ *
+ * Weights that share a tensor (fused projections) are written as that tensor; weights that layers share are written once.
  *
  * Each file is written whole and atomically; config.json comes last, so a folder without it is an unfinished one. */
 #include <stdlib.h>
@@ -23,7 +25,7 @@ static const char *const OTHER_FILES[] = {"config.json", "model.safetensors", "m
 
 typedef struct saving {
     const at_model *model;
-    const at_names *names;
+    const at_family *family;
     const at_labels *labels;
     const char *folder;
     at_arena arena;
@@ -33,22 +35,41 @@ typedef struct saving {
 /* A file of safetensors being written: which weights, under which names. */
 typedef struct weights_out {
     const at_model *model;
-    const at_weight **weight;
+    const at_weight **weight; /* the first of each tensor; those that share it follow it in the model */
     at_tensor_out *tensor;
     int n;
 } weights_out;
 
+static at_status give(const at_model *m, const at_weight *w, float *tensor, at_error *err) {
+    size_t count = (size_t)w->out * (size_t)w->in;
+    float *rows = malloc(count * sizeof *rows);
+    if (!rows) return at_fail_memory(err, count * sizeof *rows);
+    at_weight_get(&m->params, w, rows);
+    at_place_give(&m->place[w - m->params.weights], w, rows, tensor);
+    free(rows);
+    return AT_OK;
+}
+
 static at_status fill(void *context, int i, void *bytes, at_error *err) {
-    (void)err;
     const weights_out *out = context;
-    at_weight_get(&out->model->params, out->weight[i], bytes);
+    const at_model *m = out->model;
+    int first = (int)(out->weight[i] - m->params.weights);
+    const at_place *place = m->place;
+    if (place[first].total == out->weight[i]->out && !place[first].transposed) {
+        at_weight_get(&m->params, out->weight[i], bytes);
+        return AT_OK;
+    }
+    for (int k = first; k < m->params.n; k++)
+        if (!strcmp(place[k].name, place[first].name)) AT_TRY(give(m, &m->params.weights[k], bytes, err));
     return AT_OK;
 }
 
 static at_status add_tensor(saving *s, weights_out *out, const at_weight *w, const char *name) {
-    if (!name) return at_fail_memory(s->err, AT_WEIGHT_NAME_BYTES);
+    const at_place *place = &s->model->place[w - s->model->params.weights];
+    if (place->first > 0) return AT_OK; /* written with the first of its tensor */
     at_tensor_out *t = &out->tensor[out->n];
-    *t = (at_tensor_out){.name = name, .dtype = AT_F32, .n_dims = w->kind == AT_WEIGHT_VECTOR ? 1 : 2, .shape = {w->out, w->in}};
+    *t = (at_tensor_out){.name = name, .dtype = AT_F32};
+    t->n_dims = at_place_shape(place, w, t->shape);
     out->weight[out->n++] = w;
     return AT_OK;
 }
@@ -74,10 +95,8 @@ static at_status save_body(saving *s) {
     AT_TRY(begin_weights(s, &out));
     for (int i = 0; i < m->params.n; i++) {
         const at_weight *w = &m->params.weights[i];
-        int is_classifier = w == m->head.classifier || w == m->head.classifier_bias;
         if (w->is_head && !whole) continue;
-        const char *prefix = whole && !is_classifier ? s->names->prefix : "";
-        AT_TRY(add_tensor(s, &out, w, at_format(&s->arena, "%s%s", prefix, w->name)));
+        AT_TRY(add_tensor(s, &out, w, whole ? m->place[i].name : m->place[i].bare));
     }
     return write_weights(s, &out, at_path_join(&s->arena, s->folder, "model.safetensors"));
 }
@@ -179,7 +198,7 @@ static at_status save_config(saving *s) {
     const at_model *m = s->model;
     json_t *config = json_deep_copy(m->config);
     if (!config) return at_fail_memory(s->err, 0);
-    const char *class = m->head.kind == AT_HEAD_POOLER ? s->names->classifier_class : s->names->body_class;
+    const char *class = at_names_class(s->family, &s->arena, m->head.kind == AT_HEAD_POOLER ? "ForSequenceClassification" : "Model");
     json_object_set_new(config, "architectures", json_pack("[s]", class));
     json_object_set_new(config, "model_type", json_string(m->arch.family));
     static const char *const types[] = {"torch_dtype", "dtype"};
@@ -192,7 +211,6 @@ static at_status save_config(saving *s) {
 
 static at_status save_all(saving *s) {
     const at_head *h = &s->model->head;
-    if (!s->names) return at_fail(s->err, AT_BUG, "no name table for %s", s->model->arch.family);
     if (h->kind != AT_HEAD_NONE && s->labels && s->labels->n != h->n_out)
         return at_fail(s->err, AT_BUG, "%d labels for %d outputs", s->labels->n, h->n_out);
     AT_TRY(at_folder_make(s->folder, s->err));
@@ -212,7 +230,7 @@ static int is_one_of(const char *const *names, const char *name) {
 int at_model_saves(const char *name) { return is_one_of(TOKENIZER_FILES, name) || is_one_of(OTHER_FILES, name); }
 
 at_status at_model_save(const at_model *model, const at_labels *labels, const char *folder, at_error *err) {
-    saving s = {.model = model, .names = at_names_find(model->arch.family), .folder = folder, .err = err};
+    saving s = {.model = model, .family = at_family_find(model->arch.family), .folder = folder, .err = err};
     s.labels = labels && labels->n ? labels : model->labels.n ? &model->labels : NULL;
     at_status st = save_all(&s);
     at_arena_free(&s.arena);

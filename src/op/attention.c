@@ -1,48 +1,126 @@
-/* Over each sequence and head: S = scale · Q Kᵀ (capped, masked), P = softmax(S), y = dropout(P) V.
+/* Over each sequence and head: S = scale · Q Kᵀ (biased by distance, capped, masked), P = softmax(S), y = dropout(P) V.
  * Saved: y and lse = log Σ exp S a row, from which backward makes P anew (FlashAttention: Dao et al. 2022):
- * dV = dropout(P)ᵀ dy;  dP = dropout(dy Vᵀ);  dS = P ⊙ (dP - rowsum(dy ⊙ y));  dQ = scale · dS K;  dK = scale · dSᵀ Q. */
+ * dV = dropout(P)ᵀ dy;  dP = dropout(dy Vᵀ);  dS = P ⊙ (dP - rowsum(dy ⊙ y));  dQ = scale · dS K;  dK = scale · dSᵀ Q.
+ * Biases: a table by bucket is spread over the distances before the kernel, and their gradients are summed by bucket after it. */
+#include <string.h>
+
 #include "op/shape.h"
 
 typedef struct attention_node {
     at_node node;
-    at_tensor *qkv;
-    at_real *lse; /* [heads, rows] */
+    at_tensor *x[3]; /* q, k, v; all three the same where they lie side by side */
+    at_weight *relative;
+    int max_distance, reach;
+    at_real *distance; /* [heads, 2*reach - 1], or NULL */
+    at_real *lse;      /* [heads, rows] */
     at_attention form;
 } attention_node;
 
 static int query_cols(const at_attention *a) { return a->heads * a->head_dim; }
 static int key_cols(const at_attention *a) { return a->kv_heads * a->head_dim; }
+static int is_fused(at_tensor *const *x) { return x[0] == x[1] && x[1] == x[2]; }
 
-static void run_backward(at_tape *t, attention_node *n, at_real *dqkv, at_real *scratch) {
+/* Column at which q, k, v begin in their tensors. */
+static int begin_of(const attention_node *n, int i) {
     const at_attention *a = &n->form;
-    at_tensor *y = n->node.y;
-    int ld = n->qkv->cols, k = query_cols(a), v = k + key_cols(a);
-    const at_real *q = n->qkv->data;
-    t->backend->attention_backward(a, q, ld, q + k, ld, q + v, ld, y->data, y->grad, y->cols, n->lse, dqkv, ld, dqkv + k,
-                                   ld, dqkv + v, ld, scratch);
+    return i == 0 || !is_fused(n->x) ? 0 : i == 1 ? query_cols(a) : query_cols(a) + key_cols(a);
+}
+
+/* ---- biases by distance ---- */
+
+int at_relative_bucket(int key_minus_query, int buckets, int distance) {
+    int half = buckets / 2, exact = half / 2, bucket = key_minus_query > 0 ? half : 0;
+    int n = key_minus_query < 0 ? -key_minus_query : key_minus_query;
+    if (n < exact) return bucket + n;
+    /* In float, as the models were trained. */
+    float share = logf((float)n / (float)exact) / (float)log((double)distance / exact);
+    int large = exact + (int)(share * (float)(half - exact));
+    return bucket + (large < half - 1 ? large : half - 1);
+}
+
+static size_t distances(const attention_node *n) { return (size_t)n->form.heads * (size_t)(2 * n->reach - 1); }
+
+/* Element of the weight [buckets, heads] that stands at distance index d of a head. */
+static size_t bias_at(const attention_node *n, int head, int d) {
+    int bucket = at_relative_bucket(d - n->reach + 1, n->relative->out, n->max_distance);
+    return (size_t)bucket * (size_t)n->form.heads + (size_t)head;
+}
+
+static void spread(at_tape *t, const attention_node *n) {
+    const at_real *values = at_weight_values(t->params, n->relative);
+    int width = 2 * n->reach - 1;
+    for (int h = 0; h < n->form.heads; h++)
+        for (int d = 0; d < width; d++) n->distance[(size_t)h * (size_t)width + (size_t)d] = values[bias_at(n, h, d)];
+}
+
+static void gather(const attention_node *n, const at_real *ddistance, at_real *drelative) {
+    int width = 2 * n->reach - 1;
+    for (int h = 0; h < n->form.heads; h++)
+        for (int d = 0; d < width; d++) drelative[bias_at(n, h, d)] += ddistance[(size_t)h * (size_t)width + (size_t)d];
+}
+
+/* ---- backward ---- */
+
+static void run_backward(at_tape *t, attention_node *n, at_real *const *dx, at_real *scratch) {
+    at_tensor *y = n->node.y, *const *x = n->x;
+    int at[3] = {0, begin_of(n, 1), begin_of(n, 2)};
+    t->backend->attention_backward(&n->form, x[0]->data, x[0]->cols, x[1]->data + at[1], x[1]->cols, x[2]->data + at[2], x[2]->cols,
+                                   y->data, y->grad, y->cols, n->lse, dx[0], x[0]->cols, dx[1] + at[1], x[1]->cols, dx[2] + at[2],
+                                   x[2]->cols, scratch);
+}
+
+/* Where the kernel, which assigns, may write the gradients: into them, or where another consumer already wrote, into scratch. */
+static void prepare_gradients(at_tape *t, const attention_node *n, at_real **dx, at_real **add_to) {
+    for (int i = 0; i < 3; i++) {
+        int accumulate = 0;
+        add_to[i] = NULL;
+        if (i && is_fused(n->x)) {
+            dx[i] = dx[0];
+            continue;
+        }
+        at_real *own = n->x[i]->needs_grad ? at_tape_gradient(t, n->x[i], &accumulate) : NULL;
+        dx[i] = own && !accumulate ? own : at_tape_scratch(t, at_elements(n->x[i]));
+        if (accumulate) add_to[i] = own;
+    }
 }
 
 static void attention_backward(at_tape *t, at_node *node) {
     attention_node *n = (attention_node *)node;
-    int accumulate;
-    at_real *dqkv = at_tape_gradient(t, n->qkv, &accumulate);
+    at_real *dx[3], *add_to[3];
     at_mark mark = at_arena_mark(t->scratch);
     at_real *scratch = at_tape_scratch(t, t->backend->attention_scratch(&n->form));
-    /* The kernel assigns; a second consumer of qkv adds through a buffer. */
-    at_real *into = accumulate ? at_tape_scratch(t, at_elements(n->qkv)) : dqkv;
+    prepare_gradients(t, n, dx, add_to);
+    int wants_bias = at_weight_records(t, n->relative);
+    at_real *ddistance = n->form.ddistance = wants_bias ? at_tape_scratch(t, distances(n)) : NULL;
     if (!t->status && !t->dry) {
-        run_backward(t, n, into, scratch);
-        if (accumulate) t->backend->scale_add(1, into, dqkv, 1, at_elements(n->qkv));
+        if (ddistance) memset(ddistance, 0, distances(n) * sizeof *ddistance);
+        run_backward(t, n, dx, scratch);
+        if (ddistance) gather(n, ddistance, at_tape_weight_gradient(t, n->relative));
+        for (int i = 0; i < 3; i++)
+            if (add_to[i]) t->backend->scale_add(1, dx[i], add_to[i], 1, at_elements(n->x[i]));
     }
     at_arena_rewind(t->scratch, mark);
 }
 
-static int check(at_tape *t, const at_tensor *qkv, const at_batch *b, const at_attention *a, double p) {
+/* ---- forward ---- */
+
+static int check_tensors(at_tape *t, const at_attention_inputs *in, const at_batch *b, const at_attention *a) {
+    at_tensor *const x[3] = {in->q, in->k, in->v};
+    for (int i = 0; i < 3 && !t->status; i++) {
+        int want = is_fused(x) ? query_cols(a) + 2 * key_cols(a) : i ? key_cols(a) : query_cols(a);
+        if (!at_is_tokens(x[i], b) || x[i]->cols != want)
+            at_tape_fail(t, AT_BUG, "attention: its input is [%d, %d], the batch has %d rows and the heads need %d columns", x[i]->rows,
+                         x[i]->cols, b->rows, want);
+    }
+    const at_weight *w = in->relative;
+    if (w && (w->in != a->heads || w->out < 4 || w->kind != AT_WEIGHT_MATRIX || in->distance <= w->out / 4))
+        at_tape_fail(t, AT_BUG, "attention: %s is [%d, %d] for %d heads", w->name, w->out, w->in, a->heads);
+    return !t->status;
+}
+
+static int check(at_tape *t, const at_batch *b, const at_attention *a, double p) {
     if (a->heads < 1 || a->kv_heads < 1 || a->head_dim < 1 || a->heads % a->kv_heads)
         at_tape_fail(t, AT_BUG, "attention: %d heads on %d key-value heads of %d", a->heads, a->kv_heads, a->head_dim);
-    else if (!at_is_tokens(qkv, b) || qkv->cols != query_cols(a) + 2 * key_cols(a))
-        at_tape_fail(t, AT_BUG, "attention: qkv is [%d, %d], the batch has %d rows and the heads need %d columns", qkv->rows,
-                     qkv->cols, b->rows, query_cols(a) + 2 * key_cols(a));
     else if (b->cu_seqlens[0] != 0 || b->cu_seqlens[b->n_seq] != b->rows)
         at_tape_fail(t, AT_BUG, "attention: the sequences cover rows %d to %d of %d", b->cu_seqlens[0],
                      b->cu_seqlens[b->n_seq], b->rows);
@@ -50,31 +128,47 @@ static int check(at_tape *t, const at_tensor *qkv, const at_batch *b, const at_a
     return !t->status;
 }
 
-at_tensor *at_op_attention(at_tape *t, at_tensor *qkv, const at_batch *b, const at_attention *form, double p) {
-    if (t->status || !check(t, qkv, b, form, p)) return NULL;
-    at_attention a = *form;
+static void run_forward(at_tape *t, attention_node *n, at_real *y, at_real *scratch) {
+    at_tensor *const *x = n->x;
+    if (n->distance) spread(t, n);
+    t->backend->attention(&n->form, x[0]->data, x[0]->cols, x[1]->data + begin_of(n, 1), x[1]->cols, x[2]->data + begin_of(n, 2),
+                          x[2]->cols, y, query_cols(&n->form), n->lse, scratch);
+}
+
+at_tensor *at_op_attention_with(at_tape *t, const at_attention_inputs *in, const at_batch *b, const at_attention *form, double p) {
+    if (t->status || !check(t, b, form, p) || !check_tensors(t, in, b, form)) return NULL;
+    attention_node n = {.x = {in->q, in->k, in->v}, .relative = in->relative, .max_distance = in->distance, .reach = b->max_len,
+                        .form = *form};
+    at_attention *a = &n.form;
     at_dropout drop = at_next_dropout(t, p, NULL);
-    a.n_seq = b->n_seq;
-    a.cu_q = a.cu_k = b->cu_seqlens;
-    a.seq_id = b->seq_id;
-    a.dropout_threshold = drop.threshold;
-    a.dropout_key = drop.key;
-    int records = at_tape_records(t, qkv), ld = qkv->cols, k = query_cols(&a), v = k + key_cols(&a);
-    at_tensor *y = at_tape_tensor(t, qkv->space, qkv->rows, k);
+    a->n_seq = b->n_seq;
+    a->cu_q = a->cu_k = b->cu_seqlens;
+    a->seq_id = b->seq_id;
+    a->dropout_threshold = drop.threshold;
+    a->dropout_key = drop.key;
+    int records = at_tape_records(t, in->q) || at_tape_records(t, in->k) || at_tape_records(t, in->v) ||
+                  at_weight_records(t, in->relative);
+    at_tensor *y = at_tape_tensor(t, in->q->space, in->q->rows, query_cols(a));
     if (!y) return NULL;
     at_mark mark = at_arena_mark(t->scratch);
-    size_t n_lse = (size_t)a.heads * (size_t)qkv->rows;
-    at_real *lse = records ? at_tape_save(t, n_lse, sizeof(at_real)) : at_tape_scratch(t, n_lse);
-    at_real *scratch = at_tape_scratch(t, t->backend->attention_scratch(&a));
+    size_t n_lse = (size_t)a->heads * (size_t)in->q->rows;
+    n.lse = records ? at_tape_save(t, n_lse, sizeof(at_real)) : at_tape_scratch(t, n_lse);
+    if (n.relative) n.distance = records ? at_tape_save(t, distances(&n), sizeof(at_real)) : at_tape_scratch(t, distances(&n));
+    a->reach = n.reach;
+    a->distance = n.distance;
+    at_real *scratch = at_tape_scratch(t, t->backend->attention_scratch(a));
     if (t->status) return NULL;
-    const at_real *q = qkv->data;
-    if (!t->dry) t->backend->attention(&a, q, ld, q + k, ld, q + v, ld, y->data, k, lse, scratch);
+    if (!t->dry) run_forward(t, &n, y->data, scratch);
     at_arena_rewind(t->scratch, mark);
     if (!records) return y;
-    attention_node *n = (attention_node *)at_tape_push(t, sizeof *n, y, attention_backward);
-    if (!n) return NULL;
-    n->qkv = qkv;
-    n->lse = lse;
-    n->form = a;
+    attention_node *node = (attention_node *)at_tape_push(t, sizeof *node, y, attention_backward);
+    if (!node) return NULL;
+    n.node = node->node;
+    *node = n;
     return y;
+}
+
+at_tensor *at_op_attention(at_tape *t, at_tensor *qkv, const at_batch *b, const at_attention *form, double p) {
+    const at_attention_inputs in = {.q = qkv, .k = qkv, .v = qkv};
+    return at_op_attention_with(t, &in, b, form, p);
 }

@@ -15,13 +15,47 @@ at_tensor *at_op_embed(at_tape *t, const at_batch *b, at_weight *token, at_weigh
 at_tensor *at_op_linear(at_tape *t, at_tensor *x, at_weight *const *weight, at_weight *const *bias, int n_segments,
                         at_activation act);
 
-/* y = norm(residual + dropout(x, p)). residual may be NULL. rms: RMSNorm (beta NULL). row_id names rows for dropout. */
+typedef enum at_norm_kind { AT_NORM_LAYER, AT_NORM_RMS, AT_NORM_RMS_ONE /* the gain is 1 + gamma (Gemma) */ } at_norm_kind;
+/* y = norm(residual + dropout(x, p)). residual may be NULL, beta too. row_id names rows for dropout. Where x has several times the
+ * columns of gamma, each group of gamma's size is normalised by itself (a head's queries); then p is 0. */
 at_tensor *at_op_norm(at_tape *t, at_tensor *x, at_tensor *residual, double p, const uint64_t *row_id, at_weight *gamma,
-                      at_weight *beta, double epsilon, int rms);
+                      at_weight *beta, double epsilon, at_norm_kind kind);
 
 /* Attention of qkv [rows, (heads + 2*kv_heads) * head_dim] over its own sequences; y [rows, heads*head_dim].
  * `form` gives heads, kv_heads, head_dim, causal, window, scale, soft_cap; the rest is filled from the batch. */
 at_tensor *at_op_attention(at_tape *t, at_tensor *qkv, const at_batch *b, const at_attention *form, double p);
+
+/* The same with more to it. q [rows, heads*head_dim], k and v [rows, kv_heads*head_dim], or all three the one tensor of above.
+ * relative (may be NULL) [buckets, heads]: the score of key j from query i gets relative[bucket(j - i), head], in T5's buckets: half of
+ * them for either direction, of these half a distance each, the rest logarithmic up to `distance` (Raffel et al. 2020; MPNet). */
+typedef struct at_attention_inputs {
+    at_tensor *q, *k, *v;
+    at_weight *relative;
+    int distance;
+} at_attention_inputs;
+at_tensor *at_op_attention_with(at_tape *t, const at_attention_inputs *in, const at_batch *b, const at_attention *form, double p);
+int at_relative_bucket(int key_minus_query, int buckets, int distance);
+
+/* Rotary positions (Su et al. 2021): the first `dim` columns of a head turn by position * inverse[i], column i with column i + dim/2;
+ * cosines and sines are multiplied by `factor`. */
+typedef struct at_rope {
+    int dim;                /* even; 0: no rotation */
+    const double *inverse;  /* [dim / 2] */
+    double factor;
+} at_rope;
+typedef struct at_rope_table {
+    int dim;
+    at_real *cos, *sin;     /* [rows, dim / 2] */
+} at_rope_table;
+/* The table of a batch, saved for as long as the tape's activations; every layer uses it. */
+void at_rope_prepare(at_tape *t, const at_batch *b, const at_rope *rope, at_rope_table *table);
+/* y = x with its first `heads` heads of head_dim columns turned; the other columns are copied. */
+at_tensor *at_op_rotary(at_tape *t, at_tensor *x, const at_rope_table *table, int heads, int head_dim);
+
+/* x [rows, 2n] = [gate | up]; y [rows, n] = act(gate) * up */
+at_tensor *at_op_gated(at_tape *t, at_tensor *x, at_activation act);
+/* y = factor * x */
+at_tensor *at_op_scale(at_tape *t, at_tensor *x, double factor);
 
 at_tensor *at_op_dropout(at_tape *t, at_tensor *x, double p, const uint64_t *row_id);
 at_tensor *at_op_activation(at_tape *t, at_tensor *x, at_activation act);

@@ -111,7 +111,7 @@ at_status at_dataset_fits(const at_dataset *d, int vocab_size, int type_vocab, i
     if (d->max_id >= vocab_size)
         return at_fail(err, AT_BAD_MODEL, "%s: the tokenizer gives token %d, but the model knows %d tokens", d->path, (int)d->max_id,
                        vocab_size);
-    if (d->max_type >= type_vocab && d->max_type > 0)
+    if (type_vocab > 0 && d->max_type >= type_vocab && d->max_type > 0)
         return at_fail(err, AT_BAD_MODEL, "%s: pairs of texts need 2 token types, the model has %d", d->path, type_vocab);
     if (max_positions > 0 && d->longest > max_positions)
         return at_fail(err, AT_BAD_MODEL, "%s: an example has %d tokens, the model takes %d at most", d->path, d->longest,

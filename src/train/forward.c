@@ -174,16 +174,16 @@ static void forward_logits(walk *w, at_tape *tape, const at_batch *batch) {
     if (!at_tape_status(tape) && !tape->dry) scatter(batch, logits, w->logits);
 }
 
-static void pool_to(at_tape *tape, at_tensor *hidden, const at_batch *batch, at_pooling how, float *to) {
+static void pool_to(const walk *w, at_tape *tape, at_tensor *hidden, const at_batch *batch, at_head_kind kind, float *to) {
     if (!to) return;
-    at_tensor *pooled = at_op_pool(tape, hidden, batch, how);
+    at_tensor *pooled = at_head_pool(tape, w->model, kind, hidden, batch);
     if (!at_tape_status(tape) && !tape->dry) scatter(batch, pooled, to);
 }
 
 static void forward_features(walk *w, at_tape *tape, const at_batch *batch) {
     at_tensor *hidden = at_body_forward(tape, w->model, batch);
-    pool_to(tape, hidden, batch, AT_POOL_CLS, w->first_token);
-    pool_to(tape, hidden, batch, AT_POOL_MEAN, w->mean);
+    pool_to(w, tape, hidden, batch, AT_HEAD_POOLER, w->first_token);
+    pool_to(w, tape, hidden, batch, AT_HEAD_MEAN, w->mean);
 }
 
 at_status at_forward_logits(const at_model *model, const at_dataset *d, const at_backend *backend, at_pool *pool,

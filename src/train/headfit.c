@@ -25,21 +25,10 @@ typedef struct bench {
     at_status status;
 } bench;
 
-static at_status add(bench *b, const char *name, at_weight_kind kind, int out, int in, at_weight **w, at_error *err) {
-    return at_params_add(&b->head.params, &b->arena, name, kind, out, in, 1, kind == AT_WEIGHT_LINEAR, w, err);
-}
-
 static at_status declare(bench *b, at_error *err) {
-    int hidden = b->problem->arch->hidden, n_out = b->problem->state->labels.n;
-    at_head *h = &b->head.head;
-    *h = (at_head){.kind = b->problem->kind, .n_out = n_out};
-    AT_TRY(at_params_init(&b->head.params, &b->arena, 4, err));
-    if (h->kind == AT_HEAD_POOLER) {
-        AT_TRY(add(b, "dense.weight", AT_WEIGHT_LINEAR, hidden, hidden, &h->dense, err));
-        AT_TRY(add(b, "dense.bias", AT_WEIGHT_VECTOR, hidden, 1, &h->dense_bias, err));
-    }
-    AT_TRY(add(b, "classifier.weight", AT_WEIGHT_LINEAR, n_out, hidden, &h->classifier, err));
-    AT_TRY(add(b, "classifier.bias", AT_WEIGHT_VECTOR, n_out, 1, &h->classifier_bias, err));
+    const at_head_problem *p = b->problem;
+    AT_TRY(at_params_init(&b->head.params, &b->arena, AT_HEAD_WEIGHTS, err));
+    AT_TRY(at_head_declare(&b->head.params, &b->arena, p->arch, p->kind, p->state->labels.n, &b->head.head, NULL, err));
     return at_params_allocate(&b->head.params, err);
 }
 
@@ -47,6 +36,7 @@ static at_status declare(bench *b, at_error *err) {
 static void start(bench *b) {
     at_params *p = &b->head.params;
     memset(p->values, 0, p->total * sizeof *p->values);
+    if (b->head.head.norm) at_weight_fill(p, b->head.head.norm, 1);
     if (b->head.head.dense) {
         at_weight_init_normal(p, b->head.head.dense, 1 / sqrt((double)b->problem->arch->hidden), b->problem->seed);
         at_weight_init_normal(p, b->head.head.classifier, b->problem->arch->initializer_range, b->problem->seed);
@@ -58,7 +48,8 @@ static at_status bench_open(bench *b, const at_head_problem *problem, at_error *
     b->head.arch = *problem->arch;
     AT_TRY(declare(b, err));
     at_params *p = &b->head.params;
-    unsigned char all[4] = {1, 1, 1, 1};
+    unsigned char all[AT_HEAD_WEIGHTS];
+    memset(all, 1, sizeof all);
     at_params_set_trainable(p, all);
     b->gradients.dense = AT_NEW_ARRAY(&b->arena, at_real, p->n_gradient);
     if (!b->gradients.dense) return at_fail_memory(err, p->n_gradient * sizeof(at_real));
@@ -185,7 +176,7 @@ static double feature_scale(const at_head_problem *p) {
  * in larger strides, since each of its fits costs as much as fifty of the linear head's. */
 static int penalty_path(const at_head_problem *p, int n, double *path) {
     static const double LINEAR[MAX_PENALTIES] = {10, 3, 1, 0.3, 0.1, 0.03, 0.01}, POOLER[] = {0.003, 0.03, 0.3};
-    int two_layers = p->kind == AT_HEAD_POOLER, count = two_layers ? 3 : MAX_PENALTIES;
+    int two_layers = p->kind == AT_HEAD_POOLER && p->arch->head.activation != AT_ACT_NONE, count = two_layers ? 3 : MAX_PENALTIES;
     double scale = feature_scale(p);
     for (int i = 0; i < count; i++) path[i] = (two_layers ? POOLER[i] : LINEAR[i]) * scale / n;
     return count;
@@ -320,7 +311,6 @@ int at_head_compare(const at_head_choice *a, const at_head_choice *b, int n, dou
 /* ---- the final fit ---- */
 
 static at_status install(const at_params *from, const at_weight *w, at_params *to, const at_weight *into, at_error *err) {
-    if (!w) return AT_OK;
     if (w->out != into->out || w->in != into->in || w->kind != into->kind)
         return at_fail(err, AT_BUG, "the fitted head does not have the shape of the model's");
     memcpy(at_weight_values(to, into), at_weight_values(from, w), w->size * sizeof(at_real));
@@ -336,12 +326,9 @@ at_status at_head_fit(const at_head_problem *p, double penalty, at_model *model,
     at_status st = bench_open(&b, p, err);
     if (!st && !all) st = at_fail_memory(err, (size_t)n * sizeof *all);
     if (!st) st = fit(&b, all, n, penalty, b.head.head.dense ? &KEEP_POOLER : &KEEP, loss, err);
-    const at_head *from = &b.head.head, *to = &model->head;
-    const at_params *values = &b.head.params;
-    if (!st) st = install(values, from->dense, &model->params, to->dense, err);
-    if (!st) st = install(values, from->dense_bias, &model->params, to->dense_bias, err);
-    if (!st) st = install(values, from->classifier, &model->params, to->classifier, err);
-    if (!st) st = install(values, from->classifier_bias, &model->params, to->classifier_bias, err);
+    /* The same declaration made both, so that the model's head weights stand in the same order. */
+    for (int i = 0, k = 0; i < model->params.n && !st; i++)
+        if (model->params.weights[i].is_head) st = install(&b.head.params, &b.head.params.weights[k++], &model->params, &model->params.weights[i], err);
     bench_close(&b);
     at_arena_free(&arena);
     return st;

@@ -92,9 +92,8 @@ static int config_has(const at_model *m, const char *name) {
 static void make_view(at_run *r) {
     const at_hyper *h = &r->h;
     r->view = *r->setup->model;
-    if (h->attention_dropout >= 0) r->view.arch.attention_dropout = h->attention_dropout;
+    at_arch_set_dropout(&r->view.arch, h->hidden_dropout, h->attention_dropout);
     if (h->hidden_dropout < 0) return;
-    r->view.arch.hidden_dropout = h->hidden_dropout;
     if (!config_has(r->setup->model, "classifier_dropout")) r->view.arch.classifier_dropout = h->hidden_dropout;
 }
 

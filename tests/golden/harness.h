@@ -126,12 +126,11 @@ static inline void harness_gradient(const harness *h, const at_weight *w, float 
                 (float)table->values[(size_t)s * (size_t)w->in + (size_t)c];
 }
 
-/* Our weight's name in the files of the model's own folder. */
+/* The tensor of the model's own files in which our weight lies. */
 static inline const at_stored_tensor *harness_find(const harness *h, const at_safetensors *file, const at_weight *w) {
-    char name[300];
-    snprintf(name, sizeof name, "bert.%s", w->name);
-    const at_stored_tensor *t = at_safetensors_find(file, name);
-    if (!t) t = at_safetensors_find(file, w->name);
+    const at_place *place = &h->model->place[w - h->model->params.weights];
+    const at_stored_tensor *t = at_safetensors_find(file, place->name);
+    if (!t) t = at_safetensors_find(file, place->bare);
     if (!t && w == h->model->head.classifier) t = at_safetensors_find(file, "linear.weight");
     if (!t && w == h->model->head.classifier_bias) t = at_safetensors_find(file, "linear.bias");
     return t;

@@ -154,8 +154,8 @@ static void flip_epsilon(at_model *m) { m->arch.norm_epsilon = 1e-5; }
 static void flip_types(at_model *m) { m->arch.type_vocab = 0; }
 static void flip_positions(at_model *m) { m->arch.position = AT_POSITION_NONE; }
 static void flip_causal(at_model *m) { m->arch.causal = 1; }
-static void flip_norm_place(at_model *m) { m->arch.norm_place = AT_NORM_PRE; }
-static void flip_rms(at_model *m) { m->arch.rms = 1; }
+static void flip_norm_place(at_model *m) { m->arch.block = AT_BLOCK_RESIDUAL; }
+static void flip_rms(at_model *m) { m->arch.norm = AT_NORM_RMS; }
 static void flip_scale(at_model *m) { m->arch.attention_scale *= 1.01; }
 static void flip_layers(at_model *m) { m->arch.layers--; }
 static void flip_head(at_model *m) { m->head.kind = m->head.kind == AT_HEAD_MEAN ? AT_HEAD_POOLER : AT_HEAD_MEAN; }

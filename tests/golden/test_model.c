@@ -349,11 +349,13 @@ static void dropout_acts_at_every_place_with_a_mask_of_its_own(void **state) {
     harness h;
     at_error err;
     open_in_training(&h, &err);
-    h.model->arch.hidden_dropout = h.model->arch.attention_dropout = h.model->arch.classifier_dropout = 0;
+    at_arch_set_dropout(&h.model->arch, 0, 0);
+    h.model->arch.classifier_dropout = 0;
     check_ok(harness_run(&h, 1), &err);
     at_real loss = h.loss->data[0];
-    double *place[3] = {&h.model->arch.hidden_dropout, &h.model->arch.attention_dropout, &h.model->arch.classifier_dropout};
-    for (int i = 0; i < 3; i++) {
+    double *place[5] = {&h.model->arch.hidden_dropout, &h.model->arch.output_dropout, &h.model->arch.embedding_dropout,
+                        &h.model->arch.attention_dropout, &h.model->arch.classifier_dropout};
+    for (int i = 0; i < 5; i++) {
         *place[i] = 0.3;
         check_ok(harness_run(&h, 1), &err);
         at_real dropped = h.loss->data[0];
@@ -366,7 +368,7 @@ static void dropout_acts_at_every_place_with_a_mask_of_its_own(void **state) {
         *place[i] = 0;
     }
     assert_int_equal(h.tape.site, 2 + 3 * h.model->arch.layers + 1); /* embeddings, blocks, head */
-    h.model->arch.hidden_dropout = 0.5;
+    h.model->arch.embedding_dropout = 0.5;
     h.model->arch.layers = 0; /* what the embeddings give is dropped too */
     check_ok(harness_run(&h, 0), &err);
     assert_true(fabs(share_of_zeros(h.hidden) - 0.5) < 0.06);

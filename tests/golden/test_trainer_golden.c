@@ -37,7 +37,8 @@ static void open_model(golden_run *g, const char *folder) {
     check_ok(harness_open(&g->h, path, &options, batch, &g->err), &g->err);
     check_ok(at_json_load(expected, AT_JSON_CONFIG_BYTES, AT_BAD_DATA, &g->numbers, &g->err), &g->err);
     g->still = *g->h.model;
-    g->still.arch.hidden_dropout = g->still.arch.attention_dropout = g->still.arch.classifier_dropout = 0;
+    at_arch_set_dropout(&g->still.arch, 0, 0);
+    g->still.arch.classifier_dropout = 0;
 }
 
 static void make_data(golden_run *g) {

@@ -17,7 +17,8 @@
 
 enum { MAX_WEIGHTS = 6, MAX_ROWS = 64, ARENA_BYTES = 8 << 20 };
 enum { BIAS = 1, RESIDUAL = 2, RMS = 4, TWICE = 8, STILL_X = 16, STILL_X2 = 32, NO_POSITION = 64, NO_TYPE = 128,
-       CLASS_WEIGHTS = 256, IGNORE_SOME = 512, SAME = 1024 };
+       CLASS_WEIGHTS = 256, IGNORE_SOME = 512, SAME = 1024, GROUPS = 2048, PLUS_ONE = 4096, NO_BIAS = 8192, APART = 16384,
+       RELATIVE = 32768 };
 
 typedef struct grad_case {
     const char *op, *what;
@@ -62,6 +63,10 @@ static const grad_case CASES[] = {
     {"norm", "residual still", LENS, .cols = 6, .flags = RESIDUAL | STILL_X2, .frozen = 2},
     {"norm", "rms", LENS, .cols = 6, .flags = RMS | RESIDUAL, .p = 0.1},
     {"norm", "rms, plain, twice", LENS, .cols = 6, .flags = RMS | TWICE},
+    {"norm", "rms with one more than the gain", LENS, .cols = 6, .flags = RMS | PLUS_ONE | RESIDUAL, .p = 0.1},
+    {"norm", "rms by groups", LENS, .cols = 12, .flags = RMS | GROUPS},
+    {"norm", "rms by groups, one more than the gain, twice", LENS, .cols = 12, .flags = RMS | GROUPS | PLUS_ONE | TWICE},
+    {"norm", "no bias", LENS, .cols = 7, .flags = NO_BIAS | RESIDUAL},
     {"attention", "one token", {1}, .form = {.heads = 1, .kv_heads = 1, .head_dim = 1, .scale = 1}},
     {"attention", "two heads", LENS, .form = {.heads = 2, .kv_heads = 2, .head_dim = 3, .scale = 0.7}},
     {"attention", "long", {33, 2, 17}, .form = {.heads = 1, .kv_heads = 1, .head_dim = 5, .scale = 0.9}},
@@ -75,6 +80,26 @@ static const grad_case CASES[] = {
     {"attention", "dropout", {9, 1, 4}, .p = 0.3, .form = {.heads = 2, .kv_heads = 2, .head_dim = 3, .scale = 0.7}},
     {"attention", "dropout, soft cap, causal, groups, twice", {9, 1, 4}, .p = 0.2, .flags = TWICE,
      .form = {.heads = 4, .kv_heads = 2, .head_dim = 2, .causal = 1, .scale = 0.7, .soft_cap = 2}},
+    {"attention_with", "apart, groups", {9, 1, 4}, .flags = APART, .form = {.heads = 4, .kv_heads = 2, .head_dim = 3, .scale = 0.7}},
+    {"attention_with", "apart, twice, causal", LENS, .flags = APART | TWICE,
+     .form = {.heads = 2, .kv_heads = 1, .head_dim = 3, .causal = 1, .scale = 0.7}},
+    {"attention_with", "relative", {9, 1, 4}, .flags = RELATIVE, .form = {.heads = 2, .kv_heads = 2, .head_dim = 3, .scale = 0.7}},
+    {"attention_with", "relative, many keys", {33, 3}, .flags = RELATIVE, .form = {.heads = 2, .kv_heads = 1, .head_dim = 2, .scale = 0.7}},
+    {"attention_with", "relative, window, soft cap, dropout, twice", {9, 1, 4}, .flags = RELATIVE | TWICE, .p = 0.2,
+     .form = {.heads = 2, .kv_heads = 2, .head_dim = 3, .window = 3, .scale = 0.7, .soft_cap = 2}},
+    {"attention_with", "relative alone trained", {9, 4}, .flags = RELATIVE | STILL_X,
+     .form = {.heads = 2, .kv_heads = 2, .head_dim = 3, .causal = 1, .scale = 0.7}},
+    {"attention_with", "relative frozen", {9, 4}, .flags = RELATIVE, .frozen = 1,
+     .form = {.heads = 2, .kv_heads = 2, .head_dim = 3, .scale = 0.7}},
+    {"rotary", "whole heads", LENS, .cols = 12, .variant = 4},
+    {"rotary", "a part of each head, columns behind them", LENS, .cols = 17, .variant = 4, .flags = GROUPS},
+    {"rotary", "long heads, twice", {3, 2}, .cols = 72, .variant = 36, .flags = TWICE},
+    {"gated", "silu", LENS, .cols = 6, .variant = AT_ACT_SILU},
+    {"gated", "gelu, twice", LENS, .cols = 10, .variant = AT_ACT_GELU, .flags = TWICE},
+    {"gated", "gelu tanh", LENS, .cols = 38, .variant = AT_ACT_GELU_TANH},
+    {"gated", "relu", LENS, .cols = 2, .variant = AT_ACT_RELU},
+    {"scale", "plain", LENS, .cols = 5},
+    {"scale", "twice", LENS, .cols = 5, .flags = TWICE},
     {"dropout", "plain", LENS, .cols = 40, .p = 0.4},
     {"dropout", "twice", LENS, .cols = 33, .p = 0.1, .flags = TWICE},
     {"dropout", "of probability 0", LENS, .cols = 5},
@@ -115,7 +140,7 @@ typedef struct context {
     at_arena memory, arena, pool, scratch, objects;
     at_params params;
     at_weight *w[MAX_WEIGHTS];
-    int n_inputs, rows, cols;
+    int n_inputs, rows, cols, width[2];
     at_real *x[2], *x_gradient[2];
     at_real *target, *column_weight;
     int32_t ids[MAX_ROWS], positions[MAX_ROWS], label[MAX_ROWS];
@@ -181,9 +206,11 @@ static void make_weights(context *x) {
         while (n < 3 && c->out[n]) n++;
         for (int s = 0; s < n; s++) add_weight(x, s, AT_WEIGHT_LINEAR, c->out[s], c->cols);
         for (int s = 0; s < n && c->flags & BIAS; s++) add_weight(x, 3 + s, AT_WEIGHT_VECTOR, c->out[s], 1);
+    } else if (c->flags & RELATIVE) {
+        add_weight(x, 0, AT_WEIGHT_MATRIX, 8, c->form.heads);
     } else if (!strcmp(c->op, "norm")) {
-        add_weight(x, 0, AT_WEIGHT_VECTOR, c->cols, 1);
-        if (!(c->flags & RMS)) add_weight(x, 1, AT_WEIGHT_VECTOR, c->cols, 1);
+        add_weight(x, 0, AT_WEIGHT_VECTOR, c->flags & GROUPS ? c->cols / 3 : c->cols, 1);
+        if (!(c->flags & (RMS | NO_BIAS))) add_weight(x, 1, AT_WEIGHT_VECTOR, c->cols, 1);
     }
     check_ok(at_params_allocate(&x->params, &x->err), &x->err);
     unsigned char trainable[MAX_WEIGHTS] = {0};
@@ -199,12 +226,14 @@ static void make_weights(context *x) {
 
 static void make_inputs(context *x) {
     const grad_case *c = x->c;
-    int two = (!strcmp(c->op, "norm") && c->flags & RESIDUAL) || (!strcmp(c->op, "add") && !(c->flags & SAME));
+    int apart = c->flags & APART, two = apart || (!strcmp(c->op, "norm") && c->flags & RESIDUAL) || (!strcmp(c->op, "add") && !(c->flags & SAME));
     x->n_inputs = !strcmp(c->op, "embed") ? 0 : two ? 2 : 1;
     x->rows = x->batch.rows;
     x->cols = c->form.heads ? (c->form.heads + 2 * c->form.kv_heads) * c->form.head_dim : c->cols;
-    size_t n = (size_t)x->rows * (size_t)x->cols;
+    x->width[0] = apart ? c->form.heads * c->form.head_dim : x->cols;
+    x->width[1] = apart ? c->form.kv_heads * c->form.head_dim : x->cols;
     for (int i = 0; i < x->n_inputs; i++) {
+        size_t n = (size_t)x->rows * (size_t)x->width[i];
         x->x[i] = draw_array(x, (uint64_t)i + 10, n);
         x->x_gradient[i] = AT_NEW_ARRAY(&x->memory, at_real, n);
     }
@@ -225,12 +254,38 @@ static at_tensor *run_linear(context *x, at_tape *t) {
 }
 
 static at_tensor *run_norm(context *x, at_tape *t) {
-    return at_op_norm(t, x->input[0], x->input[1], x->c->p, x->row_id, x->w[0], x->w[1], 1e-5, (x->c->flags & RMS) != 0);
+    at_norm_kind kind = !(x->c->flags & RMS) ? AT_NORM_LAYER : x->c->flags & PLUS_ONE ? AT_NORM_RMS_ONE : AT_NORM_RMS;
+    return at_op_norm(t, x->input[0], x->input[1], x->c->p, x->row_id, x->w[0], x->w[1], 1e-5, kind);
 }
 
 static at_tensor *run_attention(context *x, at_tape *t) {
     return at_op_attention(t, x->input[0], &x->batch, &x->c->form, x->c->p);
 }
+
+/* Apart: one input gives the queries, the other the keys and, through another op, the values: it gets its gradient from two sides. */
+static at_tensor *run_attention_with(context *x, at_tape *t) {
+    const at_attention *form = &x->c->form;
+    at_tensor *in = x->input[0];
+    at_attention_inputs inputs = {in, in, in, x->w[0], 6};
+    if (x->c->flags & APART) {
+        inputs.k = x->input[1];
+        inputs.v = at_op_activation(t, x->input[1], AT_ACT_TANH);
+    }
+    return at_op_attention_with(t, &inputs, &x->batch, form, x->c->p);
+}
+
+static at_tensor *run_rotary(context *x, at_tape *t) {
+    static const double inverse[18] = {1, 0.3, 0.11, 0.05, 0.02, 0.7, 0.5, 0.4, 0.2, 0.15, 0.9, 0.8, 0.6, 0.35, 0.25, 0.17, 0.13, 0.12};
+    int head_dim = x->c->variant;
+    at_rope rope = {x->c->flags & GROUPS ? head_dim / 2 : head_dim, inverse, 1.3};
+    at_rope_table table;
+    at_rope_prepare(t, &x->batch, &rope, &table);
+    return at_op_rotary(t, x->input[0], &table, x->cols / head_dim - ((x->c->flags & GROUPS) != 0), head_dim);
+}
+
+static at_tensor *run_gated(context *x, at_tape *t) { return at_op_gated(t, x->input[0], (at_activation)x->c->variant); }
+
+static at_tensor *run_scale(context *x, at_tape *t) { return at_op_scale(t, x->input[0], -2.5); }
 
 static at_tensor *run_dropout(context *x, at_tape *t) { return at_op_dropout(t, x->input[0], x->c->p, x->row_id); }
 
@@ -271,6 +326,7 @@ static const struct {
     const char *name;
     at_tensor *(*run)(context *, at_tape *);
 } OPS[] = {{"embed", run_embed}, {"linear", run_linear}, {"norm", run_norm}, {"attention", run_attention},
+           {"attention_with", run_attention_with}, {"rotary", run_rotary}, {"gated", run_gated}, {"scale", run_scale},
            {"dropout", run_dropout}, {"activation", run_activation}, {"add", run_add}, {"pool", run_pool},
            {"gather", run_gather}, {"unit", run_unit}, {"cross_entropy", run_cross_entropy}, {"mse", run_mse},
            {"binary_cross_entropy", run_binary_cross_entropy}};
@@ -288,7 +344,7 @@ static at_tensor *forward(context *x) {
     at_tape_begin(t);
     x->input[0] = x->input[1] = NULL;
     for (int i = 0; i < x->n_inputs; i++) {
-        x->input[i] = at_tape_constant(t, AT_SPACE_TOKENS, x->rows, x->cols, x->x[i]);
+        x->input[i] = at_tape_constant(t, AT_SPACE_TOKENS, x->rows, x->width[i], x->x[i]);
         x->input[i]->needs_grad = !(x->c->flags & (i ? STILL_X2 : STILL_X));
     }
     at_tensor *y = run_op(x, t);
@@ -320,7 +376,7 @@ static void gradients(context *x) {
     if (!loss || at_tape_backward(&x->tape, loss)) fail_msg("%s, %s: %s", x->c->op, x->c->what, x->err.text);
     for (int i = 0; i < x->n_inputs; i++) {
         if (!x->input[i]->needs_grad) assert_null(x->input[i]->grad);
-        else memcpy(x->x_gradient[i], x->input[i]->grad, (size_t)x->rows * (size_t)x->cols * sizeof(at_real));
+        else memcpy(x->x_gradient[i], x->input[i]->grad, (size_t)x->rows * (size_t)x->width[i] * sizeof(at_real));
     }
 }
 
@@ -414,7 +470,7 @@ static double check_case(const grad_case *c) {
     gradients(x);
     for (int i = 0; i < x->n_inputs; i++)
         if (x->input[i]->needs_grad)
-            worst = fmax(worst, worst_error(x, x->x[i], x->x_gradient[i], (size_t)x->rows * (size_t)x->cols));
+            worst = fmax(worst, worst_error(x, x->x[i], x->x_gradient[i], (size_t)x->rows * (size_t)x->width[i]));
     for (int i = 0; i < x->params.n; i++)
         if (x->params.weights[i].gradient != AT_NO_GRADIENT) worst = fmax(worst, check_weight(x, &x->params.weights[i]));
     at_params_free(&x->params);

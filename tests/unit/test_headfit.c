@@ -37,13 +37,12 @@ static setting *setting_open(double signal) {
     static const uint8_t types[N];
     b->data = (at_dataset){.path = "x", .n = N, .label = b->label, .token_at = b->token_at, .line = b->line, .ids = ids, .types = types};
     b->task = (at_task_state){.task = &at_task_classify, .labels = {NAMES, CLASSES}};
-    b->arch = (at_arch){.hidden = HIDDEN, .initializer_range = 0.02};
+    b->arch = (at_arch){.family = "bert", .hidden = HIDDEN, .initializer_range = 0.02};
     b->problem = (at_head_problem){.arch = &b->arch, .kind = AT_HEAD_MEAN, .state = &b->task, .data = &b->data, .features = b->features};
     check_ok(at_backend_choose(NULL, &b->problem.backend, &err), &err);
     at_params *p = &b->model.params;
-    check_ok(at_params_init(p, &b->arena, 2, &err), &err);
-    check_ok(at_params_add(p, &b->arena, "w", AT_WEIGHT_LINEAR, CLASSES, HIDDEN, 1, 1, &b->model.head.classifier, &err), &err);
-    check_ok(at_params_add(p, &b->arena, "b", AT_WEIGHT_VECTOR, CLASSES, 1, 1, 0, &b->model.head.classifier_bias, &err), &err);
+    check_ok(at_params_init(p, &b->arena, AT_HEAD_WEIGHTS, &err), &err);
+    check_ok(at_head_declare(p, &b->arena, &b->arch, AT_HEAD_MEAN, CLASSES, &b->model.head, NULL, &err), &err);
     check_ok(at_params_allocate(p, &err), &err);
     return b;
 }

@@ -1,0 +1,19 @@
+#include <string.h>
+
+#include "model/family.h"
+
+#define FAMILIES(X) X(bert)
+
+#define DECLARE(name) extern const at_family at_family_##name;
+FAMILIES(DECLARE)
+
+#define ADDRESS(name) &at_family_##name,
+static const at_family *const LIST[] = {FAMILIES(ADDRESS) NULL};
+
+const at_family *at_family_at(int i) { return LIST[i]; }
+
+const at_family *at_family_find(const char *model_type) {
+    for (int i = 0; LIST[i]; i++)
+        if (!strcmp(LIST[i]->model_type, model_type)) return LIST[i];
+    return NULL;
+}

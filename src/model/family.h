@@ -1,0 +1,72 @@
+/* A family of models: one file under src/model/ with a reader of its config and a table of its weights, and a line in families.c.
+ * No code outside of these files asks for a family's name. Private to src/model. */
+#ifndef AT_MODEL_FAMILY_H
+#define AT_MODEL_FAMILY_H
+
+#include <stddef.h>
+
+#include "model/config.h"
+#include "model/model.h"
+
+typedef enum at_dimension {
+    AT_DIM_ONE, AT_DIM_VOCAB, AT_DIM_POSITIONS, AT_DIM_TYPES, AT_DIM_EMBEDDING, AT_DIM_HIDDEN, AT_DIM_QUERY, AT_DIM_KEY,
+    AT_DIM_INTERMEDIATE, AT_DIM_HEAD, AT_DIM_HEADS, AT_DIM_BUCKETS, AT_DIM_LABELS
+} at_dimension;
+
+/* How a weight lies in its tensor. Rows of a table that have the same name share one tensor, in their order. */
+typedef enum at_file_form {
+    AT_FILE_PLAIN,      /* [out, in], parts one below the other */
+    AT_FILE_TRANSPOSED, /* [in, out]: GPT-2's Conv1D */
+    AT_FILE_BY_HEADS    /* [heads, parts, head_dim, in]: GPT-NeoX */
+} at_file_form;
+
+typedef struct at_name_row {
+    const char *name;     /* in files; "%d" stands for the layer. Body and layers: without the family's prefix; head: with it */
+    size_t field;         /* of the at_weight * in at_body, at_layer or at_head */
+    at_weight_kind kind;
+    at_dimension out, in;
+    int decay;
+    size_t when;          /* of an int in at_arch that must not be 0; 0: always there */
+    at_file_form form;
+} at_name_row;
+
+typedef struct at_family {
+    const char *model_type;
+    void (*read)(at_config *c, at_arch *a);
+    const char *class_stem;       /* "Bert": BertModel, BertForSequenceClassification */
+    const char *prefix;           /* of the body's names in files that hold a head too: "bert." */
+    const at_name_row *body, *layer, *head;
+    int n_body, n_layer, n_head;
+    const char *const *buffers;   /* ends of the names of tensors that are no parameters; NULL-terminated, or NULL */
+} at_family;
+
+/* By model_type, or NULL. Every family that at_arch_read knows has one. */
+const at_family *at_family_find(const char *model_type);
+const at_family *at_family_at(int i); /* the i-th of the list, NULL after the last */
+
+/* For the tables. A row is left out where its `flag` of at_arch is 0, or a dimension is. */
+#define AT_COUNT(rows) (int)(sizeof(rows) / sizeof *(rows))
+#define AT_ROWS(rows) .rows = rows, .n_##rows = AT_COUNT(rows)
+#define AT_BODY(field) offsetof(at_body, field)
+#define AT_LAYER(field) offsetof(at_layer, field)
+#define AT_HEAD(field) offsetof(at_head, field)
+#define AT_WHEN(flag) offsetof(at_arch, flag)
+#define AT_TABLE(name, field, out, in) {name, field, AT_WEIGHT_TABLE, AT_DIM_##out, AT_DIM_##in, 1, 0, AT_FILE_PLAIN}
+#define AT_MATRIX(name, field, out, in) {name, field, AT_WEIGHT_MATRIX, AT_DIM_##out, AT_DIM_##in, 1, 0, AT_FILE_PLAIN}
+#define AT_LINEAR(name, field, out, in) {name, field, AT_WEIGHT_LINEAR, AT_DIM_##out, AT_DIM_##in, 1, 0, AT_FILE_PLAIN}
+#define AT_VECTOR(name, field, out) {name, field, AT_WEIGHT_VECTOR, AT_DIM_##out, AT_DIM_ONE, 0, 0, AT_FILE_PLAIN}
+#define AT_LINEAR_IF(flag, name, field, out, in) \
+    {name, field, AT_WEIGHT_LINEAR, AT_DIM_##out, AT_DIM_##in, 1, AT_WHEN(flag), AT_FILE_PLAIN}
+#define AT_VECTOR_IF(flag, name, field, out) {name, field, AT_WEIGHT_VECTOR, AT_DIM_##out, AT_DIM_ONE, 0, AT_WHEN(flag), AT_FILE_PLAIN}
+#define AT_CONV1D(name, field, out, in) {name, field, AT_WEIGHT_LINEAR, AT_DIM_##out, AT_DIM_##in, 1, 0, AT_FILE_TRANSPOSED}
+#define AT_BY_HEADS(name, field, out, in) {name, field, AT_WEIGHT_LINEAR, AT_DIM_##out, AT_DIM_##in, 1, 0, AT_FILE_BY_HEADS}
+#define AT_VECTOR_BY_HEADS_IF(flag, name, field, out) \
+    {name, field, AT_WEIGHT_VECTOR, AT_DIM_##out, AT_DIM_ONE, 0, AT_WHEN(flag), AT_FILE_BY_HEADS}
+
+/* What BERT's relatives have in common: its names and the reading of its config, for family files that build on them. */
+extern const at_name_row at_bert_body[5], at_bert_layer[16];
+void at_bert_read(at_config *c, at_arch *a);
+/* "classifier.dense", "classifier.out_proj" (RobertaClassificationHead and its like). */
+extern const at_name_row at_roberta_head[4];
+
+#endif
