@@ -1,15 +1,15 @@
 #!/usr/bin/env bash
 # Speed: kernels against the machine's probes, the tokenizer and whole steps beside their peers (bench/peers/setup.sh installs those).
 #   scripts/bench.sh [arguments of bench/peers/side_by_side.py]     --help there; --quick tries the program without giving figures
-# About eight minutes on two quiet cores; nothing else should run meanwhile. Writes build/bench.json, build/bench-kernels.jsonl and the
-# table of docs/performance.md.
+# About twelve minutes on two quiet cores; nothing else should run meanwhile. Writes build/bench.json, build/bench-predict.json,
+# build/bench-kernels.jsonl and the tables of docs/performance.md.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 export ATTUNE_VENV="${ATTUNE_VENV:-.venv}"
 python=$ATTUNE_VENV/bin/python
 programs=build/release/bench
 [ -x "$programs/bench_train" ] || { echo "$programs/bench_train is not built: run make first" >&2; exit 1; }
-bench/peers/setup.sh
+bench/peers/setup.sh --onnx
 if [ -z "${ATTUNE_TEST_MODEL:-}" ]; then
   scripts/model.sh
   ATTUNE_TEST_MODEL=$(build/release/src/attune fetch sentence-transformers/all-MiniLM-L6-v2 --json |
@@ -28,3 +28,6 @@ printf '\n== tokenizer, one thread each\n'
 
 printf '\n== steps of full fine-tuning, fp32\n'
 "$python" bench/peers/side_by_side.py "$@"
+
+printf '\n== prediction, fp32\n'
+"$python" bench/peers/predict_side_by_side.py

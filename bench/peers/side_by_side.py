@@ -30,9 +30,9 @@ HERE = Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE.parent / "study"))
 
 from common import ROOT, model_folder, read_rows  # noqa: E402
+from pairs import BUILD, Listener, run_json, say, take_pairs  # noqa: E402
 from step_profile import step_profile  # noqa: E402
 
-BUILD = ROOT / "build" / "release"
 WORK = ROOT / "build" / "bench"
 RESULT = ROOT / "build" / "bench.json"
 KERNELS = ROOT / "build" / "bench-kernels.jsonl"
@@ -42,7 +42,6 @@ BEGIN, END = "<!-- make bench: begin -->", "<!-- make bench: end -->"
 BATCH = 32
 MEGAFLOP_PER_TOKEN = 67.2  # the products of a MiniLM-L6 step, forward and backward
 LOSS_TOLERANCE = 1e-3
-SWING = 1.25  # the probe's best against its value beside a pair
 
 
 @dataclasses.dataclass
@@ -66,21 +65,6 @@ CASES = [
 ]
 
 
-def say(text):
-    print(text, flush=True)
-
-
-def run_json(command):
-    done = subprocess.run([str(part) for part in command], capture_output=True, text=True, check=False)
-    if done.returncode:
-        sys.exit(f"error: {Path(command[0]).name} ended with {done.returncode}: {done.stderr.strip()}")
-    return json.loads(done.stdout)
-
-
-def probe(threads):
-    return run_json([BUILD / "bench" / "bench_kernels", "--probe", threads, "--seconds", 0.4])["gflops"]
-
-
 # ---- the two sides ----
 
 
@@ -94,7 +78,7 @@ def attune(case, folder, threads, **options):
     return run_json(attune_command(case, folder, threads, **options))
 
 
-class Peer:
+class Peer(Listener):
     """The PyTorch process of a case: prepared once, then the same steps whenever asked."""
 
     def __init__(self, case, folder, threads, order):
@@ -103,25 +87,8 @@ class Peer:
         command = [sys.executable, HERE / "step_speed.py", "--listen", "--texts", texts_of(case), "--model", folder]
         command += ["--order", path, "--batching", case.batching, "--steps", case.steps, "--warm", case.warm]
         command += ["--check", case.check, "--batch", BATCH, "--threads", threads]
-        self.process = subprocess.Popen(
-            [str(part) for part in command], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
-        )
+        super().__init__(command)
         self.about = self.read()
-
-    def read(self):
-        line = self.process.stdout.readline()
-        if not line:
-            sys.exit(f"error: step_speed.py ended with {self.process.wait()}")
-        return json.loads(line)
-
-    def round(self):
-        self.process.stdin.write("again\n")
-        self.process.stdin.flush()
-        return self.read()
-
-    def close(self):
-        self.process.stdin.close()
-        self.process.wait()
 
 
 def command_peak(case, threads):
@@ -175,38 +142,6 @@ def check_same_work(case, ours, theirs, warm_up, checked):
     return worst
 
 
-def one_pair(number, sides):
-    """Both sides once; the peer begins in every other pair."""
-    names = list(sides) if number % 2 else list(reversed(sides))
-    return {name: sides[name]() for name in names}
-
-
-def steady(pair, best):
-    return min(pair["probe_before"], pair["probe_after"]) * SWING >= best
-
-
-def take_pairs(case, sides, options):
-    """Pairs until enough of them stood beside a steady probe; all of them, the others marked."""
-    pairs, before = [], probe(options.threads)
-    while len(pairs) < 2 * options.pairs:
-        got = one_pair(len(pairs), sides)
-        after = probe(options.threads)
-        ratio = got["attune"]["tokens_per_second"] / got["pytorch"]["tokens_per_second"]
-        pairs.append({**got, "ratio": ratio, "probe_before": before, "probe_after": after})
-        say(
-            f"  pair {len(pairs)}: attune {got['attune']['tokens_per_second']:6.0f}, "
-            f"PyTorch {got['pytorch']['tokens_per_second']:6.0f} tokens/s, {ratio:.2f} times; "
-            f"probe {before:.0f} -> {after:.0f} GFLOP/s"
-        )
-        before = after
-        best = max(max(pair["probe_before"], pair["probe_after"]) for pair in pairs)
-        for pair in pairs:
-            pair["kept"] = steady(pair, best)
-        if sum(pair["kept"] for pair in pairs) >= options.pairs or (options.quick and len(pairs) >= options.pairs):
-            break
-    return pairs
-
-
 def summarise(case, pairs, options):
     kept = [pair for pair in pairs if pair["kept"]]
     result = {"pairs": len(pairs), "kept": len(kept), "figure": len(kept) >= options.pairs and not options.quick}
@@ -240,7 +175,7 @@ def measure(case, options):
     checked = attune(case, folder, options.threads, warm=0, steps=case.check, dropout=0, order=case.warm + case.steps)
     with contextlib.closing(Peer(case, folder, options.threads, checked["order"])) as peer:
         sides = {"attune": lambda: attune(case, folder, options.threads), "pytorch": peer.round}
-        pairs = take_pairs(case, sides, options)
+        pairs = take_pairs(sides, options)
     worst = check_same_work(case, pairs[-1]["attune"], pairs[-1]["pytorch"], peer.about, checked)
     result = {"case": dataclasses.asdict(case), **summarise(case, pairs, options)}
     result["attune"]["command_peak_bytes"] = command_peak(case, options.threads)
@@ -352,14 +287,13 @@ def table(report):
     return "\n".join(out)
 
 
-def renew_docs(report):
-    text = DOCS.read_text(encoding="utf-8")
-    before, rest = text.split(BEGIN)
-    _, after = rest.split(END)
-    partial = DOCS.with_name(DOCS.name + ".tmp")
-    partial.write_text(f"{before}{BEGIN}\n{table(report)}\n{END}{after}", encoding="utf-8")
-    os.replace(partial, DOCS)
-    say(f"renewed the table of {DOCS.relative_to(ROOT)}")
+def replace_between(path, begin, end, inner):
+    before, rest = path.read_text(encoding="utf-8").split(begin)
+    _, after = rest.split(end)
+    partial = path.with_name(path.name + ".tmp")
+    partial.write_text(f"{before}{begin}\n{inner}\n{end}{after}", encoding="utf-8")
+    os.replace(partial, path)
+    say(f"renewed the table of {path.relative_to(ROOT)}")
 
 
 def arguments():
@@ -397,7 +331,7 @@ def main():
     if lacking:
         say(f"docs/performance.md is left as it was: no figure for {', '.join(lacking)}")
         return
-    renew_docs(report)
+    replace_between(DOCS, BEGIN, END, table(report))
 
 
 if __name__ == "__main__":
