@@ -74,7 +74,7 @@ static at_status open_data(at_session *s, const char *path, at_table **table, at
     const at_table_options as_file = {0};
     const at_columns recognised = {0};
     AT_TRY(at_table_read(path, &as_file, table, err));
-    AT_TRY(s->state.task->bind(&s->state, *table, &recognised, &s->model->labels, err));
+    AT_TRY(s->state.task->bind(&s->state, *table, &recognised, 1, err));
     return s->state.task->encode(&s->state, *table, s->tokenizer, s->max_tokens, 1, s->pool, d, err);
 }
 

@@ -138,15 +138,15 @@ AT_API at_status at_predict_texts(const at_options *options, const char *const *
 /* ---- Prediction inside a program ------------------------------------------------------------------- */
 typedef struct at_predictor at_predictor;
 typedef struct at_prediction {
-    const char *label;          /* the most probable one; owned by the predictor, valid until it is closed */
+    const char *label;          /* the most probable one, or what the number is called; owned by the predictor, valid until it is closed */
     int index;
-    double score;               /* its probability */
+    double score;               /* its probability, or the number itself */
     const float *probabilities; /* [at_predictor_labels()], in id order, valid until the next call on this predictor */
 } at_prediction;
 AT_API at_status at_predictor_open(const char *model_folder, int n_threads /* 0: all */, at_predictor **predictor, at_error *err);
 AT_API void at_predictor_close(at_predictor *predictor);
 AT_API int at_predictor_labels(const at_predictor *predictor, const char *const **names);
-/* n texts (UTF-8); seconds NULL, or the second texts of pairs. predictions [n]. Not for two threads on one predictor at once. */
+/* For models that give one answer a text (labels, a number); AT_USAGE for the others. n texts (UTF-8); seconds NULL, or the second texts of pairs. predictions [n]. Not for two threads on one predictor at once. */
 AT_API at_status at_predict(at_predictor *predictor, const char *const *texts, const char *const *seconds, int n,
                             at_prediction *predictions, at_error *err);
 

@@ -57,7 +57,7 @@ static inline tiny_training tiny_training_new(const char *model_folder) {
     check_ok(at_backend_choose(NULL, &t.backend, &err), &err);
     t.task = *at_task_find("classify");
     t.state.labels.name = names;
-    t.state.labels.n = 3;
+    t.state.labels.n = t.state.n_out = 3;
     t.hyper.learning_rate = 2e-3;
     t.hyper.weight_decay = 0.01;
     t.hyper.batch_size = 8;

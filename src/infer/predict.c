@@ -1,14 +1,12 @@
 #include "infer/predict.h"
 
-#include "train/forward.h"
-
 at_status at_predict_logits(const at_model *model, const at_dataset *d, const at_backend *backend, at_pool *pool,
                             float *logits, at_error *err) {
     return at_forward_logits(model, d, backend, pool, logits, err);
 }
 
 at_status at_predict_features(const at_model *model, const at_dataset *d, const at_backend *backend, at_pool *pool,
-                              float *first_token, float *mean, int (*progress)(void *context, int done), void *context,
+                              const at_feature_set *sets, int n_sets, int (*progress)(void *context, int done), void *context,
                               at_error *err) {
-    return at_forward_features(model, d, backend, pool, first_token, mean, progress, context, err);
+    return at_forward_features(model, d, backend, pool, sets, n_sets, progress, context, err);
 }

@@ -2,16 +2,15 @@
 #ifndef AT_INFER_PREDICT_H
 #define AT_INFER_PREDICT_H
 
-#include "model/model.h"
-#include "train/dataset.h"
+#include "train/forward.h"
 
-/* logits [d->n, head.n_out], float. */
+/* logits [at_dataset_outputs(d), head.n_out], float. */
 at_status at_predict_logits(const at_model *model, const at_dataset *d, const at_backend *backend, at_pool *pool,
                             float *logits, at_error *err);
-/* The head's inputs: features [d->n, hidden] of `kind` (first token or mean of tokens), dropout off: the frozen body's answer. Both kinds in one
- * pass where both pointers are given. progress (may be NULL) is called with examples done; returning 1 stops with AT_STOPPED. */
+/* The heads' inputs, dropout off: the frozen body's answer, for several kinds of heads in one pass. progress (may be NULL) is called with
+ * examples done; returning 1 stops with AT_STOPPED. */
 at_status at_predict_features(const at_model *model, const at_dataset *d, const at_backend *backend, at_pool *pool,
-                              float *first_token, float *mean, int (*progress)(void *context, int done), void *context,
+                              const at_feature_set *sets, int n_sets, int (*progress)(void *context, int done), void *context,
                               at_error *err);
 
 #endif

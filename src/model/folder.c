@@ -44,18 +44,16 @@ static int outputs(const at_stored_tensor *t, int hidden) {
     return fits ? (int)t->shape[0] : 0;
 }
 
-/* The number of outputs of the family's own classifier where the folder has all of it, else 0. */
-static int find_classifier(const json_t *config, const at_family *family, const at_arch *arch, const at_safetensors *file,
-                           at_arena *arena) {
+/* The number of outputs of a head of transformers' own kind where the folder has all of it, else 0. */
+static int find_own(const json_t *config, const at_family *family, const at_arch *arch, const at_safetensors *file, at_head_kind kind,
+                    at_arena *arena) {
     const char *class = json_string_value(json_array_get(json_object_get(config, "architectures"), 0));
-    const char *want = at_names_class(family, arena, "ForSequenceClassification");
+    const char *want = at_names_class(family, arena, kind);
     at_params params;
     at_head head;
     at_place place[AT_HEAD_WEIGHTS];
-    if (!want || (class && strcmp(class, want))) return 0;
-    if (at_params_init(&params, arena, AT_HEAD_WEIGHTS, NULL) ||
-        at_head_declare(&params, arena, arch, AT_HEAD_POOLER, 1, &head, place, NULL))
-        return 0;
+    if (!want || (class ? strcmp(class, want) != 0 : kind != AT_HEAD_POOLER)) return 0;
+    if (at_params_init(&params, arena, AT_HEAD_WEIGHTS, NULL) || at_head_declare(&params, arena, arch, kind, 1, &head, place, NULL)) return 0;
     int n = 0;
     for (int i = 0; i < params.n; i++) {
         const at_stored_tensor *t = at_names_lookup(file, &place[i]);
@@ -126,8 +124,10 @@ static at_status find_modules(const char *folder, const json_t *config, const at
 
 at_status at_folder_find_head(const char *folder, const json_t *config, const at_family *family, const at_arch *arch,
                               const at_safetensors *file, at_arena *arena, at_folder_head *head, at_error *err) {
-    *head = (at_folder_head){.n_out = find_classifier(config, family, arch, file, arena)};
-    if (head->n_out) head->kind = AT_HEAD_POOLER;
-    else AT_TRY(find_modules(folder, config, arch, arena, head, err));
+    static const at_head_kind OWN[] = {AT_HEAD_POOLER, AT_HEAD_TOKEN};
+    *head = (at_folder_head){0};
+    for (int i = 0; i < 2 && !head->n_out; i++)
+        if ((head->n_out = find_own(config, family, arch, file, OWN[i], arena))) head->kind = OWN[i];
+    if (!head->n_out) AT_TRY(find_modules(folder, config, arch, arena, head, err));
     return head->kind == AT_HEAD_NONE ? AT_OK : read_rest(config, folder, arena, head, err);
 }

@@ -13,7 +13,7 @@ typedef struct at_folder_head {
     at_safetensors *dense;  /* mean: the file of the Dense module, else NULL; the caller closes it */
 } at_folder_head;
 
-/* Looks for a finished head: BertForSequenceClassification with its classifier in `file`, or modules.json with a Transformer, a mean
+/* Looks for a finished head: BertForSequenceClassification or BertForTokenClassification with its classifier in `file`, or modules.json with a Transformer, a mean
  * Pooling and a linear Dense whose outputs config.json names. Anything else is a body alone. */
 at_status at_folder_find_head(const char *folder, const json_t *config, const at_family *family, const at_arch *arch,
                               const at_safetensors *file, at_arena *arena, at_folder_head *head, at_error *err);

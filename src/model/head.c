@@ -1,5 +1,10 @@
-/* The heads: one row a sequence, then logits. */
+/* The heads: one row a sequence, or one at each of certain tokens, then logits. */
 #include "model/model.h"
+
+const char *at_head_name(at_head_kind kind) {
+    static const char *const NAMES[] = {"none", "pooler", "mean", "token"};
+    return NAMES[kind];
+}
 
 /* The last token that is no padding, as transformers looks for it: a text may end in the token that pads. */
 static at_tensor *pool_last(at_tape *t, const at_model *m, at_tensor *hidden, const at_batch *b) {
@@ -16,6 +21,8 @@ static at_tensor *pool_last(at_tape *t, const at_model *m, at_tensor *hidden, co
 at_tensor *at_head_pool(at_tape *t, const at_model *m, at_head_kind kind, at_tensor *hidden, const at_batch *b) {
     at_pooling how = kind == AT_HEAD_MEAN ? AT_POOL_MEAN : m->arch.head.pooling;
     if (at_tape_status(t)) return NULL;
+    if (kind == AT_HEAD_TOKEN && b->place) return at_op_gather(t, hidden, b->place, b->n_outputs, AT_SPACE_SEQUENCES);
+    if (kind == AT_HEAD_TOKEN || b->place) return at_tape_fail(t, AT_BUG, "head %s on a batch %s places", at_head_name(kind), b->place ? "with" : "without");
     return how == AT_POOL_LAST ? pool_last(t, m, hidden, b) : at_op_pool(t, hidden, b, how);
 }
 
@@ -29,11 +36,11 @@ at_tensor *at_head_from_features(at_tape *t, const at_model *m, at_tensor *featu
     if (h->kind == AT_HEAD_NONE) return at_tape_fail(t, AT_BUG, "the model has no head");
     at_tensor *x = features;
     if (h->dense) {
-        if (a->head.drop_first) x = at_op_dropout(t, x, a->classifier_dropout, b->seq_row);
+        if (a->head.drop_first) x = at_op_dropout(t, x, a->classifier_dropout, b->output_row);
         x = at_op_linear(t, x, &h->dense, &h->dense_bias, 1, a->head.activation);
     }
-    if (h->norm) x = at_op_norm(t, x, NULL, 0, b->seq_row, h->norm, h->norm_bias, a->norm_epsilon, a->norm);
-    x = at_op_dropout(t, x, a->classifier_dropout, b->seq_row);
+    if (h->norm) x = at_op_norm(t, x, NULL, 0, b->output_row, h->norm, h->norm_bias, a->norm_epsilon, a->norm);
+    x = at_op_dropout(t, x, a->classifier_dropout, b->output_row);
     return at_op_linear(t, x, &h->classifier, &h->classifier_bias, 1, AT_ACT_NONE);
 }
 

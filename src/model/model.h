@@ -29,8 +29,10 @@ typedef enum at_head_kind {
     AT_HEAD_NONE,
     AT_HEAD_POOLER, /* the family's own (...ForSequenceClassification): what arch.head says; for BERT the first token -> dense + tanh ->
                        dropout -> classifier, for decoders the last token -> score */
-    AT_HEAD_MEAN    /* mean of the tokens -> dropout -> linear (sentence-transformers: Transformer, Pooling, Dense) */
+    AT_HEAD_MEAN,   /* mean of the tokens -> dropout -> linear (sentence-transformers: Transformer, Pooling, Dense) */
+    AT_HEAD_TOKEN   /* each of certain tokens -> dropout -> linear (...ForTokenClassification) */
 } at_head_kind;
+const char *at_head_name(at_head_kind kind); /* "pooler"; "none" */
 
 typedef struct at_head {
     at_head_kind kind;
@@ -87,15 +89,17 @@ typedef struct at_model_options {
 at_status at_model_open(const char *folder, const at_model_options *options, at_model **model, at_error *err);
 void at_model_close(at_model *model);
 
-/* Writes a folder that other tools open: pooler as BertForSequenceClassification; mean as sentence-transformers modules.
+/* Writes a folder that other tools open: pooler as BertForSequenceClassification; mean as sentence-transformers modules; token as
+ * BertForTokenClassification.
  * Tokenizer files are copied from model->folder. Each file atomically; config.json last. */
 at_status at_model_save(const at_model *model, const at_labels *labels, const char *folder, at_error *err);
 int at_model_saves(const char *name); /* 1: the name of a file or folder that at_model_save makes */
 
-/* Hidden states of the last layer [rows, hidden]; then the head's logits [n_seq, n_out]. */
+/* Hidden states of the last layer [rows, hidden]; then the head's logits [n_outputs, n_out]. */
 at_tensor *at_body_forward(at_tape *t, const at_model *m, const at_batch *b);
 at_tensor *at_head_forward(at_tape *t, const at_model *m, at_tensor *hidden, const at_batch *b);
-/* The head's input of one row a sequence, [n_seq, hidden]: first token, mean or last token; and the rest of the head from there. */
+/* What a kind of head reads, [n_outputs, hidden]: first token, mean or last token of the sequences, or the tokens at the batch's places;
+ * and the rest of the model's own head from there. */
 at_tensor *at_head_pool(at_tape *t, const at_model *m, at_head_kind kind, at_tensor *hidden, const at_batch *b);
 at_tensor *at_head_features(at_tape *t, const at_model *m, at_tensor *hidden, const at_batch *b);
 at_tensor *at_head_from_features(at_tape *t, const at_model *m, at_tensor *features, const at_batch *b);

@@ -24,8 +24,10 @@ int at_dimension_size(const at_arch *arch, at_dimension d, int n_out) {
     return 0;
 }
 
-const char *at_names_class(const at_family *family, at_arena *arena, const char *task) {
-    return at_format(arena, "%s%s", family->class_stem, task);
+const char *at_names_class(const at_family *family, at_arena *arena, at_head_kind head) {
+    static const char *const CLASS[] = {[AT_HEAD_NONE] = "Model", [AT_HEAD_POOLER] = "ForSequenceClassification", [AT_HEAD_MEAN] = "Model",
+                                        [AT_HEAD_TOKEN] = "ForTokenClassification"};
+    return at_format(arena, "%s%s", family->class_stem, CLASS[head]);
 }
 
 /* LayerNorm.weight -> LayerNorm.gamma, LayerNorm.bias -> LayerNorm.beta; 0 where the name has neither. */
@@ -139,8 +141,8 @@ static at_status declare_table(const declaring *d, const table *t) {
     return AT_OK;
 }
 
-/* The linear layer of a mean head: sentence-transformers keeps it in a folder of its own. */
-static const at_name_row MEAN_HEAD[] = {
+/* A linear layer alone: of a token head, and of a mean head, where sentence-transformers keeps it in a folder of its own. */
+static const at_name_row LINEAR_HEAD[] = {
     AT_LINEAR("classifier.weight", AT_HEAD(classifier), LABELS, HIDDEN),
     AT_VECTOR("classifier.bias", AT_HEAD(classifier_bias), LABELS),
 };
@@ -151,7 +153,7 @@ at_status at_head_declare(at_params *p, at_arena *arena, const at_arch *arch, at
     *head = (at_head){.kind = kind, .n_out = n_out};
     if (kind == AT_HEAD_NONE) return AT_OK;
     int own = kind == AT_HEAD_POOLER;
-    table t = {own ? d.family->head : MEAN_HEAD, own ? d.family->n_head : AT_COUNT(MEAN_HEAD), (char *)head, 0, arch->layers + 1, 1, NULL};
+    table t = {own ? d.family->head : LINEAR_HEAD, own ? d.family->n_head : AT_COUNT(LINEAR_HEAD), (char *)head, 0, arch->layers + 1, 1, NULL};
     return declare_table(&d, &t);
 }
 

@@ -17,7 +17,7 @@ int at_names_is_buffer(const at_family *family, const char *stored_name);
 /* Declares the weights of body and head in m->params, in the order of the tables, and fills m->place. */
 at_status at_names_declare(const at_family *family, at_model *m, at_error *err);
 
-/* "BertForSequenceClassification": class_stem and `task` ("Model" for a body). */
-const char *at_names_class(const at_family *family, at_arena *arena, const char *task);
+/* transformers' class for a model with this head: "BertForSequenceClassification"; "BertModel" where there is none for it. */
+const char *at_names_class(const at_family *family, at_arena *arena, at_head_kind head);
 
 #endif

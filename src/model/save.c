@@ -1,6 +1,7 @@
 /* Saving a model folder that other tools open.
  *
  *   pooler: the family's classifier, for BERT BertForSequenceClassification: model.safetensors with bert.* and classifier.*, config.json
+ *   token:  BertForTokenClassification: the same without a pooler
  *   mean:   sentence-transformers: BertModel in the root, modules.json = Transformer, 1_Pooling (mean), 2_Dense (the logits);
  *           our labels stand in config.json, from which at_model_open knows the head again
  *   none:   BertModel
@@ -87,10 +88,10 @@ static at_status write_weights(saving *s, weights_out *out, const char *path) {
     return at_safetensors_write(path, out->tensor, out->n, metadata, fill, out, s->err);
 }
 
-/* The root's model.safetensors: everything for the pooler head, the body alone for the others. */
+/* The root's model.safetensors: everything where transformers has a class for body and head, else the body alone. */
 static at_status save_body(saving *s) {
     const at_model *m = s->model;
-    int whole = m->head.kind == AT_HEAD_POOLER;
+    int whole = m->head.kind == AT_HEAD_POOLER || m->head.kind == AT_HEAD_TOKEN;
     weights_out out;
     AT_TRY(begin_weights(s, &out));
     for (int i = 0; i < m->params.n; i++) {
@@ -198,14 +199,14 @@ static at_status save_config(saving *s) {
     const at_model *m = s->model;
     json_t *config = json_deep_copy(m->config);
     if (!config) return at_fail_memory(s->err, 0);
-    const char *class = at_names_class(s->family, &s->arena, m->head.kind == AT_HEAD_POOLER ? "ForSequenceClassification" : "Model");
-    json_object_set_new(config, "architectures", json_pack("[s]", class));
+    json_object_set_new(config, "architectures", json_pack("[s]", at_names_class(s->family, &s->arena, m->head.kind)));
     json_object_set_new(config, "model_type", json_string(m->arch.family));
     static const char *const types[] = {"torch_dtype", "dtype"};
     for (int i = 0; i < 2; i++)
         if (json_object_get(config, types[i])) json_object_set_new(config, types[i], json_string("float32"));
     if (m->head.kind != AT_HEAD_NONE && s->labels) set_labels(config, s->labels);
     if (m->problem_type) json_object_set_new(config, "problem_type", json_string(m->problem_type));
+    else json_object_del(config, "problem_type");
     return save_json(s, s->folder, "config.json", config);
 }
 

@@ -76,16 +76,17 @@ static void add_metric_names(at_str *s, const at_card *c) {
     for (int i = 0; i < r->n_metrics && r->n; i++) at_str_addf(s, "- %s\n", r->metric[i].name);
 }
 
+static const char *pipeline_of(const at_card *c) { return c->pipeline ? c->pipeline : "text-classification"; }
+
 static void add_front(at_str *s, const at_card *c) {
     const char *hub = at_card_hub_name(c->base, s->arena);
-    at_str_addf(s, "---\nlibrary_name: %s\npipeline_tag: text-classification\n",
-                c->library == AT_CARD_TRANSFORMERS ? "transformers" : "sentence-transformers");
+    at_str_addf(s, "---\nlibrary_name: %s\npipeline_tag: %s\n", c->library == AT_CARD_TRANSFORMERS ? "transformers" : "sentence-transformers", pipeline_of(c));
     if (hub) {
         at_str_add(s, "base_model: ");
         add_yaml(s, hub);
         at_str_add(s, "\n");
     }
-    at_str_add(s, "tags:\n- attune\n- text-classification\n");
+    at_str_addf(s, "tags:\n- attune\n- %s\n", pipeline_of(c));
     add_metric_names(s, c);
     at_str_add(s, "---\n\n");
 }
@@ -96,7 +97,9 @@ static void add_what(at_str *s, const at_card *c) {
     const char *hub = at_card_hub_name(c->base, s->arena);
     at_str_add(s, "# ");
     add_part(s, c->folder ? c->folder : "model");
-    at_str_addf(s, "\n\nA classifier of %s with %d labels, fine-tuned", c->pairs ? "pairs of texts" : "texts", c->n_labels);
+    at_str_addf(s, "\n\nA %s of %s", c->noun ? c->noun : "classifier", c->pairs ? "pairs of texts" : "texts");
+    if (c->n_labels) at_str_addf(s, " with %d labels", c->n_labels);
+    at_str_add(s, ", fine-tuned");
     if (c->base) {
         at_str_add(s, " from ");
         if (hub) add_plain(s, hub);
@@ -110,13 +113,14 @@ static void add_what(at_str *s, const at_card *c) {
 }
 
 static void add_labels(at_str *s, const at_card *c) {
+    if (!c->n_labels) return;
     at_str_add(s, "## Labels\n\n| id | label | rows trained on |\n|---:|---|---:|\n");
     for (int i = 0; i < c->n_labels; i++) {
         at_str_addf(s, "| %d | ", i);
         add_plain(s, c->label[i].name);
         at_str_addf(s, " | %ld |\n", c->label[i].n_train);
     }
-    at_str_add(s, "\nThe model always answers with one of these, also for texts that belong to none.\n\n");
+    at_str_addf(s, "\n%s%s", c->labels_note ? c->labels_note : "", c->labels_note ? "\n\n" : "");
 }
 
 static void add_training(at_str *s, const at_card *c) {
@@ -209,8 +213,8 @@ static void add_notes(at_str *s, const at_card *c) {
 
 static const char TRANSFORMERS_USE[] =
     "from transformers import pipeline\n\n"
-    "classify = pipeline(\"text-classification\", model=FOLDER, top_k=None)\n"
-    "print(classify(%s))\n";
+    "model = pipeline(\"%s\", model=FOLDER%s%s)\n"
+    "print(model(%s))\n";
 static const char SENTENCES_USE[] =
     "from sentence_transformers import SentenceTransformer\n\n"
     "model = SentenceTransformer(FOLDER)\n"
@@ -223,7 +227,9 @@ static void add_use(at_str *s, const at_card *c) {
     at_str_addf(s, "## Use\n\nFOLDER is the folder of this file. With attune:\n\n    attune predict --model FOLDER %s\n\n", c->pairs ? "--pairs $'the first text\\tthe second'" : "\"a new text\"");
     if (sentences && c->pairs) return; /* its encode() takes no pairs */
     at_str_addf(s, "With %s:\n\n```python\n", sentences ? "sentence-transformers" : "transformers");
-    at_str_addf(s, sentences ? SENTENCES_USE : TRANSFORMERS_USE, texts);
+    const char *arguments = c->pipeline_arguments;
+    if (sentences) at_str_addf(s, SENTENCES_USE, texts);
+    else at_str_addf(s, TRANSFORMERS_USE, pipeline_of(c), arguments ? ", " : "", arguments ? arguments : "", texts);
     at_str_add(s, "```\n");
 }
 

@@ -51,6 +51,9 @@ typedef struct at_card {
     const char *head;     /* "pooler" "mean" */
     at_card_library library;
     int pairs;            /* it reads pairs of texts */
+    const char *noun;     /* "classifier" (also where NULL) */
+    const char *pipeline, *pipeline_arguments; /* of transformers; NULL: text-classification */
+    const char *labels_note; /* a sentence under the labels, or NULL */
     const at_card_label *label;
     int n_labels;
     const char *train_file;

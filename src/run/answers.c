@@ -4,17 +4,27 @@
 #include <string.h>
 #include <strings.h>
 
+/* ---- formats ---- */
+
+static const struct {
+    const char *ending;
+    at_answer_format format;
+} ENDINGS[] = {{".csv", AT_ANSWER_CSV}, {".tsv", AT_ANSWER_TSV}, {".jsonl", AT_ANSWER_JSONL}, {".json", AT_ANSWER_JSONL}, {".conll", AT_ANSWER_CONLL},
+               {".html", AT_ANSWER_HTML}};
+enum { N_ENDINGS = sizeof ENDINGS / sizeof *ENDINGS };
+
 static int ends_in(const char *path, const char *ending) {
     size_t n = strlen(path), m = strlen(ending);
     return n > m && !strcasecmp(path + n - m, ending);
 }
 
-static at_answer_format settle(at_answer_format format, const char *path, at_table_format like) {
-    if (format != AT_ANSWER_AUTO) return format;
-    if (path && ends_in(path, ".csv")) return AT_ANSWER_CSV;
-    if (path && ends_in(path, ".tsv")) return AT_ANSWER_TSV;
-    if (path && (ends_in(path, ".jsonl") || ends_in(path, ".json"))) return AT_ANSWER_JSONL;
-    switch (like) {
+static int is_special(at_answer_format format) { return format == AT_ANSWER_CONLL || format == AT_ANSWER_SPANS || format == AT_ANSWER_HTML; }
+
+static int is_own(const at_task *task, at_answer_format format) { return (task->formats >> format & 1u) != 0; }
+
+static at_answer_format usual_format(const at_task *task, const at_table *like) {
+    if (task->usual_format) return task->usual_format(like);
+    switch (like->format) {
     case AT_TABLE_CSV: return AT_ANSWER_CSV;
     case AT_TABLE_TSV: return AT_ANSWER_TSV;
     case AT_TABLE_JSONL: return AT_ANSWER_JSONL;
@@ -22,76 +32,122 @@ static at_answer_format settle(at_answer_format format, const char *path, at_tab
     }
 }
 
-static at_table_format row_format(const at_answers *a) {
-    return a->format == AT_ANSWER_CSV ? AT_TABLE_CSV : a->format == AT_ANSWER_TSV ? AT_TABLE_TSV : AT_TABLE_JSONL;
+static at_answer_format settle(const at_task *task, at_answer_format format, const char *path, const at_table *like) {
+    if (format != AT_ANSWER_AUTO) return format;
+    for (int i = 0; path && i < N_ENDINGS; i++)
+        if (ends_in(path, ENDINGS[i].ending)) return ENDINGS[i].format;
+    return usual_format(task, like);
 }
 
-static int column_of(const at_answers *a, const char *name) {
-    for (int i = 0; name && i < a->n_columns; i++)
-        if (!strcasecmp(a->column[i], name)) return i;
+static at_table_format row_format(at_answer_format format) {
+    return format == AT_ANSWER_CSV ? AT_TABLE_CSV : format == AT_ANSWER_TSV ? AT_TABLE_TSV : AT_TABLE_JSONL;
+}
+
+/* ---- names ---- */
+
+static int column_of(const at_table *t, const char *name) {
+    for (int i = 0; name && i < t->n_columns; i++)
+        if (!strcasecmp(t->column[i], name)) return i;
     return -1;
 }
 
 /* `name`, or predicted_name where the input has such a column. NULL: no memory. */
 static const char *free_name(at_answers *a, const char *name) {
-    while (column_of(a, name) >= 0) name = at_format(&a->arena, "predicted_%s", name);
+    while (name && column_of(a->like, name) >= 0) name = at_format(&a->arena, "predicted_%s", name);
     return name;
 }
 
 static at_status choose_names(at_answers *a, at_error *err) {
-    const at_labels *labels = &a->session->state.labels;
-    a->label = free_name(a, "label");
-    a->score = free_name(a, "score");
-    a->probabilities = free_name(a, "probabilities");
-    a->probability = AT_NEW_ARRAY(&a->arena, const char *, labels->n);
-    int failed = !a->label || !a->score || !a->probabilities || !a->probability;
-    for (int i = 0; i < labels->n && !failed; i++) {
-        const char *name = at_format(&a->arena, "probability_%s", labels->name[i]);
-        a->probability[i] = name ? free_name(a, name) : NULL;
-        failed = !a->probability[i];
+    const at_task_state *state = &a->session->state;
+    const at_labels *labels = &state->labels;
+    const at_answer_field *fields = state->task->fields;
+    int failed = !(a->label = AT_NEW_ARRAY(&a->arena, const char *, labels->n));
+    for (int f = 0; fields[f].kind && !failed; f++) {
+        failed |= !(a->name[f] = free_name(a, fields[f].name));
+        for (int i = 0; fields[f].kind == AT_FIELD_LABELS && i < labels->n && !failed; i++)
+            failed |= !(a->label[i] = free_name(a, at_format(&a->arena, "%s%s", fields[f].one, labels->name[i])));
+    }
+    for (int i = 0; i < labels->n; i++) {
         int width = (int)strlen(labels->name[i]);
-        if (width > a->label_width) a->label_width = width > 30 ? 30 : width;
+        if (width > a->width) a->width = width > 30 ? 30 : width;
     }
     return failed ? at_fail_memory(err, 0) : AT_OK;
 }
 
-static at_status send_line(at_answers *a, const char *kind, const char *line, const char *json, at_error *err) {
-    size_t len = strlen(line);
-    if (a->writer) return at_writer_add(a->writer, line, len, err);
+/* ---- sending ---- */
+
+static at_status send_line(at_answers *a, const char *kind, const at_str *line, const char *json, at_error *err) {
+    if (line->failed) return at_fail_memory(err, line->len);
+    if (!line->len) return AT_OK;
+    if (a->writer) return at_writer_add(a->writer, line->text, line->len, err);
     if (!a->listener || !a->listener->event) return AT_OK;
-    char *text = at_strndup(&a->row, line, len && line[len - 1] == '\n' ? len - 1 : len);
-    if (!text) return at_fail_memory(err, len);
+    char *text = at_strndup(&a->row, line->text, line->text[line->len - 1] == '\n' ? line->len - 1 : line->len);
+    if (!text) return at_fail_memory(err, line->len);
     at_event event = {.kind = kind, .text = text, .json = json};
     a->listener->event(a->listener->context, &event);
     return AT_OK;
 }
 
 /* The line of names that CSV and TSV begin with. */
-static at_status send_header(at_answers *a, at_error *err) {
-    at_str line = {.arena = &a->row};
+static void add_header(const at_answers *a, at_str *line) {
     const at_labels *labels = &a->session->state.labels;
-    at_row_out row = at_row_begin(&line, row_format(a));
-    for (int i = 0; i < a->n_columns; i++) at_row_text(&row, "", a->column[i], strlen(a->column[i]));
-    at_row_text(&row, "", a->label, strlen(a->label));
-    at_row_text(&row, "", a->score, strlen(a->score));
-    for (int i = 0; i < labels->n; i++) at_row_text(&row, "", a->probability[i], strlen(a->probability[i]));
+    const at_answer_field *fields = a->session->state.task->fields;
+    at_row_out row = at_row_begin(line, row_format(a->format));
+    for (int i = 0; i < a->like->n_columns; i++) at_row_text(&row, "", a->like->column[i], strlen(a->like->column[i]));
+    for (int f = 0; fields[f].kind; f++) {
+        if (fields[f].kind != AT_FIELD_LABELS) at_row_text(&row, "", a->name[f], strlen(a->name[f]));
+        else
+            for (int i = 0; i < labels->n; i++) at_row_text(&row, "", a->label[i], strlen(a->label[i]));
+    }
     at_row_end(&row);
-    if (line.failed) return at_fail_memory(err, line.len);
-    return send_line(a, "header", line.text, NULL, err);
+}
+
+/* What stands before the first row or behind the last. */
+static at_status send_frame(at_answers *a, at_answer_part part, at_error *err) {
+    at_str line = {.arena = &a->row};
+    const at_task_state *state = &a->session->state;
+    at_status st = AT_OK;
+    if (is_own(state->task, a->format)) st = state->task->write(state, a->format, part, a->like, -1, NULL, &line, err);
+    else if (part == AT_ANSWER_BEGIN && (a->format == AT_ANSWER_CSV || a->format == AT_ANSWER_TSV)) add_header(a, &line);
+    return st ? st : send_line(a, "header", &line, NULL, err);
+}
+
+static at_status open_file(at_answers *a, const char *path, at_error *err) {
+    if (!path) return AT_OK;
+    a->writer = malloc(sizeof *a->writer);
+    if (!a->writer) return at_fail_memory(err, sizeof *a->writer);
+    a->writer->fd = -1;
+    return at_writer_open(a->writer, path, err);
 }
 
 at_status at_answers_open(at_answers *a, const at_session *session, const at_listener *listener, at_answer_format format,
-                          const char *path, at_table_format like, const char *const *column, int n_columns, at_error *err) {
-    *a = (at_answers){.session = session, .listener = listener, .format = settle(format, path, like), .column = column, .n_columns = n_columns};
+                          const char *path, const at_table *like, at_error *err) {
+    const at_task *task = session->state.task;
+    *a = (at_answers){.session = session, .listener = listener, .format = settle(task, format, path, like), .like = like};
+    if (is_special(a->format) && !is_own(task, a->format))
+        return at_fail(err, AT_USAGE, "--format conll, spans and html are for tasks that mark parts of a text; a model of the task %s gives text, jsonl, csv or tsv",
+                       task->name);
     AT_TRY(choose_names(a, err));
-    if (path) {
-        a->writer = malloc(sizeof *a->writer);
-        if (!a->writer) return at_fail_memory(err, sizeof *a->writer);
-        a->writer->fd = -1;
-        AT_TRY(at_writer_open(a->writer, path, err));
-    }
-    return a->format == AT_ANSWER_CSV || a->format == AT_ANSWER_TSV ? send_header(a, err) : AT_OK;
+    AT_TRY(open_file(a, path, err));
+    return send_frame(a, AT_ANSWER_BEGIN, err);
 }
+
+at_status at_answers_open_in(at_answers *a, const at_session *session, const at_listener *listener, const char *folder,
+                             const at_table *like, at_error *err) {
+    at_answer_format format = usual_format(session->state.task, like);
+    const char *ending = ".csv";
+    at_arena scratch = {0};
+    for (int i = N_ENDINGS; i-- > 0;)
+        if (ENDINGS[i].format == format) ending = ENDINGS[i].ending;
+    if (format == AT_ANSWER_TEXT) format = AT_ANSWER_CSV;
+    const char *name = at_format(&scratch, "predictions%s", ending), *path = name ? at_path_join(&scratch, folder, name) : NULL;
+    *a = (at_answers){0};
+    at_status st = path ? at_answers_open(a, session, listener, format, path, like, err) : at_fail_memory(err, 0);
+    at_arena_free(&scratch);
+    return st;
+}
+
+/* ---- rows ---- */
 
 /* Text on one line: control characters become spaces. */
 static void add_plain(at_str *line, at_cell cell) {
@@ -101,63 +157,115 @@ static void add_plain(at_str *line, at_cell cell) {
         if ((unsigned char)line->text[i] < 0x20 || line->text[i] == 0x7f) line->text[i] = ' ';
 }
 
-static void add_text_line(const at_answers *a, at_str *line, const at_cell *cells, const json_t *answer) {
+/* Texts one after the other; anything else as JSON. */
+static void add_list(const at_answers *a, at_str *to, const json_t *list) {
+    const char *separator = a->session->state.label_separator;
+    size_t i;
+    const json_t *item;
+    json_array_foreach(list, i, item) {
+        if (i) at_str_add(to, separator ? separator : ",");
+        if (json_is_string(item)) {
+            at_str_add(to, json_string_value(item));
+            continue;
+        }
+        char *text = json_dumps(item, JSON_ENCODE_ANY | JSON_REAL_PRECISION(9));
+        if (text) at_str_add(to, text);
+        else to->failed = 1;
+        free(text);
+    }
+}
+
+static void add_text_line(const at_answers *a, at_str *line, const at_answered *in, const json_t *answer) {
     const at_columns *names = &a->session->state.columns;
-    int first = column_of(a, names->text), second = column_of(a, names->text2);
-    at_str_addf(line, "%-*s  %.3f  ", a->label_width, json_string_value(json_object_get(answer, "label")),
-                json_number_value(json_object_get(answer, "score")));
-    if (first >= 0) add_plain(line, cells[first]);
+    const at_answer_field *fields = a->session->state.task->fields;
+    int first = column_of(in->table, names->text), second = column_of(in->table, names->text2);
+    for (int f = 0; fields[f].kind; f++) {
+        const json_t *value = json_object_get(answer, fields[f].name);
+        size_t from = line->len;
+        if (fields[f].kind == AT_FIELD_LABELS) continue;
+        if (fields[f].kind == AT_FIELD_NUMBER) at_str_addf(line, "%.3f", json_number_value(value));
+        else if (fields[f].kind == AT_FIELD_TEXT) at_str_add(line, json_string_value(value));
+        else add_list(a, line, value);
+        int room = fields[f].kind == AT_FIELD_NUMBER ? 0 : a->width - (int)(line->len - from);
+        at_str_addf(line, "%*s  ", room > 0 ? room : 0, "");
+    }
+    if (first >= 0) add_plain(line, at_table_cell(in->table, in->row, first));
     if (second >= 0) {
         at_str_add(line, " | ");
-        add_plain(line, cells[second]);
+        add_plain(line, at_table_cell(in->table, in->row, second));
     }
     at_str_add(line, "\n");
 }
 
-/* label, score and probabilities at the end of a row. */
-static void add_answer(const at_answers *a, at_row_out *row, const json_t *answer) {
-    const char *label = json_string_value(json_object_get(answer, "label"));
-    const json_t *probabilities = json_object_get(answer, "probabilities");
-    const at_labels *labels = &a->session->state.labels;
-    at_row_text(row, a->label, label, strlen(label));
-    at_row_number(row, a->score, json_number_value(json_object_get(answer, "score")));
-    if (row->format != AT_TABLE_JSONL) {
-        for (int i = 0; i < labels->n; i++) at_row_number(row, "", json_number_value(json_object_get(probabilities, labels->name[i])));
-        return;
-    }
-    char *text = json_dumps(probabilities, JSON_REAL_PRECISION(9));
-    if (text) at_row_raw(row, a->probabilities, text);
+static void add_json(at_row_out *row, const char *key, const json_t *value) {
+    char *text = json_dumps(value, JSON_ENCODE_ANY | JSON_REAL_PRECISION(9));
+    if (text) at_row_raw(row, key, text);
     else row->to->failed = 1;
     free(text);
 }
 
-static void add_row(const at_answers *a, at_str *line, at_table_format format, const at_cell *cells, const json_t *answer) {
+static void add_field(const at_answers *a, at_row_out *row, int f, const json_t *value) {
+    const at_answer_field *field = &a->session->state.task->fields[f];
+    const at_labels *labels = &a->session->state.labels;
+    int flat = row->format != AT_TABLE_JSONL;
+    at_str list = {.arena = row->to->arena};
+    if (field->kind == AT_FIELD_TEXT) at_row_text(row, a->name[f], json_string_value(value), json_string_length(value));
+    else if (field->kind == AT_FIELD_NUMBER) at_row_number(row, a->name[f], json_number_value(value));
+    else if (!flat) add_json(row, a->name[f], value);
+    else if (field->kind == AT_FIELD_LIST) {
+        add_list(a, &list, value);
+        row->to->failed |= list.failed;
+        at_row_text(row, a->name[f], list.text ? list.text : "", list.len);
+    } else
+        for (int i = 0; i < labels->n; i++) at_row_number(row, "", json_number_value(json_object_get(value, labels->name[i])));
+}
+
+/* A cell that was an array or an object goes out as one; a column of a tagged sentence as an array. */
+static void add_cell(const at_table *t, at_row_out *row, int column, at_cell cell) {
+    json_t *value = NULL;
+    if (row->format == AT_TABLE_JSONL && t->format == AT_TABLE_JSONL && cell.len && (cell.text[0] == '[' || cell.text[0] == '{'))
+        value = json_loadb(cell.text, cell.len, JSON_REJECT_DUPLICATES, NULL);
+    if (value) at_row_raw(row, t->column[column], cell.text);
+    else at_row_text(row, t->column[column], cell.text, cell.len);
+    json_decref(value);
+}
+
+static void add_row(const at_answers *a, at_str *line, at_table_format format, const at_answered *in, const json_t *answer) {
+    const at_answer_field *fields = a->session->state.task->fields;
     at_row_out row = at_row_begin(line, format);
-    for (int i = 0; i < a->n_columns; i++) at_row_text(&row, a->column[i], cells[i].text, cells[i].len);
-    add_answer(a, &row, answer);
+    for (int i = 0; i < a->like->n_columns; i++) add_cell(in->table, &row, i, at_table_cell(in->table, in->row, i));
+    for (int f = 0; fields[f].kind; f++) add_field(a, &row, f, json_object_get(answer, fields[f].name));
     at_row_end(&row);
 }
 
-at_status at_answers_add(at_answers *a, const at_cell *cells, const float *logits, at_error *err) {
-    at_mark mark = at_arena_mark(&a->row);
+static at_status add_answer(at_answers *a, const at_answered *in, const json_t *answer, at_error *err) {
+    const at_task_state *state = &a->session->state;
     at_str line = {.arena = &a->row}, json = {.arena = &a->row};
-    json_t *answer = a->session->state.task->answer(&a->session->state, logits);
-    if (!answer) return at_fail_memory(err, 0);
-    if (a->format == AT_ANSWER_TEXT) add_text_line(a, &line, cells, answer);
-    else add_row(a, &line, row_format(a), cells, answer);
+    if (is_own(state->task, a->format)) AT_TRY(state->task->write(state, a->format, AT_ANSWER_ROW, in->table, in->row, answer, &line, err));
+    else if (a->format == AT_ANSWER_TEXT) add_text_line(a, &line, in, answer);
+    else add_row(a, &line, row_format(a->format), in, answer);
     if (!a->writer) { /* the row is an object of its own: its columns may have any name */
         at_str_add(&json, "{\"answer\":");
-        add_row(a, &json, AT_TABLE_JSONL, cells, answer);
+        add_row(a, &json, AT_TABLE_JSONL, in, answer);
         if (json.len) json.text[json.len - 1] = '}'; /* in place of the newline */
     }
+    return json.failed ? at_fail_memory(err, json.len) : send_line(a, "prediction", &line, json.text, err);
+}
+
+at_status at_answers_add(at_answers *a, const at_answered *in, at_error *err) {
+    at_mark mark = at_arena_mark(&a->row);
+    json_t *answer = a->session->state.task->answer(&a->session->state, in);
+    at_status st = answer ? add_answer(a, in, answer, err) : at_fail_memory(err, 0);
     json_decref(answer);
-    at_status st = line.failed || json.failed ? at_fail_memory(err, line.len) : send_line(a, "prediction", line.text, json.text, err);
     at_arena_rewind(&a->row, mark);
     a->rows++;
     return st;
 }
 
-at_status at_answers_commit(at_answers *a, at_error *err) { return a->writer ? at_writer_commit(a->writer, err) : AT_OK; }
+at_status at_answers_commit(at_answers *a, at_error *err) {
+    AT_TRY(send_frame(a, AT_ANSWER_FINISH, err));
+    return a->writer ? at_writer_commit(a->writer, err) : AT_OK;
+}
 
 void at_answers_close(at_answers *a) {
     if (a->writer) at_writer_abandon(a->writer);

@@ -1,4 +1,4 @@
-/* Where answers go: rows of the input with label, score and every probability added, as text, JSONL, CSV or TSV, into a file (whole or
+/* Where answers go: rows of the input with the task's answer added, as text, JSONL, CSV, TSV or a form of the task's own, into a file (whole or
  * not at all) or as events. A column of the input that has the name of one of the answer's keeps it; the answer's is then predicted_NAME. */
 #ifndef AT_RUN_ANSWERS_H
 #define AT_RUN_ANSWERS_H
@@ -7,7 +7,7 @@
 #include "io/table_write.h"
 #include "run/session.h"
 
-typedef enum at_answer_format { AT_ANSWER_AUTO, AT_ANSWER_TEXT, AT_ANSWER_JSONL, AT_ANSWER_CSV, AT_ANSWER_TSV } at_answer_format;
+enum { AT_ANSWER_FIELDS = 8 };
 
 typedef struct at_answers {
     const at_session *session;
@@ -16,18 +16,21 @@ typedef struct at_answers {
     at_arena arena;
     at_arena row;                   /* one row's text, rewound after it */
     at_writer *writer;              /* NULL: events */
-    const char *const *column;      /* [n_columns] of the input */
-    int n_columns;
-    const char *label, *score, *probabilities; /* names of what is added; probabilities in JSONL, else */
-    const char **probability;                  /* [labels] */
-    int label_width;
+    const at_table *like;           /* its columns and its format are the input's */
+    const char *name[AT_ANSWER_FIELDS]; /* of the task's fields, as they are written */
+    const char **label;             /* [labels] names of the columns of a field of labels where a table is flat */
+    int width;                      /* of a label in the lines for a person */
     long rows;
 } at_answers;
 
-/* path NULL: events. The format auto is settled by the path's ending, then by `like` (the input's format). */
+/* path NULL: events. The format auto is settled by the path's ending, then by the task and by `like`, which must live as long as the
+ * answers. AT_USAGE for a format that the task does not have. */
 at_status at_answers_open(at_answers *answers, const at_session *session, const at_listener *listener, at_answer_format format,
-                          const char *path, at_table_format like, const char *const *column, int n_columns, at_error *err);
-at_status at_answers_add(at_answers *answers, const at_cell *cells, const float *logits, at_error *err);
+                          const char *path, const at_table *like, at_error *err);
+/* Into folder/predictions.ENDING, in the format of the table. */
+at_status at_answers_open_in(at_answers *answers, const at_session *session, const at_listener *listener, const char *folder,
+                             const at_table *like, at_error *err);
+at_status at_answers_add(at_answers *answers, const at_answered *row, at_error *err);
 at_status at_answers_commit(at_answers *answers, at_error *err);
 void at_answers_close(at_answers *answers); /* what was not committed is gone */
 

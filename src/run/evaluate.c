@@ -13,52 +13,46 @@ typedef struct evaluation {
     at_session session;
     at_table *table;
     at_dataset *data;
-    float *logits; /* [data->n, labels] */
+    float *logits; /* [outputs of data, n_out] */
     at_score score;
 } evaluation;
 
 /* ---- mistakes ---- */
 
-typedef struct mistake {
-    int row, answer;
-    double confidence;
-} mistake;
-
-static mistake judge_row(const evaluation *e, int row) {
-    int n = e->session.state.labels.n, best = 0;
-    const float *logits = e->logits + (size_t)row * (size_t)n;
-    double sum = 0;
-    for (int i = 1; i < n; i++)
-        if (logits[i] > logits[best]) best = i;
-    for (int i = 0; i < n; i++) sum += exp((double)logits[i] - (double)logits[best]);
-    return (mistake){row, best, 1 / sum};
-}
+typedef struct listed {
+    at_mistake m;
+    int row;
+} listed;
 
 static int by_confidence(const void *a, const void *b) {
-    const mistake *x = a, *y = b;
-    if (x->confidence != y->confidence) return x->confidence < y->confidence ? 1 : -1;
+    const listed *x = a, *y = b;
+    if (x->m.confidence != y->m.confidence) return x->m.confidence < y->m.confidence ? 1 : -1;
     return x->row - y->row;
 }
 
-static void tell_mistake(evaluation *e, const mistake *m) {
-    const at_labels *labels = &e->session.state.labels;
-    const at_columns *columns = &e->session.state.columns;
-    at_cell cell = at_table_cell(e->table, m->row, at_table_column(e->table, columns->text));
+static void tell_mistake(evaluation *e, const listed *l) {
+    const char *column = e->session.state.columns.text;
+    int index = column ? at_table_column(e->table, column) : -1;
+    at_cell cell = index >= 0 ? at_table_cell(e->table, l->row, index) : (at_cell){0};
+    const at_mistake *m = &l->m;
     char *text = at_shortened(&e->arena, cell.text ? cell.text : "", cell.len, 90);
-    const char *right = labels->name[e->data->label[m->row]], *answer = labels->name[m->answer];
-    at_tell(e->listener, "mistake", json_pack("{s:s, s:I, s:s, s:s, s:f, s:s%}", "file", e->table->path, "line", (json_int_t)e->data->line[m->row],
-            "label", right, "answer", answer, "score", m->confidence, "text", cell.text ? cell.text : "", (size_t)cell.len),
-            "%s:%u: labelled %s, answered %s (%.3f): %s", e->table->path, e->data->line[m->row], right, answer, m->confidence, text ? text : "");
+    at_tell(e->listener, "mistake", json_pack("{s:s, s:I, s:s, s:s, s:f, s:s%}", "file", e->table->path, "line", (json_int_t)e->table->line[l->row],
+            "label", m->right, "answer", m->answer, "score", m->confidence, "text", cell.text ? cell.text : "", (size_t)cell.len),
+            "%s:%u: labelled %s, answered %s (%.3f): %s", e->table->path, e->table->line[l->row], m->right, m->answer, m->confidence, text ? text : "");
 }
 
 static at_status tell_mistakes(evaluation *e, at_error *err) {
     long long wanted = at_options_int(e->options, "mistakes", 10);
-    mistake *all = AT_NEW_ARRAY(&e->arena, mistake, e->data->n);
+    const at_task_state *state = &e->session.state;
+    listed *all = AT_NEW_ARRAY(&e->arena, listed, e->table->n_rows);
     int n = 0;
-    if (!all) return at_fail_memory(err, (size_t)e->data->n * sizeof *all);
-    for (int row = 0; e->data->label && row < e->data->n; row++) {
-        mistake m = judge_row(e, row);
-        if (e->data->label[row] >= 0 && m.answer != e->data->label[row]) all[n++] = m;
+    if (!all) return at_fail_memory(err, (size_t)e->table->n_rows * sizeof *all);
+    for (at_row_outputs r = {0}; state->task->mistaken && at_dataset_next_row(e->data, &r);) {
+        at_answered row = {e->table, (int)r.row, e->logits + r.output * (size_t)state->n_out, r.n_outputs, e->data, r.output};
+        listed l = {.row = (int)r.row};
+        if (!state->task->mistaken(state, &row, &e->arena, &l.m)) continue;
+        if (!l.m.right || !l.m.answer) return at_fail_memory(err, 0);
+        all[n++] = l;
     }
     qsort(all, (size_t)n, sizeof *all, by_confidence);
     if (n && wanted) at_tell(e->listener, "table", NULL, "\nMost confident mistakes (%lld of %d)", wanted < n ? wanted : n, n);
@@ -73,11 +67,11 @@ static void tell_doubt(void *listener, const char *sentence) { at_tell_warning(l
 static at_status tell_score(evaluation *e, at_error *err) {
     const at_score *s = &e->score;
     const at_labels *labels = &e->session.state.labels;
-    char *metrics = at_score_metrics_text(&e->arena, s, labels), *confusion = at_score_confusion_text(&e->arena, s, labels);
+    char *metrics = at_score_metrics_text(&e->arena, s), *confusion = at_score_confusion_text(&e->arena, s, labels);
     if (!metrics) return at_fail_memory(err, 0);
     at_tell_text(e->listener, "eval", json_pack("{s:s, s:s, s:f, s:O}", "data", e->table->path, "metric", s->main_name, "main", s->main, "values", s->values), metrics);
     if (confusion) at_tell(e->listener, "table", NULL, "\n%s", confusion);
-    at_score_doubts(s, labels, tell_doubt, (void *)e->listener);
+    if (json_object_get(s->values, "confusion_matrix")) at_score_doubts(s, labels, tell_doubt, (void *)e->listener);
     return tell_mistakes(e, err);
 }
 
@@ -106,19 +100,16 @@ static at_status save_results(const evaluation *e, const char *folder, at_error 
 }
 
 static at_status save_predictions(const evaluation *e, const char *folder, at_error *err) {
-    static const char *const NAMES[] = {[AT_TABLE_TSV] = "predictions.tsv", [AT_TABLE_JSONL] = "predictions.jsonl"};
-    at_table_format format = e->table->format;
-    const char *name = format == AT_TABLE_TSV || format == AT_TABLE_JSONL ? NAMES[format] : "predictions.csv";
-    at_arena scratch = {0};
-    char *path = at_path_join(&scratch, folder, name);
+    const at_task_state *state = &e->session.state;
     const at_table *t = e->table;
     at_answers answers = {0};
-    at_status st = path ? at_answers_open(&answers, &e->session, e->listener, AT_ANSWER_AUTO, path, format, t->column, t->n_columns, err) : at_fail_memory(err, 0);
-    for (int i = 0; i < t->n_rows && !st; i++)
-        st = at_answers_add(&answers, t->cells + (size_t)i * (size_t)t->n_columns, e->logits + (size_t)i * (size_t)e->session.state.labels.n, err);
+    at_status st = at_answers_open_in(&answers, &e->session, e->listener, folder, t, err);
+    for (at_row_outputs r = {0}; !st && at_dataset_next_row(e->data, &r);) {
+        at_answered row = {t, (int)r.row, e->logits + r.output * (size_t)state->n_out, r.n_outputs, e->data, r.output};
+        st = at_answers_add(&answers, &row, err);
+    }
     if (!st) st = at_answers_commit(&answers, err);
     at_answers_close(&answers);
-    at_arena_free(&scratch);
     return st;
 }
 
@@ -139,8 +130,9 @@ static at_status open_all(evaluation *e, at_error *err) {
     at_table_options table_options = at_settings_table(o);
     at_columns wanted = at_settings_columns(o);
     AT_TRY(at_session_open_options(&e->session, o, err));
+    at_settings_task(o, &e->session.state);
     AT_TRY(at_table_read(path, &table_options, &e->table, err));
-    AT_TRY(e->session.state.task->bind(&e->session.state, e->table, &wanted, &e->session.model->labels, err));
+    AT_TRY(e->session.state.task->bind(&e->session.state, e->table, &wanted, 1, err));
     at_tell(e->listener, "task", json_pack("{s:s, s:s, s:i}", "task", e->session.state.task->name, "why", e->session.state.why, "labels",
             e->session.state.labels.n), "%s: %d rows, %s; at most %d tokens (%s).", path, e->table->n_rows, e->session.state.why,
             e->session.max_tokens, e->session.max_source);
@@ -158,7 +150,7 @@ static void tell_cut(const evaluation *e) {
 static at_status evaluate(evaluation *e, at_error *err) {
     AT_TRY(open_all(e, err));
     if (at_asked_to_stop(e->listener)) return at_fail(err, AT_STOPPED, "stopped");
-    AT_TRY(at_session_logits(&e->session, e->table, 0, e->table->n_rows, &e->arena, &e->logits, &e->data, err));
+    AT_TRY(at_session_logits(&e->session, e->table, 0, e->table->n_rows, 1, &e->arena, &e->logits, &e->data, err));
     AT_TRY(e->session.state.task->score(&e->session.state, e->data, e->logits, &e->score, err));
     tell_cut(e);
     AT_TRY(tell_score(e, err));

@@ -45,20 +45,39 @@ static at_status longest_batch(const about *a, at_dataset **data, at_error *err)
     for (int i = 0; i < t.n_rows && !st; i++) t.cells[i] = (at_cell){text.text, (uint32_t)text.len};
     if (!st) st = at_dataset_encode(&t, 0, -1, a->tokenizer, a->max_tokens, a->pool, data, err);
     at_arena_free(&scratch);
-    if (st) return st;
-    (*data)->label = AT_NEW_ARRAY(&(*data)->arena, int32_t, t.n_rows);
-    return (*data)->label ? AT_OK : at_fail_memory(err, 0);
+    return st;
+}
+
+/* An answer at every token, where the head gives such. */
+static at_status add_places(at_dataset *d, at_error *err) {
+    size_t tokens = d->token_at[d->n];
+    d->place_at = d->token_at;
+    d->place = AT_NEW_ARRAY(&d->arena, uint32_t, tokens);
+    if (!d->place) return at_fail_memory(err, tokens * sizeof *d->place);
+    for (int i = 0; i < d->n; i++)
+        for (int t = 0; t < at_dataset_length(d, i); t++) d->place[d->token_at[i] + (uint64_t)t] = (uint32_t)t;
+    return AT_OK;
+}
+
+/* Stands for any task: what is measured does not depend on what is to be predicted. */
+static at_tensor *any_loss(const at_task_state *s, at_tape *tape, const at_model *model, at_tensor *logits, const at_batch *batch, const at_dataset *d,
+                           double norm) {
+    (void)s, (void)model, (void)d;
+    int32_t *target = at_alloc(tape->objects, (size_t)batch->n_outputs, sizeof *target);
+    if (!target) return at_tape_fail(tape, AT_NO_MEMORY, "not enough memory for the targets of a chunk");
+    return at_op_cross_entropy(tape, logits, target, NULL, 0, norm);
 }
 
 static at_status plan_training(about *a, at_model *model, at_error *err) {
-    const char *names[] = {"a", "b"};
-    at_task_state state = {.task = at_task_of_problem(NULL), .labels = model->labels.n ? model->labels : (at_labels){names, 2}};
+    const at_task any = {.name = "any", .loss = any_loss};
+    at_task_state state = {.task = &any};
     at_hyper hyper = at_hyper_default();
     at_dataset *data = NULL;
     hyper.batch_size = PLAN_EXAMPLES;
     AT_TRY(longest_batch(a, &data, err));
+    at_status st = model->head.kind == AT_HEAD_TOKEN ? add_places(data, err) : AT_OK;
     at_trainer_setup setup = {.model = model, .state = &state, .train = data, .hyper = &hyper, .backend = a->backend, .pool = a->pool};
-    at_status st = at_trainer_plan(&setup, &a->plan, err);
+    if (!st) st = at_trainer_plan(&setup, &a->plan, err);
     at_dataset_close(data);
     a->planned = !st;
     return st;
@@ -76,8 +95,8 @@ static at_status plan(about *a, at_error *err) {
 }
 
 static const char *head_words(const at_model *m) {
-    if (!m->trained_head) return "none: a body alone, to be trained";
-    return m->head.kind == AT_HEAD_MEAN ? "mean of the tokens, linear" : "pooler (first token, dense, tanh), classifier";
+    static const char *const WORDS[] = {"", "pooler (first token, dense, tanh), classifier", "mean of the tokens, linear", "each token, linear"};
+    return m->trained_head ? WORDS[m->head.kind] : "none: a body alone, to be trained";
 }
 
 static char *labels_words(const about *a, at_arena *arena) {
@@ -96,7 +115,9 @@ static char *words(about *a) {
     at_str_addf(&s, "sizes       %d layers of %d, %d heads, %d inside, vocabulary %d, %d positions\n", r->layers, r->hidden, r->heads,
                 r->intermediate, r->vocab_size, r->max_positions);
     at_str_addf(&s, "parameters  %.1f M\nhead        %s\n", a->parameters / 1e6, head_words(a->model));
-    if (a->model->trained_head) at_str_addf(&s, "labels      %s\n", labels_words(a, &a->arena));
+    const at_task *task = a->model->trained_head ? at_task_of_model(a->model) : NULL;
+    if (task) at_str_addf(&s, "task        %s: %s\n", task->name, task->summary);
+    if (a->model->trained_head && (!task || task->names_labels)) at_str_addf(&s, "labels      %s\n", labels_words(a, &a->arena));
     at_str_addf(&s, "longest     %d tokens (%s)\n", a->max_tokens, a->max_source);
     at_str_addf(&s, "to run      %.0f MB\n", 4 * a->parameters / 1e6);
     if (a->planned)
@@ -117,10 +138,11 @@ static json_t *names_json(const at_labels *labels) {
 static json_t *fields(const about *a) {
     const at_model *m = a->model;
     const at_arch *r = &m->arch;
-    const char *head = !m->trained_head ? NULL : m->head.kind == AT_HEAD_MEAN ? "mean" : "pooler";
-    return json_pack("{s:s, s:s, s:i, s:i, s:i, s:i, s:i, s:i, s:f, s:s?, s:o, s:i, s:s, s:f, s:f, s:s, s:i}", "folder", a->folder, "family", r->family,
+    const char *head = m->trained_head ? at_head_name(m->head.kind) : NULL;
+    const at_task *task = m->trained_head ? at_task_of_model(m) : NULL;
+    return json_pack("{s:s, s:s, s:i, s:i, s:i, s:i, s:i, s:i, s:f, s:s?, s:s?, s:o, s:i, s:s, s:f, s:f, s:s, s:i}", "folder", a->folder, "family", r->family,
                      "layers", r->layers, "hidden", r->hidden, "heads", r->heads, "intermediate", r->intermediate, "vocabulary", r->vocab_size,
-                     "positions", r->max_positions, "parameters", a->parameters, "head", head, "labels", names_json(&m->labels), "max_length",
+                     "positions", r->max_positions, "parameters", a->parameters, "head", head, "task", task ? task->name : NULL, "labels", names_json(&m->labels), "max_length",
                      a->max_tokens, "max_length_source", a->max_source, "memory_to_run", 4 * a->parameters, "memory_to_train",
                      (double)a->plan.total, "kernels", a->backend->name, "threads", at_pool_threads(a->pool));
 }

@@ -12,16 +12,26 @@ static const size_t READ_BYTES = 1 << 16, LINE_BYTES = 16 << 20;
 
 static at_status stopped(at_error *err) { return at_fail(err, AT_STOPPED, "stopped"); }
 
+static at_status answer_rows(at_session *s, at_answers *answers, const at_table *t, int first, const at_dataset *d, const float *logits, at_error *err) {
+    for (at_row_outputs r = {0}; at_dataset_next_row(d, &r);) {
+        at_answered row = {t, first + (int)r.row, logits + r.output * (size_t)s->state.n_out, r.n_outputs, d, r.output};
+        AT_TRY(at_answers_add(answers, &row, err));
+    }
+    return AT_OK;
+}
+
 static at_status answer_table(at_session *s, at_answers *answers, const at_table *t, const at_listener *listener, at_error *err) {
     for (int first = 0; first < t->n_rows; first += ROWS_AT_ONCE) {
         int n = t->n_rows - first < ROWS_AT_ONCE ? t->n_rows - first : ROWS_AT_ONCE;
         at_arena scratch = {0};
         float *logits;
+        at_dataset *d;
         if (at_asked_to_stop(listener)) return stopped(err);
-        at_status st = at_session_logits(s, t, first, n, &scratch, &logits, NULL, err);
-        for (int i = 0; i < n && !st; i++)
-            st = at_answers_add(answers, t->cells + (size_t)(first + i) * (size_t)t->n_columns,
-                                logits + (size_t)i * (size_t)s->state.labels.n, err);
+        at_status st = at_session_logits(s, t, first, n, 0, &scratch, &logits, &d, err);
+        if (!st) {
+            st = answer_rows(s, answers, t, first, d, logits, err);
+            at_dataset_close(d);
+        }
         at_arena_free(&scratch);
         if (st) return st;
     }
@@ -43,10 +53,9 @@ static at_status predict_table(at_session *s, const at_options *o, const at_tabl
                                const at_listener *listener, at_error *err) {
     const char *path = at_options_text(o, "output", NULL);
     at_answers answers;
-    AT_TRY(s->state.task->bind(&s->state, t, wanted, &s->model->labels, err));
+    AT_TRY(s->state.task->bind(&s->state, t, wanted, 1, err));
     if (t->has_header) at_tell_note(listener, "%s: %s", t->path, s->state.why);
-    at_status st = at_answers_open(&answers, s, listener, (at_answer_format)at_options_choice(o, "format"), path, t->format,
-                                   t->column, t->n_columns, err);
+    at_status st = at_answers_open(&answers, s, listener, (at_answer_format)at_options_choice(o, "format"), path, t, err);
     if (!st) st = answer_table(s, &answers, t, listener, err);
     return finish(&answers, path, listener, st, err);
 }
@@ -168,8 +177,7 @@ static at_status predict_stream(at_session *s, const at_options *o, const at_lis
     line_table_start(&in->lines, o, "standard input");
     s->state.columns = pair_columns(o);
     char *buffer = NULL;
-    at_status st = at_answers_open(&in->answers, s, listener, (at_answer_format)at_options_choice(o, "format"), path, AT_TABLE_LINES,
-                                   in->lines.names, in->lines.table.n_columns, err);
+    at_status st = at_answers_open(&in->answers, s, listener, (at_answer_format)at_options_choice(o, "format"), path, &in->lines.table, err);
     if (!st) st = read_stream(in, &buffer, err);
     st = finish(&in->answers, path, listener, st, err);
     free(buffer);

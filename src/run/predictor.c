@@ -1,5 +1,4 @@
 /* Prediction inside a program: the same path as for files, over a table made of the caller's texts. */
-#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -60,29 +59,27 @@ static at_status make_table(at_arena *arena, const char *const *texts, const cha
     return AT_OK;
 }
 
-static void answer(const at_predictor *p, const float *logits, float *probabilities, at_prediction *prediction) {
-    int n = p->session.state.labels.n, best = 0;
-    double sum = 0;
-    for (int i = 1; i < n; i++)
-        if (logits[i] > logits[best]) best = i;
-    for (int i = 0; i < n; i++) sum += exp((double)logits[i] - (double)logits[best]);
-    for (int i = 0; i < n; i++) probabilities[i] = (float)(exp((double)logits[i] - (double)logits[best]) / sum);
-    *prediction = (at_prediction){p->session.state.labels.name[best], best, 1 / sum, probabilities};
-}
-
 at_status at_predict(at_predictor *p, const char *const *texts, const char *const *seconds, int n, at_prediction *predictions,
                      at_error *err) {
     if (n <= 0) return n ? at_fail(err, AT_USAGE, "%d texts: the number is negative", n) : AT_OK;
     at_table table;
     float *logits;
-    size_t width = (size_t)p->session.state.labels.n;
+    at_dataset *data;
+    at_task_state *state = &p->session.state;
+    size_t width = (size_t)state->n_out;
+    if (!state->task->rank)
+        return at_fail(err, AT_USAGE, "a model of the task %s does not give one answer a text: use at_predict_texts", state->task->name);
     at_arena_free(&p->call);
     AT_TRY(make_table(&p->call, texts, seconds, n, &table, err));
-    p->session.state.columns = (at_columns){"text", seconds ? "text2" : NULL, NULL};
-    AT_TRY(at_session_logits(&p->session, &table, 0, n, &p->call, &logits, NULL, err));
-    float *probabilities = AT_NEW_ARRAY(&p->call, float, (size_t)n * width);
-    if (!probabilities) return at_fail_memory(err, (size_t)n * width * sizeof(float));
-    for (int i = 0; i < n; i++)
-        answer(p, logits + (size_t)i * width, probabilities + (size_t)i * width, &predictions[i]);
+    state->columns = (at_columns){"text", seconds ? "text2" : NULL, NULL};
+    AT_TRY(at_session_logits(&p->session, &table, 0, n, 0, &p->call, &logits, &data, err));
+    at_dataset_close(data);
+    float *numbers = AT_NEW_ARRAY(&p->call, float, (size_t)n * width);
+    if (!numbers) return at_fail_memory(err, (size_t)n * width * sizeof(float));
+    for (int i = 0; i < n; i++) {
+        float *row = numbers + (size_t)i * width;
+        int best = state->task->rank(state, logits + (size_t)i * width, row);
+        predictions[i] = (at_prediction){state->labels.name[best], best, (double)row[best], row};
+    }
     return AT_OK;
 }

@@ -39,13 +39,15 @@ static void add_interval(at_str *s, const json_t *values, const char *key) {
         at_str_addf(s, "  [%.4f, %.4f]", json_number_value(json_array_get(ends, 0)), json_number_value(json_array_get(ends, 1)));
 }
 
+static int widen(int width, const char *name) {
+    int n = characters(name, strlen(name));
+    return n < width ? width : n < NAME_WIDTH ? n : NAME_WIDTH;
+}
+
 static int name_width(const at_labels *labels) {
     int width = 5;
-    for (int i = 0; i < labels->n; i++) {
-        int n = characters(labels->name[i], strlen(labels->name[i]));
-        if (n > width) width = n;
-    }
-    return width < NAME_WIDTH ? width : NAME_WIDTH;
+    for (int i = 0; i < labels->n; i++) width = widen(width, labels->name[i]);
+    return width;
 }
 
 static void add_label(at_str *s, const char *name, int width) {
@@ -53,14 +55,16 @@ static void add_label(at_str *s, const char *name, int width) {
     pad(s, cut ? cut : "", width);
 }
 
-static void add_per_class(at_str *s, const json_t *per_class, const at_labels *labels) {
-    int width = name_width(labels);
+static void add_per_class(at_str *s, json_t *per_class) {
+    const char *name;
+    json_t *row;
+    int width = 5;
+    json_object_foreach(per_class, name, row) width = widen(width, name);
     at_str_add(s, "\n");
     pad(s, "label", width);
     at_str_add(s, "  precision  recall      f1    rows\n");
-    for (int i = 0; i < labels->n; i++) {
-        const json_t *row = json_object_get(per_class, labels->name[i]);
-        add_label(s, labels->name[i], width);
+    json_object_foreach(per_class, name, row) {
+        add_label(s, name, width);
         at_str_addf(s, "     %.4f  %.4f  %.4f  %6lld\n", json_number_value(json_object_get(row, "precision")),
                     json_number_value(json_object_get(row, "recall")), json_number_value(json_object_get(row, "f1")),
                     (long long)json_integer_value(json_object_get(row, "support")));
@@ -73,7 +77,7 @@ static char *without_last_newline(at_str *s) {
     return s->text;
 }
 
-char *at_score_metrics_text(at_arena *arena, const at_score *score, const at_labels *labels) {
+char *at_score_metrics_text(at_arena *arena, const at_score *score) {
     at_str s = {.arena = arena};
     const char *key;
     json_t *value;
@@ -85,8 +89,8 @@ char *at_score_metrics_text(at_arena *arena, const at_score *score, const at_lab
         add_interval(&s, score->values, key);
         at_str_add(&s, "\n");
     }
-    const json_t *per_class = json_object_get(score->values, "per_class");
-    if (json_is_object(per_class)) add_per_class(&s, per_class, labels);
+    json_t *per_class = json_object_get(score->values, "per_class");
+    if (json_is_object(per_class)) add_per_class(&s, per_class);
     return without_last_newline(&s);
 }
 

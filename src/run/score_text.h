@@ -5,8 +5,8 @@
 #include "base/str.h"
 #include "train/task.h"
 
-/* One line a number, with its 95% interval where there is one, then one line a label. */
-char *at_score_metrics_text(at_arena *arena, const at_score *score, const at_labels *labels);
+/* One line a number, with its 95% interval where there is one, then one line a label (or type) of per_class. */
+char *at_score_metrics_text(at_arena *arena, const at_score *score);
 /* Rows: the right label, columns: the answer. NULL also where there is no matrix or more than 20 labels. */
 char *at_score_confusion_text(at_arena *arena, const at_score *score, const at_labels *labels);
 /* At most `chars` characters of a text on one line; cut texts end in "...". */

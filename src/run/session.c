@@ -28,18 +28,19 @@ at_status at_session_choose_length(const at_tokenizer *tokenizer, const at_arch 
     return AT_OK;
 }
 
+void at_settings_task(const at_options *o, at_task_state *state) {
+    unsigned command = at_options_command(o);
+    if (at_setting_find(command, "label_separator")) state->label_separator = at_options_text(o, "label_separator", NULL);
+    if (at_setting_find(command, "scheme")) state->scheme = at_options_text(o, "scheme", NULL);
+}
+
 /* The task that a finished model was trained for. */
 static at_status find_task(at_session *s, const char *folder, at_error *err) {
     const at_model *m = s->model;
     if (!m->trained_head || !m->labels.n)
         return at_fail(err, AT_BAD_MODEL, "%s: has no trained prediction network; train one: attune train --model %s --train FILE --output FOLDER",
                        folder, folder);
-    s->state.task = at_task_of_problem(m->problem_type);
-    if (!s->state.task)
-        return at_fail(err, AT_BAD_MODEL, "%s: config.json: problem_type '%s' is not known here; known is single_label_classification",
-                       folder, m->problem_type);
-    s->state.labels = m->labels;
-    return AT_OK;
+    return at_task_open(&s->state, m, err);
 }
 
 at_status at_session_open(at_session *s, const char *folder, int threads, const char *cpu, int max_length, at_error *err) {
@@ -66,36 +67,43 @@ void at_session_close(at_session *s) {
     at_tokenizer_close(s->tokenizer);
     at_model_close(s->model);
     at_pool_close(s->pool);
-    at_arena_free(&s->state.arena);
+    at_task_close(&s->state);
     at_arena_free(&s->arena);
     *s = (at_session){0};
 }
 
 /* Finite weights that are absurdly large give answers that are no numbers; an answer made of them would look like one. */
-static at_status check_finite(const at_table *rows, const float *logits, int width, at_error *err) {
-    for (size_t i = 0; i < (size_t)rows->n_rows * (size_t)width; i++)
-        if (!isfinite(logits[i]))
-            return at_fail(err, AT_BAD_MODEL, "%s:%u: the model's answer is not a finite number; its weights are damaged", rows->path,
-                           rows->line[i / (size_t)width]);
+static at_status check_finite(const at_dataset *d, const float *logits, int width, at_error *err) {
+    for (int i = 0; i < d->n; i++) {
+        size_t k = at_dataset_output_at(d, i) * (size_t)width, end = at_dataset_output_at(d, i + 1) * (size_t)width;
+        for (; k < end; k++)
+            if (!isfinite(logits[k]))
+                return at_fail(err, AT_BAD_MODEL, "%s:%u: the model's answer is not a finite number; its weights are damaged", d->path, d->line[i]);
+    }
     return AT_OK;
 }
 
-at_status at_session_logits(const at_session *s, const at_table *table, int first, int n, at_arena *arena, float **logits,
-                            at_dataset **judged, at_error *err) {
+static at_status predict(const at_session *s, const at_dataset *d, at_arena *arena, float **logits, at_error *err) {
+    const at_arch *arch = &s->model->arch;
+    size_t cells = at_dataset_outputs(d) * (size_t)s->state.n_out;
+    *logits = AT_NEW_ARRAY(arena, float, cells);
+    if (!*logits) return at_fail_memory(err, cells * sizeof(float));
+    AT_TRY(at_dataset_fits(d, arch->vocab_size, arch->type_vocab, arch->max_positions, err));
+    AT_TRY(at_predict_logits(s->model, d, s->backend, s->pool, *logits, err));
+    return check_finite(d, *logits, s->state.n_out, err);
+}
+
+at_status at_session_logits(const at_session *s, const at_table *table, int first, int n, int need_labels, at_arena *arena, float **logits,
+                            at_dataset **data, at_error *err) {
     at_table part = *table; /* a window on the same cells */
     part.cells += (size_t)first * (size_t)table->n_columns;
     part.line += first;
     part.n_rows = n;
-    size_t cells = (size_t)n * (size_t)s->state.labels.n;
-    *logits = AT_NEW_ARRAY(arena, float, cells);
-    if (!*logits) return at_fail_memory(err, cells * sizeof(float));
-    at_dataset *d = NULL;
-    const at_arch *arch = &s->model->arch;
-    AT_TRY(s->state.task->encode(&s->state, &part, s->tokenizer, s->max_tokens, judged != NULL, s->pool, &d, err));
-    at_status st = at_dataset_fits(d, arch->vocab_size, arch->type_vocab, arch->max_positions, err);
-    if (!st) st = at_predict_logits(s->model, d, s->backend, s->pool, *logits, err);
-    if (!st) st = check_finite(&part, *logits, s->state.labels.n, err);
-    if (!st && judged) *judged = d;
-    else at_dataset_close(d);
+    *data = NULL;
+    AT_TRY(s->state.task->encode(&s->state, &part, s->tokenizer, s->max_tokens, need_labels, s->pool, data, err));
+    at_status st = predict(s, *data, arena, logits, err);
+    if (!st) return AT_OK;
+    at_dataset_close(*data);
+    *data = NULL;
     return st;
 }

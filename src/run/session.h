@@ -29,12 +29,13 @@ at_status at_session_open_options(at_session *session, const at_options *options
 at_status at_session_choose_length(const at_tokenizer *tokenizer, const at_arch *arch, long long given, int *max_tokens,
                                    const char **source, at_error *err);
 
-/* Logits of rows first .. first + n - 1 of a table, [n, labels.n], in the arena. The state must know the columns (bind). `judged` gets the
- * encoded examples with their labels (to be closed by the caller) or is NULL: unlabelled rows are fine. */
-at_status at_session_logits(const at_session *session, const at_table *table, int first, int n, at_arena *arena, float **logits,
-                            at_dataset **judged, at_error *err);
+/* Logits of rows first .. first + n - 1 of a table, [outputs, n_out], in the arena, and what was encoded, to be closed by the caller. The state
+ * must know the columns (bind). need_labels 0: unlabelled rows are fine. */
+at_status at_session_logits(const at_session *session, const at_table *table, int first, int n, int need_labels, at_arena *arena, float **logits,
+                            at_dataset **data, at_error *err);
 
 at_table_options at_settings_table(const at_options *options); /* input_format, no_header */
+void at_settings_task(const at_options *options, at_task_state *state); /* label_separator, scheme, where the command has them */
 at_columns at_settings_columns(const at_options *options);     /* text_column, text2_column and, where the command has it, label_column */
 
 #endif

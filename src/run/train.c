@@ -20,13 +20,15 @@ static at_status check_options(const at_options *o, at_error *err) {
 }
 
 static at_model_options model_options(const at_train_run *run, at_head_kind head) {
-    return (at_model_options){.head = head, .n_out = head ? run->state.labels.n : 0, .keep_head = run->goes_on,
+    return (at_model_options){.head = head, .n_out = head ? run->state.n_out : 0, .keep_head = run->goes_on,
                               .seed = (uint64_t)at_options_int(run->options, "seed", 42), .pool = run->pool};
 }
 
 at_status at_train_open_model(at_train_run *run, at_head_kind head, at_model **model, at_error *err) {
     at_model_options options = model_options(run, head);
-    return at_model_open(run->model_folder, &options, model, err);
+    AT_TRY(at_model_open(run->model_folder, &options, model, err));
+    if (head && run->goes_on && run->state.task->convert_head) run->state.task->convert_head(&run->state, *model, 1);
+    return AT_OK;
 }
 
 at_status at_train_open_body(at_train_run *run, at_error *err) {
@@ -46,8 +48,7 @@ static at_status open_run(at_train_run *run, at_error *err) {
 }
 
 static void close_run(at_train_run *run) {
-    at_mapped_close(&run->cache[0]);
-    at_mapped_close(&run->cache[1]);
+    for (int i = 0; i < AT_TRAIN_HEADS; i++) at_mapped_close(&run->cache[i]);
     at_score_free(&run->step1);
     at_score_free(&run->step2);
     at_score_free(&run->test_score);
@@ -56,6 +57,7 @@ static void close_run(at_train_run *run) {
     json_decref(run->notes);
     at_model_close(run->model);
     if (run->train != run->all) at_dataset_close(run->train);
+    if (run->held != run->all) at_dataset_close(run->held);
     at_dataset_close(run->all);
     at_dataset_close(run->eval);
     at_dataset_close(run->test);
@@ -63,17 +65,17 @@ static void close_run(at_train_run *run) {
     at_table_close(run->train_table);
     at_table_close(run->eval_table);
     at_table_close(run->test_table);
-    at_arena_free(&run->state.arena);
+    at_task_close(&run->state);
     at_run_folder_close(&run->folder);
     at_tensorboard_close(run->board);
     at_pool_close(run->pool);
     at_arena_free(&run->arena);
 }
 
-/* Without step 1 the head is the one asked for, or the folder's own, or BERT's own. */
+/* Without step 1 the head is the one asked for, or the folder's own, or the task's usual one. */
 static at_status open_with_new_head(at_train_run *run, at_error *err) {
     int asked = at_options_choice(run->options, "head");
-    run->head = run->goes_on ? run->model->head.kind : asked ? (at_head_kind)asked : AT_HEAD_POOLER;
+    run->head = run->goes_on ? run->model->head.kind : asked ? (at_head_kind)asked : run->state.task->heads[0];
     at_model_close(run->model);
     run->model = NULL;
     return at_train_open_model(run, run->head, &run->model, err);

@@ -3,22 +3,13 @@
 #include <string.h>
 
 #include "base/str.h"
+#include "run/session.h"
 #include "run/train_run.h"
-
-static at_table_options table_options(const at_options *o) {
-    return (at_table_options){.format = (at_table_format)at_options_choice(o, "input_format"),
-                              .no_header = at_options_flag(o, "no_header")};
-}
 
 static at_status read_table(at_train_run *run, const char *setting, at_table **table, at_error *err) {
     const char *path = at_options_text(run->options, setting, NULL);
-    at_table_options options = table_options(run->options);
+    at_table_options options = at_settings_table(run->options);
     return path ? at_table_read(path, &options, table, err) : AT_OK;
-}
-
-static at_columns wanted_columns(const at_options *o) {
-    return (at_columns){at_options_text(o, "text_column", NULL), at_options_text(o, "text2_column", NULL),
-                        at_options_text(o, "label_column", NULL)};
 }
 
 static int label_index(const at_labels *labels, const char *name) {
@@ -27,30 +18,46 @@ static int label_index(const at_labels *labels, const char *name) {
     return -1;
 }
 
-/* A classifier that already knows every label of the data goes on learning with its own head. */
+/* A finished model of this task that already knows every label of the data goes on learning with its own head. */
 static int head_fits(const at_train_run *run) {
     const at_model *m = run->model;
-    if (!m->trained_head || !m->labels.n) return 0;
+    if (!m->trained_head || at_task_of_model(m) != run->state.task) return 0;
     int choice = at_options_choice(run->options, "head");
     if (choice && choice != (int)m->head.kind) return 0;
+    if (!run->state.task->names_labels) return m->head.n_out == run->state.n_out;
     for (int i = 0; i < run->state.labels.n; i++)
         if (label_index(&m->labels, run->state.labels.name[i]) < 0) return 0;
     return 1;
 }
 
+static at_status check_head_choice(const at_train_run *run, at_error *err) {
+    int choice = at_options_choice(run->options, "head");
+    const at_task *task = run->state.task;
+    if (!choice || at_task_has_head(task, (at_head_kind)choice)) return AT_OK;
+    return at_fail(err, AT_USAGE, "--head %s: the task %s has the head %s", at_head_name((at_head_kind)choice), task->name, at_head_name(task->heads[0]));
+}
+
+static void tell_task(at_train_run *run) {
+    const at_task_state *s = &run->state;
+    char labels[40] = "";
+    if (s->task->names_labels) snprintf(labels, sizeof labels, "; %d labels", s->labels.n);
+    at_tell(run->listener, "task", json_pack("{s:s, s:s, s:i}", "task", s->task->name, "why", s->why, "labels", s->labels.n), "Task: %s (%s)%s.%s", s->task->name, s->why,
+            labels, !run->goes_on ? "" : s->task->names_labels ? " The model knows them all: its own head goes on learning." : " The model's own head goes on learning.");
+}
+
 static at_status choose_task(at_train_run *run, at_error *err) {
-    at_columns wanted = wanted_columns(run->options);
+    at_columns wanted = at_settings_columns(run->options);
     const char *name = at_options_text(run->options, "task", NULL), *why;
+    at_settings_task(run->options, &run->state);
     run->state.task = name ? at_task_find(name) : NULL;
     if (!run->state.task) AT_TRY(at_task_recognise(run->train_table, &wanted, &run->arena, &run->state.task, &why, err));
-    AT_TRY(run->state.task->bind(&run->state, run->train_table, &wanted, NULL, err));
+    AT_TRY(run->state.task->bind(&run->state, run->train_table, &wanted, 0, err));
+    AT_TRY(check_head_choice(run, err));
     run->goes_on = head_fits(run);
-    if (run->goes_on) AT_TRY(run->state.task->bind(&run->state, run->train_table, &wanted, &run->model->labels, err));
+    if (run->goes_on) AT_TRY(at_task_adopt(&run->state, run->model, err));
     run->state.label_smoothing = at_options_real(run->options, "label_smoothing_factor", 0);
     run->state.main_metric = at_options_text(run->options, "metric_for_best_model", NULL);
-    at_tell(run->listener, "task", json_pack("{s:s, s:s, s:i}", "task", run->state.task->name, "why", run->state.why, "labels", run->state.labels.n),
-            "Task: %s (%s); %d labels.%s", run->state.task->name, run->state.why, run->state.labels.n,
-            run->goes_on ? " The model knows them all: its own head goes on learning." : "");
+    tell_task(run);
     return AT_OK;
 }
 
@@ -88,8 +95,13 @@ static at_status balanced_weights(at_train_run *run, at_error *err) {
     int k = run->state.labels.n;
     double *count = AT_NEW_ARRAY(&run->arena, double, k);
     if (!count) return at_fail_memory(err, 0);
-    for (int i = 0; i < run->all->n; i++) count[run->all->label[i]]++;
-    for (int c = 0; c < k; c++) run->state.class_weight[c] = (at_real)(count[c] > 0 ? run->all->n / (k * count[c]) : 0);
+    double labelled = 0;
+    for (size_t i = 0; i < at_dataset_outputs(run->all); i++) {
+        if (run->all->label[i] < 0) continue;
+        count[run->all->label[i]]++;
+        labelled++;
+    }
+    for (int c = 0; c < k; c++) run->state.class_weight[c] = (at_real)(count[c] > 0 ? labelled / (k * count[c]) : 0);
     return AT_OK;
 }
 
@@ -127,9 +139,9 @@ static at_status set_class_weights(at_train_run *run, at_error *err) {
 static at_recipe_facts gather_facts(const at_train_run *run) {
     const at_dataset *d = run->all;
     at_recipe_facts f = {.method = (at_method)at_options_choice(run->options, "method"), .n_train = d->n, .n_classes = run->state.labels.n,
-                         .smallest_class = d->n, .mean_tokens = (double)d->token_at[d->n] / d->n, .hidden = run->model->arch.hidden,
+                         .smallest_class = d->n, .n_outputs = (double)at_dataset_outputs(d), .mean_tokens = (double)d->token_at[d->n] / d->n, .hidden = run->model->arch.hidden,
                          .layers = run->model->arch.layers, .has_eval = run->eval_table != NULL};
-    for (int c = 0; d->label && c < f.n_classes; c++) {
+    for (int c = 0; d->label && !d->place_at && c < f.n_classes; c++) {
         int count = 0;
         for (int i = 0; i < d->n; i++) count += d->label[i] == c;
         if (count && count < f.smallest_class) f.smallest_class = count;

@@ -7,13 +7,36 @@
 #include "infer/predict.h"
 #include "run/train_run.h"
 
-static at_status judge_test(at_train_run *run, at_error *err) {
-    if (!run->test) return AT_OK;
+static at_status answers_on(at_train_run *run, const at_dataset *d, at_arena *arena, float **logits, at_error *err) {
+    size_t cells = at_dataset_outputs(d) * (size_t)run->state.n_out;
+    *logits = AT_NEW_ARRAY(arena, float, cells);
+    return *logits ? at_predict_logits(run->model, d, run->backend, run->pool, *logits, err) : at_fail_memory(err, cells * sizeof(float));
+}
+
+at_status at_train_judge(at_train_run *run, const at_dataset *d, at_score *score, at_error *err) {
     at_arena scratch = {0};
-    size_t cells = (size_t)run->test->n * (size_t)run->state.labels.n;
-    float *logits = AT_NEW_ARRAY(&scratch, float, cells);
-    at_status st = logits ? at_predict_logits(run->model, run->test, run->backend, run->pool, logits, err) : at_fail_memory(err, cells * sizeof(float));
-    if (!st) st = run->state.task->score(&run->state, run->test, logits, &run->test_score, err);
+    float *logits;
+    at_status st = answers_on(run, d, &scratch, &logits, err);
+    if (!st) st = run->state.task->score(&run->state, d, logits, score, err);
+    at_arena_free(&scratch);
+    return st;
+}
+
+/* What the task chooses by answers to data that was not trained on; the score of what is kept is then that with these choices. */
+static at_status choose_rest(at_train_run *run, at_error *err) {
+    const at_task *task = run->state.task;
+    const at_dataset *d = run->eval ? run->eval : run->held;
+    at_score *kept = run->tuned ? &run->step2 : &run->step1;
+    at_arena scratch = {0};
+    float *logits = run->held_logits;
+    if (!task->tune || !d) return AT_OK;
+    at_status st = run->eval ? answers_on(run, d, &scratch, &logits, err) : AT_OK;
+    if (!st) st = task->tune(&run->state, d, logits, err);
+    if (!st) {
+        int judged = kept->values != NULL;
+        at_score_free(kept);
+        if (judged) st = task->score(&run->state, d, logits, kept, err);
+    }
     at_arena_free(&scratch);
     return st;
 }
@@ -48,7 +71,7 @@ static json_t *phases_json(const at_train_run *run) {
 static json_t *all_results(const at_train_run *run) {
     static const char *const JUDGED[] = {"file", "split", "out-of-fold"};
     const at_hyper *h = &run->hyper;
-    json_t *all = json_pack("{s:s, s:s, s:s, s:s, s:f, s:i, s:f, s:i, s:i, s:f, s:i, s:o, s:O}", "method", method_name(run), "head", run->head == AT_HEAD_MEAN ? "mean" : "pooler",
+    json_t *all = json_pack("{s:s, s:s, s:s, s:s, s:f, s:i, s:f, s:i, s:i, s:f, s:i, s:o, s:O}", "method", method_name(run), "head", at_head_name(run->head),
                             "task", run->state.task->name, "judged_by", JUDGED[run->recipe.judging], "epoch", run->tuned ? h->num_train_epochs : 0.0,
                             "train_samples", run->train->n, "train_loss", run->tuned ? run->result.train_loss : 0.0, "steps", run->result.steps, "best_step", run->result.best_step,
                             "learning_rate", h->learning_rate, "batch_size", h->batch_size, "phases", phases_json(run), "notes", run->notes);
@@ -84,12 +107,23 @@ static void tell_test(const at_train_run *run) {
             run->test->n, s->main_name, s->main, isfinite(s->low) ? at_format((at_arena *)&run->arena, " [%.3f, %.3f]", s->low, s->high) : "", s->loss);
 }
 
+/* The task's own settings go into config.json with its name. */
+static at_status save_model(at_train_run *run, at_error *err) {
+    const at_task *task = run->state.task;
+    json_t *own = run->state.own ? json_deep_copy(run->state.own) : json_object();
+    if (!own || json_object_set_new(own, "task", json_string(task->name)) || json_object_set_new(run->model->config, "attune", own)) return at_fail_memory(err, 0);
+    if (task->convert_head) task->convert_head(&run->state, run->model, 0);
+    run->model->problem_type = task->problem_type;
+    return at_model_save(run->model, &run->state.labels, run->folder.path, err);
+}
+
 at_status at_train_finish(at_train_run *run, at_error *err) {
-    AT_TRY(judge_test(run, err));
+    AT_TRY(choose_rest(run, err));
+    if (run->test) AT_TRY(at_train_judge(run, run->test, &run->test_score, err));
     tell_test(run);
     AT_TRY(at_train_diagnose(run, err));
     if (run->folder.path) {
-        AT_TRY(at_model_save(run->model, &run->state.labels, run->folder.path, err));
+        AT_TRY(save_model(run, err));
         AT_TRY(save_results(run, err));
         AT_TRY(at_train_card(run, err));
         AT_TRY(at_run_folder_finish(&run->folder, err));

@@ -11,7 +11,9 @@
 /* Features beyond this many bytes are computed on a seeded subset only: the head has converged long before. */
 static const size_t FEATURE_BYTES = (size_t)256 << 20;
 enum {
-    CHOOSE_EXAMPLES = 3000, /* cross-validation looks at so many at most */
+    FIT_PLACES = 40000,     /* of answers at tokens, so many at most are fitted on: neighbours say much the same */
+    CHOOSE_OUTPUTS = 3000,  /* cross-validation looks at so many at most */
+    CHOOSE_PLACES = 6000,
     FEW_EXAMPLES = 100      /* of fewer it cannot tell the heads apart: the folder's own pooling decides */
 };
 
@@ -33,23 +35,45 @@ static int features_done(void *context, int done) {
     return at_asked_to_stop(p->run->listener);
 }
 
-static at_status compute_features(at_train_run *run, const at_dataset *d, at_error *err) {
-    size_t count = (size_t)d->n * (size_t)run->model->arch.hidden;
-    AT_TRY(at_mapped_open(&run->cache[0], &run->folder, "features-first", count, err));
-    AT_TRY(at_mapped_open(&run->cache[1], &run->folder, "features-mean", count, err));
-    if (run->cache[0].ready && run->cache[1].ready) return AT_OK;
-    double began = at_seconds();
-    feature_progress p = {run, d->n, began, began};
-    AT_TRY(at_predict_features(run->model, d, run->backend, run->pool, run->cache[0].values, run->cache[1].values, features_done, &p, err));
-    double seconds = at_seconds() - began;
-    run->forward_rate = seconds > 0 ? (double)d->token_at[d->n] / seconds : 0;
-    AT_TRY(at_mapped_ready(&run->cache[0], err));
-    return at_mapped_ready(&run->cache[1], err);
+/* The kinds of heads to compare: the one asked for, or all of the task. */
+typedef struct candidates {
+    at_feature_set set[AT_TRAIN_HEADS];
+    int n;
+} candidates;
+
+static candidates list_candidates(const at_train_run *run) {
+    candidates c = {0};
+    int asked = at_options_choice(run->options, "head");
+    const at_head_kind *kind = run->state.task->heads;
+    if (asked) c.set[c.n++].kind = (at_head_kind)asked;
+    else
+        while (c.n < AT_TRAIN_HEADS && *kind) c.set[c.n++].kind = *kind++;
+    return c;
 }
 
-/* A stratified subset by folds: those of fold 0 of enough folds. */
-static at_status subset_of(const at_dataset *d, int most, uint64_t seed, at_arena *arena, at_dataset **part, uint32_t **index, at_error *err) {
-    int parts = (d->n + most - 1) / most, n = 0;
+static at_status compute_features(at_train_run *run, const at_dataset *d, candidates *c, at_error *err) {
+    size_t count = at_dataset_outputs(d) * (size_t)run->model->arch.hidden;
+    int ready = 1;
+    for (int i = 0; i < c->n; i++) {
+        char name[64];
+        snprintf(name, sizeof name, "features-%s", at_head_name(c->set[i].kind));
+        AT_TRY(at_mapped_open(&run->cache[i], &run->folder, name, count, err));
+        c->set[i].features = run->cache[i].values;
+        ready &= run->cache[i].ready;
+    }
+    if (ready) return AT_OK;
+    double began = at_seconds();
+    feature_progress p = {run, d->n, began, began};
+    AT_TRY(at_predict_features(run->model, d, run->backend, run->pool, c->set, c->n, features_done, &p, err));
+    double seconds = at_seconds() - began;
+    run->forward_rate = seconds > 0 ? (double)d->token_at[d->n] / seconds : 0;
+    for (int i = 0; i < c->n; i++) AT_TRY(at_mapped_ready(&run->cache[i], err));
+    return AT_OK;
+}
+
+/* A stratified subset of about `most` outputs by folds: the examples of fold 0 of enough folds. */
+static at_status subset_of(const at_dataset *d, size_t most, uint64_t seed, at_arena *arena, at_dataset **part, uint32_t **index, at_error *err) {
+    int parts = (int)((at_dataset_outputs(d) + most - 1) / most), n = 0;
     if (parts > 127) parts = 127;
     int8_t *fold = AT_NEW_ARRAY(arena, int8_t, d->n);
     *index = AT_NEW_ARRAY(arena, uint32_t, d->n);
@@ -68,17 +92,15 @@ typedef struct head_work {
     int n_folds;
 } head_work;
 
-static const char *head_name(at_head_kind kind) { return kind == AT_HEAD_MEAN ? "mean" : "pooler"; }
-
 static double mean_of(const double *x, int n) {
     double sum = 0;
     for (int i = 0; i < n; i++) sum += x[i];
     return sum / n;
 }
 
-static at_status choose_one(at_train_run *run, head_work *w, const float *features, at_head_kind kind, at_head_choice *choice, at_error *err) {
-    w->problem.kind = kind;
-    w->problem.features = features;
+static at_status choose_one(at_train_run *run, head_work *w, const at_feature_set *set, at_head_choice *choice, at_error *err) {
+    w->problem.kind = set->kind;
+    w->problem.features = set->features;
     return at_head_choose(&w->problem, w->fold, w->n_folds, run->pool, &run->arena, choice, err);
 }
 
@@ -94,52 +116,61 @@ static int made_for_mean(const at_train_run *run) {
     return yes;
 }
 
-static at_status choose_head(at_train_run *run, head_work *w, const float *first, const float *mean, at_error *err) {
+/* Pooler or mean: by their losses in cross-validation. */
+static at_status compare_heads(at_train_run *run, head_work *w, const at_feature_set *first, const at_feature_set *mean, at_error *err) {
     at_head_choice pooler, average;
-    int asked = at_options_choice(run->options, "head");
-    if (asked) {
-        run->head = (at_head_kind)asked;
-        return choose_one(run, w, asked == AT_HEAD_MEAN ? mean : first, run->head, &run->head_choice, err);
+    AT_TRY(choose_one(run, w, first, &pooler, err));
+    AT_TRY(choose_one(run, w, mean, &average, err));
+    double gain, error, a = mean_of(average.fold_main, w->n_folds), p = mean_of(pooler.fold_main, w->n_folds);
+    int take_mean = at_head_compare(&pooler, &average, (int)at_dataset_outputs(w->problem.data), &gain, &error);
+    run->head = take_mean ? AT_HEAD_MEAN : AT_HEAD_POOLER;
+    run->head_choice = take_mean ? average : pooler;
+    at_tell(run->listener, "head", json_pack("{s:s, s:f, s:f, s:f, s:f, s:f, s:f}", "head", at_head_name(run->head), "pooler", p, "mean", a, "pooler_loss", pooler.loss,
+            "mean_loss", average.loss, "gain", gain, "standard_error", error),
+            "Head: %s; in cross-validation on the frozen features mean has a loss of %.4f (score %.4f), pooler %.4f (%.4f); the difference is %.1f standard errors.%s",
+            at_head_name(run->head), average.loss, a, pooler.loss, p, error > 0 ? gain / error : 0.0, take_mean ? "" : " Pooler opens in more programs.");
+    return AT_OK;
+}
+
+static at_status choose_head(at_train_run *run, head_work *w, const candidates *c, at_error *err) {
+    if (c->n == 1) {
+        run->head = c->set[0].kind;
+        return choose_one(run, w, &c->set[0], &run->head_choice, err);
     }
     if (w->problem.data->n < FEW_EXAMPLES && made_for_mean(run)) {
         run->head = AT_HEAD_MEAN;
         at_tell(run->listener, "head", json_pack("{s:s}", "head", "mean"), "Head: mean; the body was trained with the mean of its tokens, and %d examples are "
                 "too few to compare heads by.", w->problem.data->n);
-        return choose_one(run, w, mean, AT_HEAD_MEAN, &run->head_choice, err);
+        return choose_one(run, w, &c->set[1], &run->head_choice, err);
     }
-    AT_TRY(choose_one(run, w, first, AT_HEAD_POOLER, &pooler, err));
-    AT_TRY(choose_one(run, w, mean, AT_HEAD_MEAN, &average, err));
-    double gain, error, a = mean_of(average.fold_main, w->n_folds), p = mean_of(pooler.fold_main, w->n_folds);
-    int take_mean = at_head_compare(&pooler, &average, w->problem.data->n, &gain, &error);
-    run->head = take_mean ? AT_HEAD_MEAN : AT_HEAD_POOLER;
-    run->head_choice = take_mean ? average : pooler;
-    at_tell(run->listener, "head", json_pack("{s:s, s:f, s:f, s:f, s:f, s:f, s:f}", "head", head_name(run->head), "pooler", p, "mean", a, "pooler_loss", pooler.loss,
-            "mean_loss", average.loss, "gain", gain, "standard_error", error),
-            "Head: %s; in cross-validation on the frozen features mean has a loss of %.4f (score %.4f), pooler %.4f (%.4f); the difference is %.1f standard errors.%s",
-            head_name(run->head), average.loss, a, pooler.loss, p, error > 0 ? gain / error : 0.0, take_mean ? "" : " Pooler opens in more programs.");
+    return compare_heads(run, w, &c->set[0], &c->set[1], err);
+}
+
+/* The features of a part of the data. */
+static at_status take_features(const at_dataset *d, const uint32_t *index, const at_dataset *part, size_t hidden, at_arena *arena, candidates *c, at_error *err) {
+    size_t count = at_dataset_outputs(part) * hidden;
+    for (int k = 0; k < c->n; k++) {
+        float *some = AT_NEW_ARRAY(arena, float, count);
+        if (!some) return at_fail_memory(err, count * sizeof(float));
+        at_dataset_take_outputs(d, index, part->n, hidden, c->set[k].features, some);
+        c->set[k].features = some;
+    }
     return AT_OK;
 }
 
-static at_status choose_on(at_train_run *run, const at_dataset *d, const float *first, const float *mean, at_error *err) {
-    int hidden = run->model->arch.hidden, n_folds = run->fold ? run->recipe.folds : 3;
+static at_status choose_on(at_train_run *run, const at_dataset *d, candidates c, at_error *err) {
+    int n_folds = run->fold ? run->recipe.folds : 3;
+    size_t most = d->place_at ? CHOOSE_PLACES : CHOOSE_OUTPUTS, n = at_dataset_outputs(d);
     at_arena scratch = {0};
     at_dataset *part = NULL;
     uint32_t *index;
     head_work w = {.problem = {.arch = &run->model->arch, .state = &run->state, .data = d, .backend = run->backend, .seed = run->hyper.seed},
                    .fold = run->fold, .n_folds = n_folds};
     at_status st = AT_OK;
-    if (d->n > CHOOSE_EXAMPLES) {
-        st = subset_of(d, CHOOSE_EXAMPLES, run->hyper.seed, &scratch, &part, &index, err);
-        float *sub[2] = {NULL, NULL};
-        for (int k = 0; k < 2 && !st; k++) {
-            sub[k] = AT_NEW_ARRAY(&scratch, float, (size_t)part->n * (size_t)hidden);
-            if (!sub[k]) st = at_fail_memory(err, (size_t)part->n * (size_t)hidden * sizeof(float));
-            for (int i = 0; i < part->n && !st; i++)
-                memcpy(sub[k] + (size_t)i * (size_t)hidden, (k ? mean : first) + (size_t)index[i] * (size_t)hidden, (size_t)hidden * sizeof(float));
-        }
+    if (n > most && !run->fold) { /* folds judge every example */
+        st = subset_of(d, most, run->hyper.seed, &scratch, &part, &index, err);
+        if (!st) st = take_features(d, index, part, (size_t)run->model->arch.hidden, &scratch, &c, err);
         w.problem.data = part;
-        first = sub[0];
-        mean = sub[1];
     }
     if (!st && !w.fold) {
         int8_t *fold = AT_NEW_ARRAY(&scratch, int8_t, w.problem.data->n);
@@ -147,9 +178,9 @@ static at_status choose_on(at_train_run *run, const at_dataset *d, const float *
         else st = at_fail_memory(err, (size_t)d->n);
         w.fold = fold;
     }
-    if (!st) st = choose_head(run, &w, first, mean, err);
-    /* A penalty is per example: on more of them the same strength is a smaller lambda. */
-    if (!st) run->head_choice.penalty *= (double)w.problem.data->n / d->n;
+    if (!st) st = choose_head(run, &w, &c, err);
+    /* A penalty is per output: on more of them the same strength is a smaller lambda. */
+    if (!st) run->head_choice.penalty *= (double)at_dataset_outputs(w.problem.data) / (double)n;
     at_dataset_close(part);
     at_arena_free(&scratch);
     return st;
@@ -157,9 +188,10 @@ static at_status choose_on(at_train_run *run, const at_dataset *d, const float *
 
 /* ---- the step ---- */
 
-static at_status fit_and_tell(at_train_run *run, const at_dataset *d, at_error *err) {
+static at_status fit_chosen(at_train_run *run, const at_dataset *d, const candidates *c, at_error *err) {
     double loss;
-    run->features = run->cache[run->head == AT_HEAD_MEAN].values;
+    for (int i = 0; i < c->n; i++)
+        if (c->set[i].kind == run->head) run->features = c->set[i].features;
     at_model_close(run->model);
     run->model = NULL;
     AT_TRY(at_train_open_model(run, run->head, &run->model, err));
@@ -167,17 +199,9 @@ static at_status fit_and_tell(at_train_run *run, const at_dataset *d, at_error *
                          .backend = run->backend, .seed = run->hyper.seed};
     AT_TRY(at_head_fit(&p, run->head_choice.penalty, run->model, &loss, err));
     if (run->recipe.judging != AT_JUDGE_FOLDS) return AT_OK;
+    run->held = run->all;
+    run->held_logits = run->head_choice.logits;
     return run->state.task->score(&run->state, run->all, run->head_choice.logits, &run->step1, err);
-}
-
-static at_status judge_on_eval(at_train_run *run, at_error *err) {
-    size_t cells = (size_t)run->eval->n * (size_t)run->state.labels.n;
-    at_arena scratch = {0};
-    float *logits = AT_NEW_ARRAY(&scratch, float, cells);
-    at_status st = logits ? at_predict_logits(run->model, run->eval, run->backend, run->pool, logits, err) : at_fail_memory(err, cells * sizeof(float));
-    if (!st) st = run->state.task->score(&run->state, run->eval, logits, &run->step1, err);
-    at_arena_free(&scratch);
-    return st;
 }
 
 static void tell_step1(at_train_run *run) {
@@ -193,15 +217,17 @@ at_status at_train_head(at_train_run *run, at_error *err) {
     at_dataset *part = NULL;
     const at_dataset *d = run->train;
     uint32_t *index;
-    int most = (int)(FEATURE_BYTES / 2 / ((size_t)run->model->arch.hidden * sizeof(float)));
-    if (d->n > most) {
+    candidates c = list_candidates(run);
+    size_t most = FEATURE_BYTES / (size_t)c.n / ((size_t)run->model->arch.hidden * sizeof(float));
+    if (d->place_at && most > FIT_PLACES) most = FIT_PLACES;
+    if (at_dataset_outputs(d) > most && !run->fold) {
         AT_TRY(subset_of(d, most, run->hyper.seed, &run->arena, &part, &index, err));
         d = part;
     }
-    at_status st = compute_features(run, d, err);
-    if (!st) st = choose_on(run, d, run->cache[0].values, run->cache[1].values, err);
-    if (!st) st = fit_and_tell(run, d, err);
-    if (!st && run->eval) st = judge_on_eval(run, err);
+    at_status st = compute_features(run, d, &c, err);
+    if (!st) st = choose_on(run, d, c, err);
+    if (!st) st = fit_chosen(run, d, &c, err);
+    if (!st && run->eval) st = at_train_judge(run, run->eval, &run->step1, err);
     run->head_seconds = at_seconds() - began;
     if (!st) tell_step1(run);
     at_dataset_close(part);

@@ -13,18 +13,17 @@ enum { TRAIN_SAMPLE = 500 }; /* training examples whose answers are compared wit
 
 /* ---- diagnosis ---- */
 
-static at_status train_score(const at_train_run *run, double *score, at_error *err) {
+/* The share of right answers on the training data, where the task has one. */
+static at_status train_score(at_train_run *run, double *score, at_error *err) {
     at_arena scratch = {0};
     at_dataset *part = NULL;
     at_score judged = {0};
     int n = run->train->n, step = (n + TRAIN_SAMPLE - 1) / TRAIN_SAMPLE, kept = 0;
     uint32_t *index = AT_NEW_ARRAY(&scratch, uint32_t, n / step + 1);
-    float *logits = AT_NEW_ARRAY(&scratch, float, (size_t)(n / step + 1) * (size_t)run->state.labels.n);
-    at_status st = index && logits ? AT_OK : at_fail_memory(err, (size_t)n * sizeof *index);
+    at_status st = index ? AT_OK : at_fail_memory(err, (size_t)n * sizeof *index);
     for (int i = 0; i < n && !st; i += step) index[kept++] = (uint32_t)i;
     if (!st) st = at_dataset_subset(run->train, index, kept, &part, err);
-    if (!st) st = at_predict_logits(run->model, part, run->backend, run->pool, logits, err);
-    if (!st) st = run->state.task->score(&run->state, part, logits, &judged, err);
+    if (!st) st = at_train_judge(run, part, &judged, err);
     const json_t *accuracy = json_object_get(judged.values, "accuracy");
     if (!st && accuracy) *score = json_real_value(accuracy);
     at_score_free(&judged);
@@ -53,8 +52,10 @@ at_status at_train_diagnose(at_train_run *run, at_error *err) {
     const at_score *judged = run->tuned ? &run->step2 : &run->step1;
     AT_TRY(train_score(run, &e.train_score, err));
     e.values = judged->values;
-    e.label = run->state.labels.name;
-    e.n_labels = run->state.labels.n;
+    if (run->state.task->names_labels && !run->all->target) { /* one label of several: there is such a thing as guessing */
+        e.label = run->state.labels.name;
+        e.n_labels = run->state.labels.n;
+    }
     e.n_train = run->train->n;
     e.loss = loss;
     e.n_losses = losses_of(run, loss, 1000);
@@ -83,16 +84,16 @@ typedef struct card_parts {
     const char *note[64];
 } card_parts;
 
-static int metrics_of(const at_score *score, at_card_metric *metric) {
-    static const char *const NAMES[MAX_METRICS] = {"accuracy", "f1", "matthews_correlation", "loss"};
+static int metrics_of(const at_task *task, const at_score *score, at_card_metric *metric) {
+    const char *const *names = task->card_metrics;
     int n = 0;
-    for (int i = 0; i < MAX_METRICS; i++) {
-        const json_t *value = json_object_get(score->values, NAMES[i]);
+    for (int i = 0; names[i] && n < MAX_METRICS; i++) {
+        const json_t *value = json_object_get(score->values, names[i]);
         char interval[64];
-        snprintf(interval, sizeof interval, "%s_interval", NAMES[i]);
+        snprintf(interval, sizeof interval, "%s_interval", names[i]);
         const json_t *ends = json_object_get(score->values, interval);
         if (!json_is_number(value)) continue;
-        metric[n++] = (at_card_metric){NAMES[i], json_number_value(value), ends ? json_number_value(json_array_get(ends, 0)) : NAN,
+        metric[n++] = (at_card_metric){names[i], json_number_value(value), ends ? json_number_value(json_array_get(ends, 0)) : NAN,
                                        ends ? json_number_value(json_array_get(ends, 1)) : NAN};
     }
     return n;
@@ -119,10 +120,14 @@ static int settings_of(at_train_run *run, at_card_setting *s) {
 }
 
 static at_card_label *labels_of(at_train_run *run) {
-    at_card_label *labels = AT_NEW_ARRAY(&run->arena, at_card_label, run->state.labels.n);
-    for (int c = 0; labels && c < run->state.labels.n; c++) labels[c].name = run->state.labels.name[c];
-    for (int i = 0; labels && run->all->label && i < run->all->n; i++)
-        if (run->all->label[i] >= 0) labels[run->all->label[i]].n_train++;
+    const at_dataset *d = run->all;
+    int k = run->state.labels.n;
+    at_card_label *labels = AT_NEW_ARRAY(&run->arena, at_card_label, k);
+    for (int c = 0; labels && c < k; c++) labels[c].name = run->state.labels.name[c];
+    for (size_t i = 0; labels && i < at_dataset_outputs(d); i++) {
+        if (d->label && d->label[i] >= 0) labels[d->label[i]].n_train++;
+        for (int c = 0; d->target && d->target_width == k && c < k; c++) labels[c].n_train += d->target[i * (size_t)k + (size_t)c] > 0.5f;
+    }
     return labels;
 }
 
@@ -146,18 +151,20 @@ at_status at_train_card(at_train_run *run, at_error *err) {
     const at_score *judged = run->tuned ? &run->step2 : &run->step1;
     int mean = run->head == AT_HEAD_MEAN;
     at_card card = {.folder = run->folder.path, .base = at_options_text(run->options, "model", NULL), .family = run->model->arch.family,
-                    .n_parameters = parameters_of(run->model), .max_tokens = run->max_tokens, .head = mean ? "mean" : "pooler",
+                    .n_parameters = parameters_of(run->model), .max_tokens = run->max_tokens, .head = at_head_name(run->head),
                     .library = mean ? AT_CARD_SENTENCE_TRANSFORMERS : AT_CARD_TRANSFORMERS, .pairs = run->state.columns.text2 != NULL,
-                    .label = labels_of(run), .n_labels = run->state.labels.n, .train_file = at_options_text(run->options, "train", NULL),
+                    .label = labels_of(run), .n_labels = run->state.task->names_labels ? run->state.labels.n : 0, .noun = run->state.task->noun,
+                    .pipeline = run->state.task->pipeline, .pipeline_arguments = run->state.task->pipeline_arguments,
+                    .labels_note = run->state.task->labels_note, .train_file = at_options_text(run->options, "train", NULL),
                     .n_train = run->train->n, .method = at_options_text(run->options, "method", "two-step"),
                     .kept = run->tuned || !run->step2.values ? NULL : "Fine-tuning the whole model was not better on unseen data: the body is the pre-trained one, only the head is new.",
                     .setting = parts.setting, .judging = JUDGED[run->recipe.judging], .note = parts.note};
     card.n_settings = settings_of(run, parts.setting);
     card.n_notes = notes_of(run, parts.note);
     if (judged->values)
-        card.eval = (at_card_result){run->eval_table ? run->eval_table->path : run->train_table->path, judged_rows(judged), parts.eval, metrics_of(judged, parts.eval)};
+        card.eval = (at_card_result){run->eval_table ? run->eval_table->path : run->train_table->path, judged_rows(judged), parts.eval, metrics_of(run->state.task, judged, parts.eval)};
     if (run->test_score.values)
-        card.test = (at_card_result){run->test_table->path, judged_rows(&run->test_score), parts.test, metrics_of(&run->test_score, parts.test)};
+        card.test = (at_card_result){run->test_table->path, judged_rows(&run->test_score), parts.test, metrics_of(run->state.task, &run->test_score, parts.test)};
     char *text, *path = at_path_join(&run->arena, run->folder.path, "README.md");
     AT_TRY(at_model_card(&card, &run->arena, &text, err));
     return path ? at_file_write(path, text, strlen(text), err) : at_fail_memory(err, 0);

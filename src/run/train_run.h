@@ -12,6 +12,8 @@
 #include "train/headfit.h"
 #include "train/recipe.h"
 
+enum { AT_TRAIN_HEADS = 2 }; /* kinds of heads that step 1 compares at most */
+
 typedef struct at_train_run {
     const at_options *options;
     const at_listener *listener;
@@ -40,8 +42,10 @@ typedef struct at_train_run {
 
     int8_t *fold;                 /* [all->n], judging by folds */
     at_head_choice head_choice;   /* of step 1 (n_folds 0: the head was not fitted) */
-    const float *features;        /* [all or train ->n, hidden] of the chosen kind, mapped */
-    at_mapped cache[2];           /* first token, mean */
+    const float *features;        /* [outputs of all or train, hidden] of the chosen kind, mapped */
+    at_mapped cache[AT_TRAIN_HEADS]; /* of the kinds that were compared */
+    at_dataset *held;             /* judged by folds: what the kept state was judged on (all or a part of it), and its answers there */
+    float *held_logits;           /* [outputs of held, n_out] */
     double head_seconds, tune_seconds;
     at_score step1, step2;        /* on the evaluation data or out of fold; values NULL: not judged */
     int tuned;                    /* step 2 is what is kept */
@@ -64,6 +68,8 @@ at_status at_train_finish(at_train_run *run, at_error *err); /* test, files */
 at_status at_train_diagnose(at_train_run *run, at_error *err); /* plain words about what looks wrong, as warnings and notes */
 at_status at_train_card(at_train_run *run, at_error *err);   /* README.md */
 
+/* Scores the model as it is on a dataset. */
+at_status at_train_judge(at_train_run *run, const at_dataset *d, at_score *score, at_error *err);
 const at_dataset *at_train_fitted(const at_train_run *run);  /* the data that the final model is trained on */
 at_listener_hooks at_train_hooks(at_train_run *run);
 

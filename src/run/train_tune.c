@@ -85,19 +85,16 @@ typedef struct fold_data {
 
 static at_status take_fold(const at_train_run *run, int f, at_arena *arena, fold_data *d, at_error *err) {
     int n = run->all->n;
-    size_t hidden = (size_t)run->model->arch.hidden;
+    size_t hidden = (size_t)run->model->arch.hidden, outputs = at_dataset_outputs(run->all);
     d->index_in = AT_NEW_ARRAY(arena, uint32_t, n);
     d->index_out = AT_NEW_ARRAY(arena, uint32_t, n);
-    d->features = AT_NEW_ARRAY(arena, float, (size_t)n * hidden);
-    if (!d->index_in || !d->index_out || !d->features) return at_fail_memory(err, (size_t)n * (8 + hidden * 4));
+    d->features = AT_NEW_ARRAY(arena, float, outputs * hidden);
+    if (!d->index_in || !d->index_out || !d->features) return at_fail_memory(err, (size_t)n * 8 + outputs * hidden * 4);
     for (int i = 0; i < n; i++) {
-        if (run->fold[i] == f) {
-            d->index_out[d->n_out++] = (uint32_t)i;
-            continue;
-        }
-        if (run->features) memcpy(d->features + (size_t)d->n_in * hidden, run->features + (size_t)i * hidden, hidden * sizeof(float));
-        d->index_in[d->n_in++] = (uint32_t)i;
+        if (run->fold[i] == f) d->index_out[d->n_out++] = (uint32_t)i;
+        else d->index_in[d->n_in++] = (uint32_t)i;
     }
+    if (run->features) at_dataset_take_outputs(run->all, d->index_in, d->n_in, hidden, run->features, d->features);
     AT_TRY(at_dataset_subset(run->all, d->index_in, d->n_in, &d->inside, err));
     return at_dataset_subset(run->all, d->index_out, d->n_out, &d->outside, err);
 }
@@ -108,7 +105,7 @@ static at_status fold_model(at_train_run *run, const fold_data *d, at_model **mo
     if (!run->head_choice.n_folds) return AT_OK;
     at_head_problem p = {.arch = &run->model->arch, .kind = run->head, .state = &run->state, .data = d->inside, .features = d->features,
                          .backend = run->backend, .seed = run->hyper.seed};
-    return at_head_fit(&p, run->head_choice.penalty * run->all->n / d->n_in, *model, NULL, err);
+    return at_head_fit(&p, run->head_choice.penalty * (double)at_dataset_outputs(run->all) / (double)at_dataset_outputs(d->inside), *model, NULL, err);
 }
 
 static at_status train_fold(at_train_run *run, const fold_data *d, float *logits, at_error *err) {
@@ -128,19 +125,19 @@ static at_status train_fold(at_train_run *run, const fold_data *d, float *logits
 static at_status run_fold(at_train_run *run, int f, float *logits, at_error *err) {
     at_arena scratch = {0};
     fold_data d = {0};
-    size_t k = (size_t)run->state.labels.n;
+    size_t k = (size_t)run->state.n_out;
     char name[32];
     at_mapped answer;
     snprintf(name, sizeof name, "fold-%d", f);
     at_status st = take_fold(run, f, &scratch, &d, err);
-    if (!st) st = at_mapped_open(&answer, &run->folder, name, (size_t)d.n_out * k, err);
+    if (!st) st = at_mapped_open(&answer, &run->folder, name, at_dataset_outputs(d.outside) * k, err);
     if (!st) {
         if (!answer.ready) {
             at_tell(run->listener, "fold", json_pack("{s:i, s:i}", "fold", f + 1, "folds", run->recipe.tuned_folds), "Step 2 on fold %d of %d, to learn whether it pays:", f + 1, run->recipe.tuned_folds);
             st = train_fold(run, &d, answer.values, err);
             if (!st) st = at_mapped_ready(&answer, err);
         }
-        for (int i = 0; i < d.n_out && !st; i++) memcpy(logits + d.index_out[i] * k, answer.values + (size_t)i * k, k * sizeof(float));
+        if (!st) at_dataset_put_outputs(run->all, d.index_out, d.n_out, k, answer.values, logits);
         at_mapped_close(&answer);
     }
     at_dataset_close(d.inside);
@@ -149,36 +146,33 @@ static at_status run_fold(at_train_run *run, int f, float *logits, at_error *err
     return st;
 }
 
-/* Scores logits on the examples of the first folds only. */
-static at_status score_part(const at_train_run *run, const uint32_t *index, int n, const float *logits, at_arena *scratch, at_score *score,
-                            at_error *err) {
-    size_t k = (size_t)run->state.labels.n;
-    at_dataset *part;
-    float *rows = AT_NEW_ARRAY(scratch, float, (size_t)n * k);
-    if (!rows) return at_fail_memory(err, (size_t)n * k * sizeof(float));
-    for (int i = 0; i < n; i++) memcpy(rows + (size_t)i * k, logits + index[i] * k, k * sizeof(float));
-    AT_TRY(at_dataset_subset(run->all, index, n, &part, err));
-    at_status st = run->state.task->score(&run->state, part, rows, score, err);
-    at_dataset_close(part);
-    return st;
-}
-
 /* Both steps on the same held-out examples: those of the folds on which step 2 was run. */
 static at_status compare_on_folds(at_train_run *run, const float *logits, at_arena *scratch, at_error *err) {
     int n = 0;
+    size_t k = (size_t)run->state.n_out;
+    const at_task *task = run->state.task;
     uint32_t *index = AT_NEW_ARRAY(scratch, uint32_t, run->all->n);
     if (!index) return at_fail_memory(err, (size_t)run->all->n * sizeof *index);
     for (int i = 0; i < run->all->n; i++)
         if (run->fold[i] < run->recipe.tuned_folds) index[n++] = (uint32_t)i;
-    AT_TRY(score_part(run, index, n, logits, scratch, &run->step2, err));
+    AT_TRY(at_dataset_subset(run->all, index, n, &run->held, err));
+    size_t cells = at_dataset_outputs(run->held) * k;
+    float *tuned = AT_NEW_ARRAY(&run->arena, float, cells), *head = AT_NEW_ARRAY(&run->arena, float, cells);
+    if (!tuned || !head) return at_fail_memory(err, cells * sizeof(float));
+    at_dataset_take_outputs(run->all, index, n, k, logits, tuned);
+    run->held_logits = tuned;
+    AT_TRY(task->score(&run->state, run->held, tuned, &run->step2, err));
     if (!run->head_choice.n_folds) return AT_OK;
     at_score_free(&run->step1);
-    return score_part(run, index, n, run->head_choice.logits, scratch, &run->step1, err);
+    at_dataset_take_outputs(run->all, index, n, k, run->head_choice.logits, head);
+    AT_TRY(task->score(&run->state, run->held, head, &run->step1, err));
+    if (!at_recipe_keeps_step2(&run->step1, &run->step2)) run->held_logits = head;
+    return AT_OK;
 }
 
 static at_status judge_by_folds(at_train_run *run, at_error *err) {
     at_arena scratch = {0};
-    size_t cells = (size_t)run->all->n * (size_t)run->state.labels.n;
+    size_t cells = at_dataset_outputs(run->all) * (size_t)run->state.n_out;
     float *logits = AT_NEW_ARRAY(&scratch, float, cells);
     at_status st = logits ? AT_OK : at_fail_memory(err, cells * sizeof(float));
     for (int f = 0; f < run->recipe.tuned_folds && !st; f++) st = run_fold(run, f, logits, err);

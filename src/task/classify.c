@@ -59,13 +59,6 @@ static at_status collect_labels(const at_table *t, int column, at_arena *arena, 
 }
 
 /* The names of a model's labels outlive that model: a training closes it to open it again with another head. */
-static at_status copy_labels(const at_labels *from, at_arena *arena, at_labels *to, at_error *err) {
-    *to = (at_labels){AT_NEW_ARRAY(arena, const char *, from->n), from->n};
-    for (int i = 0; to->name && i < from->n; i++)
-        if (!(to->name[i] = at_strdup(arena, from->name[i]))) to->name = NULL;
-    return to->name ? AT_OK : at_fail_memory(err, (size_t)from->n * sizeof *to->name);
-}
-
 static at_status check_labels(const at_table *t, int column, const at_labels *labels, at_error *err) {
     const char *name = t->column[column];
     if (labels->n == 1)
@@ -80,16 +73,16 @@ static at_status check_labels(const at_table *t, int column, const at_labels *la
     return AT_OK;
 }
 
-static at_status classify_bind(at_task_state *s, const at_table *t, const at_columns *wanted, const at_labels *known,
-                               at_error *err) {
+static at_status classify_bind(at_task_state *s, const at_table *t, const at_columns *wanted, int known, at_error *err) {
     at_found_columns found;
-    AT_TRY(at_columns_find(t, wanted, known == NULL, &s->arena, &found, &s->why, err));
+    AT_TRY(at_columns_find(t, wanted, !known, &s->arena, &found, &s->why, err));
     if (!t->n_rows) return at_fail(err, AT_BAD_DATA, "%s: no examples", t->path);
     s->columns = (at_columns){at_strdup(&s->arena, t->column[found.text]),
                               found.text2 < 0 ? NULL : at_strdup(&s->arena, t->column[found.text2]),
                               found.label < 0 ? NULL : at_strdup(&s->arena, t->column[found.label])};
-    if (known) return copy_labels(known, &s->arena, &s->labels, err);
+    if (known) return AT_OK;
     AT_TRY(collect_labels(t, found.label, &s->arena, &s->labels, err));
+    s->n_out = s->labels.n;
     return check_labels(t, found.label, &s->labels, err);
 }
 
@@ -186,42 +179,24 @@ static at_status classify_encode(const at_task_state *s, const at_table *t, cons
 
 /* ---- loss, score, answer ---- */
 
-static at_tensor *classify_loss(const at_task_state *s, at_tape *tape, at_tensor *logits, const at_batch *batch,
+static at_tensor *classify_loss(const at_task_state *s, at_tape *tape, const at_model *model, at_tensor *logits, const at_batch *batch,
                                 const at_dataset *d, double norm) {
-    int32_t *target = at_alloc_raw(tape->objects, (size_t)batch->n_seq, sizeof *target); /* real memory, in a dry run too */
+    (void)model;
+    int32_t *target = at_alloc_raw(tape->objects, (size_t)batch->n_outputs, sizeof *target); /* real memory, in a dry run too */
     if (!target) return at_tape_fail(tape, AT_NO_MEMORY, "not enough memory for the targets of a chunk");
-    for (int i = 0; i < batch->n_seq; i++) target[i] = d->label[batch->example[i]];
+    for (int i = 0; i < batch->n_outputs; i++) target[i] = d->label[batch->output[i]];
     return at_op_cross_entropy(tape, logits, target, s->class_weight, s->label_smoothing, norm);
 }
 
 /* PyTorch's weighted mean: the sum of the weights of the targets. */
-static double classify_norm(const at_task_state *s, const at_dataset *d, const uint32_t *index, int n) {
-    double sum = 0;
-    for (int i = 0; i < n; i++) {
-        int32_t label = d->label[index[i]];
-        if (label >= 0) sum += s->class_weight ? (double)s->class_weight[label] : 1;
-    }
-    return sum > 0 ? sum : 1;
-}
-
-static at_status choose_main(const at_task_state *s, at_score *score, at_error *err) {
-    score->main_name = s->main_metric ? s->main_metric : "accuracy";
-    json_t *value = json_object_get(score->values, score->main_name);
-    if (!json_is_real(value) && !json_is_null(value))
-        return at_fail(err, AT_USAGE, "there is no metric '%s' to select by; there are accuracy, f1, f1_micro, f1_weighted, "
-                       "precision, recall, balanced_accuracy, matthews_correlation and loss", score->main_name);
-    score->main = json_is_null(value) ? (double)NAN : json_real_value(value);
-    char interval[64];
-    snprintf(interval, sizeof interval, "%s_interval", score->main_name);
-    const json_t *ends = json_object_get(score->values, interval);
-    score->low = ends ? json_real_value(json_array_get(ends, 0)) : NAN;
-    score->high = ends ? json_real_value(json_array_get(ends, 1)) : NAN;
-    if (!strcmp(score->main_name, "loss") || !strcmp(score->main_name, "error_rate")) score->main = -score->main;
-    return AT_OK;
+static double classify_weight(const at_task_state *s, const at_dataset *d, size_t output) {
+    int32_t label = d->label[output];
+    return label < 0 ? 0 : s->class_weight ? (double)s->class_weight[label] : 1;
 }
 
 static at_status classify_score(const at_task_state *s, const at_dataset *d, const float *logits, at_score *score,
                                 at_error *err) {
+    static const char *const SMALLER[] = {"loss", "error_rate", "expected_calibration_error", NULL};
     at_arena arena = {0};
     at_classify_metrics m;
     *score = (at_score){0};
@@ -229,13 +204,24 @@ static at_status classify_score(const at_task_state *s, const at_dataset *d, con
     if (!st) {
         score->values = at_metrics_classify_json(&m, s->labels.name);
         score->loss = m.loss;
-        st = score->values ? choose_main(s, score, err) : at_fail_memory(err, 0);
+        st = score->values ? at_score_choose(s, "accuracy", SMALLER, score, err) : at_fail_memory(err, 0);
     }
     at_arena_free(&arena);
     return st;
 }
 
-static json_t *classify_answer(const at_task_state *s, const float *logits) {
+static int classify_rank(const at_task_state *s, const float *logits, float *numbers) {
+    int n = s->labels.n, best = 0;
+    double sum = 0;
+    for (int i = 1; i < n; i++)
+        if (logits[i] > logits[best]) best = i;
+    for (int i = 0; i < n; i++) sum += exp((double)logits[i] - (double)logits[best]);
+    for (int i = 0; i < n; i++) numbers[i] = (float)(exp((double)logits[i] - (double)logits[best]) / sum);
+    return best;
+}
+
+static json_t *classify_answer(const at_task_state *s, const at_answered *row) {
+    const float *logits = row->logits;
     int n = s->labels.n, best = 0;
     double sum = 0;
     for (int i = 1; i < n; i++)
@@ -248,15 +234,40 @@ static json_t *classify_answer(const at_task_state *s, const float *logits) {
     return json_pack("{s:s, s:f, s:o}", "label", s->labels.name[best], "score", 1 / sum, "probabilities", probabilities);
 }
 
+static int classify_mistaken(const at_task_state *s, const at_answered *row, at_arena *arena, at_mistake *mistake) {
+    int n = s->labels.n, best = 0, right = row->data->label ? row->data->label[row->output] : -1;
+    double sum = 0;
+    for (int i = 1; i < n; i++)
+        if (row->logits[i] > row->logits[best]) best = i;
+    if (right < 0 || right == best) return 0;
+    for (int i = 0; i < n; i++) sum += exp((double)row->logits[i] - (double)row->logits[best]);
+    *mistake = (at_mistake){1 / sum, at_strdup(arena, s->labels.name[right]), at_strdup(arena, s->labels.name[best])};
+    return 1;
+}
+
+static const at_head_kind HEADS[] = {AT_HEAD_POOLER, AT_HEAD_MEAN, AT_HEAD_NONE};
+static const at_answer_field FIELDS[] = {
+    {"label", AT_FIELD_TEXT, NULL}, {"score", AT_FIELD_NUMBER, NULL}, {"probabilities", AT_FIELD_LABELS, "probability_"}, {NULL, AT_FIELD_END, NULL}};
+static const char *const CARD[] = {"accuracy", "f1", "matthews_correlation", "loss", NULL};
+
 const at_task at_task_classify = {
     .name = "classify",
     .summary = "one label of several for a text or a pair of texts",
+    .noun = "classifier",
+    .pipeline = "text-classification",
+    .pipeline_arguments = "top_k=None",
+    .labels_note = "The model always answers with one of these, also for texts that belong to none.",
     .problem_type = "single_label_classification",
-    .single_row = 1,
+    .heads = HEADS,
+    .names_labels = 1,
+    .fields = FIELDS,
+    .card_metrics = CARD,
     .bind = classify_bind,
     .encode = classify_encode,
     .loss = classify_loss,
-    .loss_norm = classify_norm,
+    .weight = classify_weight,
     .score = classify_score,
     .answer = classify_answer,
+    .rank = classify_rank,
+    .mistaken = classify_mistaken,
 };

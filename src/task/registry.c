@@ -3,17 +3,27 @@
 #include "base/str.h"
 #include "task/tasks.h"
 
+/* In the order in which data and models are asked whether they are theirs; what takes any two columns comes last. */
 static const at_task *const TASKS[] = {&at_task_classify, NULL};
 
 const at_task *at_task_find(const char *name) {
     for (int i = 0; TASKS[i]; i++)
-        if (!at_word_index(name, (const char *const[]){TASKS[i]->name, NULL})) return TASKS[i];
+        if (!strcmp(TASKS[i]->name, name)) return TASKS[i];
     return NULL;
 }
 
-const at_task *at_task_of_problem(const char *problem_type) {
+/* transformers' own rule where no problem_type is given: one output is a number, several are classes. */
+static const char *problem_of(const at_model *m) {
+    if (m->problem_type) return m->problem_type;
+    return m->head.n_out == 1 ? "regression" : "single_label_classification";
+}
+
+const at_task *at_task_of_model(const at_model *m) {
+    const char *name = json_string_value(json_object_get(json_object_get(m->config, "attune"), "task"));
+    const at_task *task = name ? at_task_find(name) : NULL;
+    if (task && at_task_has_head(task, m->head.kind)) return task;
     for (int i = 0; TASKS[i]; i++)
-        if (!strcmp(TASKS[i]->problem_type, problem_type ? problem_type : "single_label_classification")) return TASKS[i];
+        if (at_task_has_head(TASKS[i], m->head.kind) && (!TASKS[i]->problem_type || !strcmp(TASKS[i]->problem_type, problem_of(m)))) return TASKS[i];
     return NULL;
 }
 
@@ -25,12 +35,12 @@ const char *const *at_task_names(void) {
 at_status at_task_recognise(const at_table *table, const at_columns *wanted, at_arena *arena, const at_task **task,
                             const char **why, at_error *err) {
     at_found_columns found;
+    for (int i = 0; TASKS[i]; i++) {
+        if (!TASKS[i]->recognise || !TASKS[i]->recognise(table, wanted, arena, why)) continue;
+        *task = TASKS[i];
+        return *why ? AT_OK : at_fail_memory(err, 0);
+    }
     AT_TRY(at_columns_find(table, wanted, 1, arena, &found, why, err));
     *task = &at_task_classify;
     return AT_OK;
-}
-
-void at_score_free(at_score *score) {
-    json_decref(score->values);
-    *score = (at_score){0};
 }

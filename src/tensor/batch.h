@@ -16,6 +16,11 @@ typedef struct at_batch {
     const uint64_t *seq_row;  /* [n_seq] (uint64_t)seq_id << 32: names the sequence's pooled row for dropout */
     const uint32_t *seq_id;   /* [n_seq] index of the sequence in the optimiser step */
     const int32_t *example;   /* [n_seq] index in the dataset */
+    /* The rows of answers: one a sequence, or one at each of certain tokens. */
+    int n_outputs;
+    const int32_t *place;     /* [n_outputs] row of the batch that an answer stands at; NULL: one a sequence */
+    const int32_t *output;    /* [n_outputs] index among the dataset's outputs */
+    const uint64_t *output_row; /* [n_outputs] names the answer's row for dropout */
 } at_batch;
 
 #endif

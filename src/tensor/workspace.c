@@ -46,7 +46,8 @@ void at_workspace_lend(at_workspace *w, at_tape *tape) {
     tape->objects = &w->objects;
 }
 
-at_status at_batch_largest(at_arena *arena, int rows, int n_seq, int max_len, at_batch *batch, at_error *err) {
+at_status at_batch_largest(at_arena *arena, at_batch_size size, at_batch *batch, at_error *err) {
+    int rows = size.rows, n_seq = size.n_seq, max_len = size.max_len, n_outputs = size.n_places ? size.n_places : n_seq;
     if (rows < max_len + n_seq - 1) rows = max_len + n_seq - 1;
     int *cu = AT_NEW_ARRAY(arena, int, n_seq + 1);
     int32_t *ids = AT_NEW_ARRAY(arena, int32_t, rows), *positions = AT_NEW_ARRAY(arena, int32_t, rows);
@@ -54,7 +55,9 @@ at_status at_batch_largest(at_arena *arena, int rows, int n_seq, int max_len, at
     uint8_t *types = AT_NEW_ARRAY(arena, uint8_t, rows);
     uint64_t *row_id = AT_NEW_ARRAY(arena, uint64_t, rows), *seq_row = AT_NEW_ARRAY(arena, uint64_t, n_seq);
     uint32_t *seq_id = AT_NEW_ARRAY(arena, uint32_t, n_seq);
-    if (!cu || !ids || !positions || !example || !types || !row_id || !seq_row || !seq_id)
+    int32_t *place = AT_NEW_ARRAY(arena, int32_t, n_outputs), *output = AT_NEW_ARRAY(arena, int32_t, n_outputs);
+    uint64_t *output_row = AT_NEW_ARRAY(arena, uint64_t, n_outputs);
+    if (!cu || !ids || !positions || !example || !types || !row_id || !seq_row || !seq_id || !place || !output || !output_row)
         return at_fail_memory(err, (size_t)rows * 17);
     for (int s = 0, left = rows; s < n_seq; s++) { /* the first as long as may be, the rest shares what is left */
         int after = n_seq - s - 1, len = left - after < max_len ? left - after : max_len;
@@ -62,6 +65,7 @@ at_status at_batch_largest(at_arena *arena, int rows, int n_seq, int max_len, at
         left -= len;
         for (int i = 0; i < len; i++) positions[cu[s] + i] = i;
     }
-    *batch = (at_batch){cu[n_seq], n_seq, max_len, cu, ids, types, positions, row_id, seq_row, seq_id, example};
+    *batch = (at_batch){cu[n_seq], n_seq, max_len, cu, ids, types, positions, row_id, seq_row, seq_id, example, n_outputs,
+                        size.n_places ? place : NULL, output, output_row};
     return AT_OK;
 }

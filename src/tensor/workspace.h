@@ -21,8 +21,13 @@ void at_workspace_close(at_workspace *w);
 void at_workspace_rewind(at_workspace *w); /* to empty: before every chunk */
 void at_workspace_lend(at_workspace *w, at_tape *tape); /* sets the tape's arenas */
 
-/* A batch for dry runs that is at least as large as every batch with at most so many rows, sequences and tokens a sequence:
+typedef struct at_batch_size {
+    int rows, n_seq, max_len;
+    int n_places; /* answers at tokens; 0: one a sequence */
+} at_batch_size;
+
+/* A batch for dry runs that is at least as large as every batch with at most so many rows, sequences, tokens a sequence and places:
  * ids, types 0, positions from 0. Memory from `arena`, which must be real. */
-at_status at_batch_largest(at_arena *arena, int rows, int n_seq, int max_len, at_batch *batch, at_error *err);
+at_status at_batch_largest(at_arena *arena, at_batch_size size, at_batch *batch, at_error *err);
 
 #endif

@@ -52,35 +52,38 @@ at_status at_dataset_seal(at_dataset *d, at_error *err) {
 
 /* ---- subset ---- */
 
-static at_status allocate_answers(const at_dataset *from, at_dataset *d, uint64_t tokens, at_error *err) {
-    size_t n = (size_t)d->n;
+static at_status allocate_answers(const at_dataset *from, at_dataset *d, at_error *err) {
+    size_t n = (size_t)d->n, outputs = at_dataset_outputs(d);
     d->target_width = from->target_width;
-    if (from->label && !(d->label = at_alloc(&d->arena, n, sizeof *d->label))) return at_fail_memory(err, n * 4);
-    if (from->target && !(d->target = at_alloc(&d->arena, n * (size_t)from->target_width, sizeof *d->target)))
-        return at_fail_memory(err, n * 4);
-    if (from->token_label && !(d->token_label = at_alloc(&d->arena, tokens, sizeof *d->token_label)))
-        return at_fail_memory(err, tokens * 4);
+    if (from->row && !(d->row = at_alloc(&d->arena, n, sizeof *d->row))) return at_fail_memory(err, n * 4);
+    if (from->place && !(d->place = at_alloc(&d->arena, outputs, sizeof *d->place))) return at_fail_memory(err, outputs * 4);
+    if (from->label && !(d->label = at_alloc(&d->arena, outputs, sizeof *d->label))) return at_fail_memory(err, outputs * 4);
+    if (from->target && !(d->target = at_alloc(&d->arena, outputs * (size_t)from->target_width, sizeof *d->target)))
+        return at_fail_memory(err, outputs * 4);
     return AT_OK;
 }
 
 static at_status copy_example(const at_dataset *from, uint32_t source, at_dataset *d, int i, at_error *err) {
     size_t start = from->token_at[source], len = (size_t)at_dataset_length(from, (int)source);
-    size_t width = (size_t)from->target_width;
+    size_t width = (size_t)from->target_width, n = (size_t)at_dataset_n_outputs(d, i);
+    size_t there = at_dataset_output_at(from, (int)source), here = at_dataset_output_at(d, i);
     d->line[i] = from->line[source];
-    if (from->label) d->label[i] = from->label[source];
-    if (from->target) memcpy(d->target + (size_t)i * width, from->target + source * width, width * sizeof *d->target);
-    if (from->token_label)
-        memcpy(d->token_label + d->token_at[i], from->token_label + start, len * sizeof *d->token_label);
+    if (from->row) d->row[i] = from->row[source];
+    if (from->place) memcpy(d->place + here, from->place + there, n * sizeof *d->place);
+    if (from->label) memcpy(d->label + here, from->label + there, n * sizeof *d->label);
+    if (from->target) memcpy(d->target + here * width, from->target + there * width, n * width * sizeof *d->target);
     return at_dataset_add_tokens(d, from->ids + start, from->types + start, len, err);
 }
 
 static at_status fill_subset(const at_dataset *from, const uint32_t *index, at_dataset *d, at_error *err) {
     d->max_tokens = from->max_tokens;
+    if (from->place_at && !(d->place_at = AT_NEW_ARRAY(&d->arena, uint64_t, d->n + 1))) return at_fail_memory(err, (size_t)d->n * 8);
     for (int i = 0; i < d->n; i++) {
         if (index[i] >= (uint32_t)from->n) return at_fail(err, AT_BUG, "subset: example %u of %d", (unsigned)index[i], from->n);
         d->token_at[i + 1] = d->token_at[i] + (uint64_t)at_dataset_length(from, (int)index[i]);
+        if (d->place_at) d->place_at[i + 1] = d->place_at[i] + (uint64_t)at_dataset_n_outputs(from, (int)index[i]);
     }
-    AT_TRY(allocate_answers(from, d, d->token_at[d->n], err));
+    AT_TRY(allocate_answers(from, d, err));
     for (int i = 0; i < d->n; i++) AT_TRY(copy_example(from, index[i], d, i, err));
     return at_dataset_seal(d, err);
 }
@@ -94,6 +97,33 @@ at_status at_dataset_subset(const at_dataset *from, const uint32_t *index, int n
     return st;
 }
 
+/* ---- outputs ---- */
+
+void at_dataset_take_outputs(const at_dataset *d, const uint32_t *index, int n, size_t width, const float *all, float *some) {
+    for (int i = 0; i < n; i++) {
+        size_t count = (size_t)at_dataset_n_outputs(d, (int)index[i]) * width;
+        memcpy(some, all + at_dataset_output_at(d, (int)index[i]) * width, count * sizeof *some);
+        some += count;
+    }
+}
+
+void at_dataset_put_outputs(const at_dataset *d, const uint32_t *index, int n, size_t width, const float *some, float *all) {
+    for (int i = 0; i < n; i++) {
+        size_t count = (size_t)at_dataset_n_outputs(d, (int)index[i]) * width;
+        memcpy(all + at_dataset_output_at(d, (int)index[i]) * width, some, count * sizeof *some);
+        some += count;
+    }
+}
+
+int at_dataset_next_row(const at_dataset *d, at_row_outputs *r) {
+    int first = r->example + r->n_examples, end = first + 1;
+    if (first >= d->n) return 0;
+    while (d->row && end < d->n && d->row[end] == d->row[first]) end++;
+    size_t at = at_dataset_output_at(d, first);
+    *r = (at_row_outputs){d->row ? d->row[first] : (uint32_t)first, first, end - first, at, at_dataset_output_at(d, end) - at};
+    return 1;
+}
+
 /* ---- identity ---- */
 
 uint64_t at_dataset_hash(const at_dataset *d) {
@@ -101,9 +131,10 @@ uint64_t at_dataset_hash(const at_dataset *d) {
     uint64_t h = XXH3_64bits_withSeed(d->token_at, ((size_t)d->n + 1) * sizeof *d->token_at, 1);
     h = XXH3_64bits_withSeed(d->ids, tokens * sizeof *d->ids, h);
     h = XXH3_64bits_withSeed(d->types, tokens, h);
-    if (d->label) h = XXH3_64bits_withSeed(d->label, (size_t)d->n * sizeof *d->label, h);
-    if (d->target) h = XXH3_64bits_withSeed(d->target, (size_t)d->n * (size_t)d->target_width * sizeof *d->target, h);
-    if (d->token_label) h = XXH3_64bits_withSeed(d->token_label, tokens * sizeof *d->token_label, h);
+    size_t outputs = at_dataset_outputs(d);
+    if (d->place) h = XXH3_64bits_withSeed(d->place, outputs * sizeof *d->place, h);
+    if (d->label) h = XXH3_64bits_withSeed(d->label, outputs * sizeof *d->label, h);
+    if (d->target) h = XXH3_64bits_withSeed(d->target, outputs * (size_t)d->target_width * sizeof *d->target, h);
     return h;
 }
 
@@ -123,13 +154,13 @@ at_status at_dataset_fits(const at_dataset *d, int vocab_size, int type_vocab, i
 
 typedef struct packed {
     int *cu;
-    int32_t *ids, *positions, *example;
+    int32_t *ids, *positions, *example, *place, *output;
     uint8_t *types;
-    uint64_t *row_id, *seq_row;
+    uint64_t *row_id, *seq_row, *output_row;
     uint32_t *seq_id;
 } packed;
 
-static int pack_allocate(packed *p, at_arena *arena, size_t rows, size_t n_seq) {
+static int pack_allocate(packed *p, at_arena *arena, size_t rows, size_t n_seq, size_t outputs) {
     p->cu = at_alloc_raw(arena, n_seq + 1, sizeof *p->cu);
     p->ids = at_alloc_raw(arena, rows, sizeof *p->ids);
     p->types = at_alloc_raw(arena, rows, sizeof *p->types);
@@ -138,13 +169,22 @@ static int pack_allocate(packed *p, at_arena *arena, size_t rows, size_t n_seq) 
     p->seq_row = at_alloc_raw(arena, n_seq, sizeof *p->seq_row);
     p->seq_id = at_alloc_raw(arena, n_seq, sizeof *p->seq_id);
     p->example = at_alloc_raw(arena, n_seq, sizeof *p->example);
-    return p->cu && p->ids && p->types && p->positions && p->row_id && p->seq_row && p->seq_id && p->example;
+    p->place = at_alloc_raw(arena, outputs, sizeof *p->place);
+    p->output = at_alloc_raw(arena, outputs, sizeof *p->output);
+    p->output_row = at_alloc_raw(arena, outputs, sizeof *p->output_row);
+    return p->cu && p->ids && p->types && p->positions && p->row_id && p->seq_row && p->seq_id && p->example && p->place && p->output && p->output_row;
 }
 
-size_t at_dataset_pack_bytes(int rows, int n_seq) {
-    size_t r = (size_t)rows, s = (size_t)n_seq;
-    return (s + 1) * sizeof(int) + r * (2 * sizeof(int32_t) + 1 + sizeof(uint64_t)) +
-           s * (sizeof(uint64_t) + sizeof(uint32_t) + sizeof(int32_t)) + 8 * AT_ALIGN;
+/* The answers of one sequence, from the `at`-th of the batch on; returns how many. */
+static int pack_outputs(const at_dataset *d, uint32_t example, int start, int at, packed *p) {
+    size_t first = at_dataset_output_at(d, (int)example);
+    int n = at_dataset_n_outputs(d, (int)example);
+    for (int k = 0; k < n; k++) {
+        p->place[at + k] = start + (d->place ? (int32_t)d->place[first + (size_t)k] : 0);
+        p->output[at + k] = (int32_t)(first + (size_t)k);
+        p->output_row[at + k] = p->row_id[p->place[at + k]];
+    }
+    return n;
 }
 
 static void pack_sequence(const at_dataset *d, uint32_t example, uint32_t id, int start, packed *p) {
@@ -160,15 +200,16 @@ static void pack_sequence(const at_dataset *d, uint32_t example, uint32_t id, in
 
 at_status at_dataset_pack(const at_dataset *d, const uint32_t *index, const uint32_t *seq_id, int n, at_arena *arena,
                           at_batch *batch, at_error *err) {
-    size_t rows = 0;
-    int longest = 0;
+    size_t rows = 0, outputs = 0;
+    int longest = 0, at = 0;
     for (int i = 0; i < n; i++) {
         int len = at_dataset_length(d, (int)index[i]);
         rows += (size_t)len;
         if (len > longest) longest = len;
+        outputs += (size_t)at_dataset_n_outputs(d, (int)index[i]);
     }
     packed p;
-    if (rows > INT32_MAX || !pack_allocate(&p, arena, rows, (size_t)n)) return at_fail_memory(err, rows * 17);
+    if (rows > INT32_MAX || !pack_allocate(&p, arena, rows, (size_t)n, outputs)) return at_fail_memory(err, rows * 17);
     p.cu[0] = 0;
     for (int i = 0; i < n; i++) {
         uint32_t id = seq_id ? seq_id[i] : (uint32_t)i;
@@ -177,7 +218,9 @@ at_status at_dataset_pack(const at_dataset *d, const uint32_t *index, const uint
         p.seq_row[i] = (uint64_t)id << 32;
         p.seq_id[i] = id;
         p.example[i] = (int32_t)index[i];
+        at += pack_outputs(d, index[i], p.cu[i], at, &p);
     }
-    *batch = (at_batch){(int)rows, n, longest, p.cu, p.ids, p.types, p.positions, p.row_id, p.seq_row, p.seq_id, p.example};
+    *batch = (at_batch){(int)rows, n, longest, p.cu, p.ids, p.types, p.positions, p.row_id, p.seq_row, p.seq_id, p.example, at,
+                        d->place_at ? p.place : NULL, p.output, p.output_row};
     return AT_OK;
 }

@@ -1,5 +1,9 @@
 /* A dataset: labelled examples, tokenised once, in flat arrays. The token arrays may be a private mapping of a cache file, so that
- * private memory does not grow with the data. */
+ * private memory does not grow with the data.
+ *
+ * An example is one sequence of tokens. A row of the user's file is one example, or, where it is too long and nothing may be lost,
+ * several: overlapping windows that follow each other (`row`). A model answers once a sequence, or once at each of certain tokens
+ * (`place`): the outputs, numbered through the dataset. What is to be predicted stands by output. */
 #ifndef AT_TRAIN_DATASET_H
 #define AT_TRAIN_DATASET_H
 
@@ -11,16 +15,18 @@
 typedef struct at_dataset {
     at_arena arena;
     const char *path;         /* of the user's file, for messages */
-    int n;                    /* examples */
+    int n;                    /* examples: sequences */
     uint64_t *token_at;       /* [n + 1] */
     const int32_t *ids;       /* [token_at[n]] */
     const uint8_t *types;     /* [token_at[n]] */
     uint32_t *line;           /* [n] 1-based line of the user's file */
+    uint32_t *row;            /* [n] row of the table, ascending; NULL: example i is row i */
+    uint64_t *place_at;       /* [n + 1] outputs before each example; NULL: one output an example */
+    uint32_t *place;          /* [place_at[n]] token of its example that the output stands at, ascending */
     /* What is to be predicted; a task fills what it uses and leaves the rest NULL. */
-    int32_t *label;           /* [n] class, or -1: not labelled */
-    float *target;            /* [n, target_width] */
+    int32_t *label;           /* [outputs] class, or -1: not labelled */
+    float *target;            /* [outputs, target_width]; NaN: not known */
     int target_width;
-    int32_t *token_label;     /* [token_at[n]]; -100 is ignored */
     /* What the limit did. */
     int max_tokens, n_cut_examples;
     uint64_t n_cut_tokens;
@@ -42,6 +48,25 @@ static inline int at_dataset_length(const at_dataset *d, int example) {
     return (int)(d->token_at[example + 1] - d->token_at[example]);
 }
 
+/* Outputs before an example (of `n`: all of them), and those of one example. */
+static inline size_t at_dataset_output_at(const at_dataset *d, int example) { return d->place_at ? (size_t)d->place_at[example] : (size_t)example; }
+static inline size_t at_dataset_outputs(const at_dataset *d) { return at_dataset_output_at(d, d->n); }
+static inline int at_dataset_n_outputs(const at_dataset *d, int example) {
+    return d->place_at ? (int)(d->place_at[example + 1] - d->place_at[example]) : 1;
+}
+/* The outputs of the examples of `index`, one example's after the other's, taken from (or put at) their places among all of `d`:
+ * all [outputs of d, width], some [outputs of index, width]. */
+void at_dataset_take_outputs(const at_dataset *d, const uint32_t *index, int n, size_t width, const float *all, float *some);
+void at_dataset_put_outputs(const at_dataset *d, const uint32_t *index, int n, size_t width, const float *some, float *all);
+
+/* The examples and outputs of one row of the table: begin with {0}, call until it returns 0. */
+typedef struct at_row_outputs {
+    uint32_t row;
+    int example, n_examples;  /* first of them */
+    size_t output, n_outputs; /* first of them */
+} at_row_outputs;
+int at_dataset_next_row(const at_dataset *d, at_row_outputs *r);
+
 /* XXH3 of tokens and what is to be predicted: what a checkpoint was trained on. */
 uint64_t at_dataset_hash(const at_dataset *dataset);
 /* AT_BAD_MODEL where an example has ids, types or lengths that a model of these sizes does not take. */
@@ -50,7 +75,4 @@ at_status at_dataset_fits(const at_dataset *dataset, int vocab_size, int type_vo
 /* Packs the examples of `index` into one chunk, all arrays from the arena. seq_id NULL: 0, 1, ... */
 at_status at_dataset_pack(const at_dataset *d, const uint32_t *index, const uint32_t *seq_id, int n, at_arena *arena,
                           at_batch *batch, at_error *err);
-/* Bytes that such a pack takes from an arena. */
-size_t at_dataset_pack_bytes(int rows, int n_seq);
-
 #endif

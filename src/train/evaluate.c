@@ -27,7 +27,7 @@ void at_run_restore_weights(at_run *r) { at_pool_run(r->setup->pool, copy_weight
 
 static at_status score_eval(at_run *r, at_score *score, at_error *err) {
     const at_trainer_setup *s = r->setup;
-    size_t count = (size_t)s->eval->n * (size_t)s->model->head.n_out;
+    size_t count = at_dataset_outputs(s->eval) * (size_t)s->model->head.n_out;
     float *logits = malloc((count ? count : 1) * sizeof *logits);
     if (!logits) return at_fail_memory(err, count * sizeof *logits);
     at_status st = at_forward_logits(s->model, s->eval, s->backend, s->pool, logits, err);

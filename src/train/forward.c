@@ -20,13 +20,16 @@ struct walk {
     const at_backend *backend;
     /* What is wanted: the tensors of one chunk go to their places. */
     void (*forward)(walk *w, at_tape *tape, const at_batch *batch);
-    float *logits, *first_token, *mean;
+    float *logits;
+    const at_feature_set *sets;
+    int n_sets;
     int (*progress)(void *, int);
     void *context;
 
     uint32_t *order;
     chunk *chunks;
-    int n_chunks, rows, n_seq, max_len; /* the last three: most in any chunk */
+    int n_chunks;
+    at_batch_size most; /* of any chunk */
     at_workspace *workspaces;
     atomic_int next, stop;
     pthread_mutex_t lock; /* guards what follows, and calls of progress */
@@ -54,13 +57,15 @@ static at_status cut_chunks(walk *w, at_arena *arena, at_error *err) {
     w->chunks = AT_NEW_ARRAY(arena, chunk, d->n);
     if (!w->chunks) return at_fail_memory(err, (size_t)d->n * sizeof *w->chunks);
     for (int i = 0; i < d->n; w->n_chunks++) {
-        int rows = 0, start = i;
-        w->max_len = max_int(w->max_len, at_dataset_length(d, (int)w->order[i]));
+        int rows = 0, start = i, places = 0;
+        w->most.max_len = max_int(w->most.max_len, at_dataset_length(d, (int)w->order[i]));
         do rows += at_dataset_length(d, (int)w->order[i++]);
         while (i < d->n && rows + at_dataset_length(d, (int)w->order[i]) <= w->backend->chunk_rows);
         w->chunks[w->n_chunks] = (chunk){start, i - start};
-        w->rows = max_int(w->rows, rows);
-        w->n_seq = max_int(w->n_seq, i - start);
+        for (int k = start; k < i && d->place_at; k++) places += at_dataset_n_outputs(d, (int)w->order[k]);
+        w->most.rows = max_int(w->most.rows, rows);
+        w->most.n_seq = max_int(w->most.n_seq, i - start);
+        w->most.n_places = max_int(w->most.n_places, places);
     }
     return AT_OK;
 }
@@ -79,7 +84,7 @@ static at_status measure(walk *w, at_workspace_size *size, at_error *err) {
     at_tape tape = make_tape(w, &workspace, err);
     tape.dry = 1;
     at_tape_begin(&tape);
-    at_status st = at_batch_largest(&workspace.objects, w->rows, w->n_seq, w->max_len, &batch, err);
+    at_status st = at_batch_largest(&workspace.objects, w->most, &batch, err);
     if (!st) {
         w->forward(w, &tape, &batch);
         st = at_tape_status(&tape);
@@ -160,12 +165,12 @@ static at_status walk_dataset(walk *w, at_pool *pool, at_error *err) {
     return st;
 }
 
-/* Rows of x to the places of their examples. */
+/* Rows of x to the places of their outputs. */
 static void scatter(const at_batch *batch, const at_tensor *x, float *to) {
     size_t cols = (size_t)x->cols;
-    for (int s = 0; s < batch->n_seq; s++)
+    for (int i = 0; i < batch->n_outputs; i++)
         for (size_t c = 0; c < cols; c++)
-            to[(size_t)batch->example[s] * cols + c] = (float)x->data[(size_t)s * cols + c];
+            to[(size_t)batch->output[i] * cols + c] = (float)x->data[(size_t)i * cols + c];
 }
 
 static void forward_logits(walk *w, at_tape *tape, const at_batch *batch) {
@@ -174,16 +179,12 @@ static void forward_logits(walk *w, at_tape *tape, const at_batch *batch) {
     if (!at_tape_status(tape) && !tape->dry) scatter(batch, logits, w->logits);
 }
 
-static void pool_to(const walk *w, at_tape *tape, at_tensor *hidden, const at_batch *batch, at_head_kind kind, float *to) {
-    if (!to) return;
-    at_tensor *pooled = at_head_pool(tape, w->model, kind, hidden, batch);
-    if (!at_tape_status(tape) && !tape->dry) scatter(batch, pooled, to);
-}
-
 static void forward_features(walk *w, at_tape *tape, const at_batch *batch) {
     at_tensor *hidden = at_body_forward(tape, w->model, batch);
-    pool_to(w, tape, hidden, batch, AT_HEAD_POOLER, w->first_token);
-    pool_to(w, tape, hidden, batch, AT_HEAD_MEAN, w->mean);
+    for (int i = 0; i < w->n_sets; i++) {
+        at_tensor *features = at_head_pool(tape, w->model, w->sets[i].kind, hidden, batch);
+        if (!at_tape_status(tape) && !tape->dry) scatter(batch, features, w->sets[i].features);
+    }
 }
 
 at_status at_forward_logits(const at_model *model, const at_dataset *d, const at_backend *backend, at_pool *pool,
@@ -194,12 +195,9 @@ at_status at_forward_logits(const at_model *model, const at_dataset *d, const at
 }
 
 at_status at_forward_features(const at_model *model, const at_dataset *d, const at_backend *backend, at_pool *pool,
-                              float *first_token, float *mean, int (*progress)(void *context, int done), void *context,
+                              const at_feature_set *sets, int n_sets, int (*progress)(void *context, int done), void *context,
                               at_error *err) {
-    walk w = {.model = model, .d = d, .backend = backend, .forward = forward_features};
-    w.first_token = first_token;
-    w.mean = mean;
-    w.progress = progress;
-    w.context = context;
+    walk w = {.model = model, .d = d, .backend = backend, .forward = forward_features, .sets = sets, .n_sets = n_sets,
+              .progress = progress, .context = context};
     return walk_dataset(&w, pool, err);
 }

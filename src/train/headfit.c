@@ -18,7 +18,7 @@ typedef struct bench {
     at_arena arena;
     at_workspace workspace; /* growing arenas, rewound after every chunk */
     at_gradients gradients;
-    const uint32_t *index; /* examples of the objective */
+    const uint32_t *index; /* outputs of the objective */
     int n;
     double norm, penalty;
     at_error err;
@@ -28,7 +28,7 @@ typedef struct bench {
 static at_status declare(bench *b, at_error *err) {
     const at_head_problem *p = b->problem;
     AT_TRY(at_params_init(&b->head.params, &b->arena, AT_HEAD_WEIGHTS, err));
-    AT_TRY(at_head_declare(&b->head.params, &b->arena, p->arch, p->kind, p->state->labels.n, &b->head.head, NULL, err));
+    AT_TRY(at_head_declare(&b->head.params, &b->arena, p->arch, p->kind, p->state->n_out, &b->head.head, NULL, err));
     return at_params_allocate(&b->head.params, err);
 }
 
@@ -65,20 +65,20 @@ static void bench_close(bench *b) {
     at_arena_free(&b->arena);
 }
 
-/* The rows of up to CHUNK examples as a tensor and a batch of sequences without tokens. */
+/* The rows of up to CHUNK outputs as a tensor and a batch without tokens. */
 static at_tensor *chunk_features(bench *b, const uint32_t *index, int n, at_batch *batch) {
     int hidden = b->problem->arch->hidden;
     at_real *rows = at_tape_save(&b->tape, (size_t)n * (size_t)hidden, sizeof *rows);
-    int32_t *example = at_tape_save(&b->tape, (size_t)n, sizeof *example);
-    uint64_t *seq_row = at_tape_save(&b->tape, (size_t)n, sizeof *seq_row);
-    if (!rows || !example || !seq_row) return NULL;
+    int32_t *output = at_tape_save(&b->tape, (size_t)n, sizeof *output);
+    uint64_t *output_row = at_tape_save(&b->tape, (size_t)n, sizeof *output_row);
+    if (!rows || !output || !output_row) return NULL;
     for (int i = 0; i < n; i++) {
         const float *from = b->problem->features + (size_t)index[i] * (size_t)hidden;
         for (int j = 0; j < hidden; j++) rows[(size_t)i * (size_t)hidden + (size_t)j] = (at_real)from[j];
-        example[i] = (int32_t)index[i];
-        seq_row[i] = (uint64_t)i << 32;
+        output[i] = (int32_t)index[i];
+        output_row[i] = (uint64_t)i << 32;
     }
-    *batch = (at_batch){.n_seq = n, .example = example, .seq_row = seq_row};
+    *batch = (at_batch){.n_outputs = n, .output = output, .output_row = output_row};
     return at_tape_constant(&b->tape, AT_SPACE_SEQUENCES, n, hidden, rows);
 }
 
@@ -91,7 +91,7 @@ static double chunk_loss(bench *b, const uint32_t *index, int n, double norm, in
     at_tape_begin(&b->tape);
     at_tensor *features = chunk_features(b, index, n, &batch);
     at_tensor *y = features ? at_head_from_features(&b->tape, &b->head, features, &batch) : NULL;
-    at_tensor *loss = y ? p->state->task->loss(p->state, &b->tape, y, &batch, p->data, norm) : NULL;
+    at_tensor *loss = y ? p->state->task->loss(p->state, &b->tape, &b->head, y, &batch, p->data, norm) : NULL;
     if (loss) {
         value = (double)loss->data[0];
         for (int i = 0; logits && i < n * b->head.head.n_out; i++) logits[i] = (float)y->data[i];
@@ -145,7 +145,9 @@ static at_status fit(bench *b, const uint32_t *index, int n, double penalty, con
     b->index = index;
     b->n = n;
     b->penalty = penalty;
-    b->norm = state->task->loss_norm(state, b->problem->data, index, n);
+    b->norm = 0;
+    for (int i = 0; i < n; i++) b->norm += state->task->weight(state, b->problem->data, index[i]);
+    if (!(b->norm > 0)) b->norm = 1;
     at_status st = at_lbfgs(objective, b, x, p->total, options, &arena, NULL, value, err);
     for (size_t i = 0; i < p->total; i++) p->values[i] = (at_real)x[i];
     at_arena_free(&arena);
@@ -157,7 +159,7 @@ static at_status fit(bench *b, const uint32_t *index, int n, double penalty, con
 
 /* Mean squared length of the centred features: penalties are relative to it, so that the path suits every body. */
 static double feature_scale(const at_head_problem *p) {
-    size_t hidden = (size_t)p->arch->hidden, n = (size_t)p->data->n;
+    size_t hidden = (size_t)p->arch->hidden, n = at_dataset_outputs(p->data);
     double total = 0;
     for (size_t j = 0; j < hidden; j++) {
         double sum = 0, squares = 0;
@@ -184,8 +186,9 @@ static int penalty_path(const at_head_problem *p, int n, double *path) {
 
 typedef struct fold_work {
     const at_head_problem *problem;
-    uint32_t *inside, *outside;
-    int n_inside, n_outside, n_penalties;
+    uint32_t *inside, *outside; /* outputs */
+    uint32_t *held;             /* [n_held] examples of outside */
+    int n_inside, n_outside, n_held, n_penalties;
     const double *path;
     double *loss;      /* [n_penalties] sums over the held-out examples */
     float *each;       /* [n_penalties, n_outside] */
@@ -220,17 +223,23 @@ static void fold_task(void *context, int i) {
 
 static at_status prepare_fold(fold_work *w, const at_head_problem *p, const int8_t *fold, int f, const double *path,
                               int n_penalties, at_arena *arena, at_error *err) {
-    int n = p->data->n;
+    const at_dataset *d = p->data;
+    size_t n = at_dataset_outputs(d);
     *w = (fold_work){.problem = p, .path = path, .n_penalties = n_penalties};
+    w->held = AT_NEW_ARRAY(arena, uint32_t, d->n);
     w->inside = AT_NEW_ARRAY(arena, uint32_t, n);
     w->outside = AT_NEW_ARRAY(arena, uint32_t, n);
     w->loss = AT_NEW_ARRAY(arena, double, n_penalties);
-    if (!w->inside || !w->outside || !w->loss) return at_fail_memory(err, (size_t)n * 8);
-    for (int i = 0; i < n; i++) {
-        if (fold[i] == f) w->outside[w->n_outside++] = (uint32_t)i;
-        else if (fold[i] >= 0) w->inside[w->n_inside++] = (uint32_t)i;
+    if (!w->held || !w->inside || !w->outside || !w->loss) return at_fail_memory(err, n * 8);
+    for (int i = 0; i < d->n; i++) {
+        size_t k = at_dataset_output_at(d, i), end = at_dataset_output_at(d, i + 1);
+        if (fold[i] == f) w->held[w->n_held++] = (uint32_t)i;
+        for (; k < end; k++) {
+            if (fold[i] == f) w->outside[w->n_outside++] = (uint32_t)k;
+            else if (fold[i] >= 0) w->inside[w->n_inside++] = (uint32_t)k;
+        }
     }
-    size_t cells = (size_t)n_penalties * (size_t)w->n_outside * (size_t)p->state->labels.n;
+    size_t cells = (size_t)n_penalties * (size_t)w->n_outside * (size_t)p->state->n_out;
     w->logits = AT_NEW_ARRAY(arena, float, cells);
     w->each = AT_NEW_ARRAY(arena, float, (size_t)n_penalties * (size_t)w->n_outside);
     return w->logits && w->each ? AT_OK : at_fail_memory(err, cells * sizeof(float));
@@ -238,15 +247,15 @@ static at_status prepare_fold(fold_work *w, const at_head_problem *p, const int8
 
 static at_status score_fold(const fold_work *w, int best, at_head_choice *choice, int f, at_error *err) {
     const at_head_problem *p = w->problem;
-    size_t n_out = (size_t)p->state->labels.n;
+    size_t n_out = (size_t)p->state->n_out;
     const float *logits = w->logits + (size_t)best * (size_t)w->n_outside * n_out;
     at_dataset *held;
     at_score score;
     for (int i = 0; i < w->n_outside; i++) {
         memcpy(choice->logits + w->outside[i] * n_out, logits + (size_t)i * n_out, n_out * sizeof(float));
-        choice->example_loss[w->outside[i]] = w->each[(size_t)best * (size_t)w->n_outside + (size_t)i];
+        choice->output_loss[w->outside[i]] = w->each[(size_t)best * (size_t)w->n_outside + (size_t)i];
     }
-    AT_TRY(at_dataset_subset(p->data, w->outside, w->n_outside, &held, err));
+    AT_TRY(at_dataset_subset(p->data, w->held, w->n_held, &held, err));
     at_status st = p->state->task->score(p->state, held, logits, &score, err);
     choice->fold_main[f] = st ? 0 : score.main;
     if (!st) at_score_free(&score);
@@ -276,14 +285,14 @@ static at_status judge(const fold_work *work, int n_folds, const double *path, i
 at_status at_head_choose(const at_head_problem *p, const int8_t *fold, int n_folds, at_pool *pool, at_arena *arena,
                          at_head_choice *choice, at_error *err) {
     double path[MAX_PENALTIES];
-    int n_penalties = penalty_path(p, p->data->n, path);
+    int n_outputs = (int)at_dataset_outputs(p->data), n_penalties = penalty_path(p, n_outputs, path);
     at_arena scratch = {0};
     fold_work *work = AT_NEW_ARRAY(&scratch, fold_work, n_folds);
-    size_t cells = (size_t)p->data->n * (size_t)p->state->labels.n;
+    size_t cells = (size_t)n_outputs * (size_t)p->state->n_out;
     *choice = (at_head_choice){.fold_main = AT_NEW_ARRAY(arena, double, n_folds), .logits = AT_NEW_ARRAY(arena, float, cells),
-                                .example_loss = AT_NEW_ARRAY(arena, float, p->data->n)};
-    for (int i = 0; choice->example_loss && i < p->data->n; i++) choice->example_loss[i] = NAN;
-    at_status st = work && choice->fold_main && choice->logits && choice->example_loss ? AT_OK : at_fail_memory(err, cells * sizeof(float));
+                                .output_loss = AT_NEW_ARRAY(arena, float, n_outputs)};
+    for (int i = 0; choice->output_loss && i < n_outputs; i++) choice->output_loss[i] = NAN;
+    at_status st = work && choice->fold_main && choice->logits && choice->output_loss ? AT_OK : at_fail_memory(err, cells * sizeof(float));
     for (int f = 0; f < n_folds && !st; f++) st = prepare_fold(&work[f], p, fold, f, path, n_penalties, &scratch, err);
     if (!st) at_pool_run(pool, fold_task, work, n_folds);
     for (int f = 0; f < n_folds && !st; f++)
@@ -297,7 +306,7 @@ int at_head_compare(const at_head_choice *a, const at_head_choice *b, int n, dou
     double sum = 0, squares = 0;
     int used = 0;
     for (int i = 0; i < n; i++) {
-        double d = (double)a->example_loss[i] - (double)b->example_loss[i];
+        double d = (double)a->output_loss[i] - (double)b->output_loss[i];
         if (!isfinite(d)) continue;
         sum += d;
         squares += d * d;
@@ -320,7 +329,7 @@ static at_status install(const at_params *from, const at_weight *w, at_params *t
 at_status at_head_fit(const at_head_problem *p, double penalty, at_model *model, double *loss, at_error *err) {
     bench b;
     at_arena arena = {0};
-    int n = p->data->n;
+    int n = (int)at_dataset_outputs(p->data);
     uint32_t *all = AT_NEW_ARRAY(&arena, uint32_t, n);
     for (int i = 0; all && i < n; i++) all[i] = (uint32_t)i;
     at_status st = bench_open(&b, p, err);
@@ -337,16 +346,19 @@ at_status at_head_fit(const at_head_problem *p, double penalty, at_model *model,
 void at_folds(const at_dataset *d, int n_folds, uint64_t seed, int8_t *fold) {
     uint32_t *order = malloc((size_t)(d->n ? d->n : 1) * sizeof *order);
     int *next = calloc(65536, sizeof *next);
+    int classes = d->label && !d->place_at;
     if (order && next) {
         at_random_permutation(at_random_key(seed, AT_SITE_SPLIT, 0), order, (uint32_t)d->n);
         for (int i = 0; i < d->n; i++) {
-            int32_t c = d->label ? d->label[order[i]] & 65535 : 0;
+            int32_t c = classes ? d->label[order[i]] & 65535 : 0;
             /* Classes begin at different folds, so that folds have about the same size. */
             fold[order[i]] = (int8_t)((next[c]++ + c) % n_folds);
         }
     } else {
         for (int i = 0; i < d->n; i++) fold[i] = (int8_t)(i % n_folds);
     }
+    for (int i = 1; d->row && i < d->n; i++) /* windows of one text overlap */
+        if (d->row[i] == d->row[i - 1]) fold[i] = fold[i - 1];
     free(order);
     free(next);
 }

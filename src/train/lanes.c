@@ -30,7 +30,7 @@ static at_tensor *forward(const at_lanes_setup *s, at_tape *tape, const at_batch
     at_tensor *hidden = at_body_forward(tape, s->model, batch);
     at_tensor *logits = at_head_forward(tape, s->model, hidden, batch);
     if (at_tape_status(tape)) return NULL;
-    return s->state->task->loss(s->state, tape, logits, batch, s->d, norm);
+    return s->state->task->loss(s->state, tape, s->model, logits, batch, s->d, norm);
 }
 
 static at_status forward_backward(const at_lanes_setup *s, at_tape *tape, const at_batch *batch, double norm, double *value) {
@@ -62,7 +62,7 @@ static at_status measure_phase(const at_lanes_setup *s, at_workspace_size *most,
     AT_TRY(at_workspace_measure(&w, err));
     const at_step_bounds *b = &s->bounds;
     at_status st = at_gradients_plan(&g, &arena, s->params, err);
-    if (!st) st = at_batch_largest(&w.objects, b->rows, b->n_seq, b->max_len, &batch, err);
+    if (!st) st = at_batch_largest(&w.objects, (at_batch_size){b->rows, b->n_seq, b->max_len, b->n_places}, &batch, err);
     if (!st) {
         at_tape tape = make_tape(s, &w, &g, 0, err);
         tape.dry = 1;
@@ -179,7 +179,7 @@ at_status at_lanes_run(at_lanes *l, const at_step_plan *plan, int step, at_lanes
     const at_lanes_setup *s = &l->setup;
     l->plan = plan;
     l->step = step;
-    l->norm = s->state->task->loss_norm(s->state, s->d, plan->example, plan->n);
+    l->norm = at_task_norm(s->state, s->d, plan->example, plan->n);
     at_pool_run(s->pool, run_lane, l, s->lanes);
     for (int i = 0; i < s->lanes; i++)
         if (l->status[i]) return at_fail(err, l->status[i], "%s", l->errors[i].text);

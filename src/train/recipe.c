@@ -2,7 +2,7 @@
 
 #include <math.h>
 
-enum { SMALL = 1000, LARGE = 5000 };
+enum { SMALL = 1000, MANY_OUTPUTS = 20000 };
 
 static double clamp(double x, double low, double high) { return x < low ? low : x > high ? high : x; }
 
@@ -11,7 +11,7 @@ static void choose_judging(const at_recipe_facts *f, at_arena *arena, at_recipe 
     if (f->has_eval) {
         r->judging = AT_JUDGE_FILE;
         r->why_judging = "choices are made on the evaluation file";
-    } else if (f->n_train < SMALL) {
+    } else if (f->n_train < SMALL && f->n_outputs < MANY_OUTPUTS) {
         r->judging = AT_JUDGE_FOLDS;
         r->tuned_folds = f->n_train <= 150 ? r->folds : 1; /* a fold costs nearly a training */
         r->why_judging = at_format(arena, "%d examples are too few to cut a part off: choices and scores are out-of-fold, and the "

@@ -20,6 +20,7 @@ typedef struct at_recipe_facts {
     at_method method;
     int n_train, n_classes;
     int smallest_class;   /* examples of the rarest label */
+    double n_outputs;     /* answers in the training data: examples, or labelled tokens */
     double mean_tokens;
     int hidden, layers;
     int has_eval;

@@ -25,6 +25,7 @@ typedef struct at_step_plan {
 /* The most of everything in any step: what memory must serve. */
 typedef struct at_step_bounds {
     int rows, n_seq, max_len; /* of a chunk */
+    int n_places;             /* of a chunk: answers at tokens; 0: one a sequence */
     int lane_rows, n_chunks;  /* of a lane, of a step */
 } at_step_bounds;
 

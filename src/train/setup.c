@@ -134,7 +134,7 @@ at_status at_run_plan(at_run *r, const at_trainer_setup *setup, at_error *err) {
 
 static size_t data_bytes(const at_dataset *d, int n_out) {
     if (!d) return 0;
-    return d->token_at[d->n] * (sizeof *d->ids + 1) + (size_t)d->n * (16 + (size_t)n_out * sizeof(float));
+    return d->token_at[d->n] * (sizeof *d->ids + 1) + (size_t)d->n * 16 + at_dataset_outputs(d) * (size_t)n_out * sizeof(float);
 }
 
 at_status at_trainer_plan(const at_trainer_setup *setup, at_memory_plan *p, at_error *err) {

@@ -1,34 +1,45 @@
 /* A task is data: a struct of functions. The trainer, the predictor and the commands know no task by name; src/task/ has one file a task
- * and the registry (at_task_find, at_task_recognise). */
+ * and the registry (at_task_find, at_task_recognise, at_task_of_model).
+ *
+ * Words: a row is a row of the user's table; it becomes one example (sequence of tokens) or several (windows); a model answers at the
+ * outputs of the dataset (dataset.h). Logits are [outputs, n_out]. */
 #ifndef AT_TRAIN_TASK_H
 #define AT_TRAIN_TASK_H
 
 #include "base/json.h"
+#include "base/str.h"
 #include "model/model.h"
 #include "train/dataset.h"
 
 typedef struct at_task at_task;
+struct at_lint;
 
-/* Which columns to read; NULL names are recognised. */
+/* Which columns to read; NULL names are recognised. `label` may name several, separated by commas, where a task takes so many. */
 typedef struct at_columns {
     const char *text, *text2, *label;
 } at_columns;
 
-/* A task bound to a user's data: which columns, which labels. */
+/* A task bound to a user's data: which columns, which labels. Zero-initialise; at_task_close frees it. */
 typedef struct at_task_state {
     const at_task *task;
     at_arena arena;
     at_columns columns;        /* names found */
     const char *why;           /* one sentence: how task and columns were recognised */
-    at_labels labels;          /* names of the outputs, in id order */
+    at_labels labels;          /* names of the outputs' columns, in id order */
+    int n_out;                 /* columns of the logits; the number of labels where these are classes */
     at_real *class_weight;     /* [labels.n] or NULL */
     double label_smoothing;
     const char *main_metric;   /* what selection looks at: a number of at_score.values; NULL: the task's own choice */
-    const json_t *extra;       /* a task's own settings, saved with the model */
+    /* What a person may say about the reading of the data; NULL: recognised or the task's own choice. */
+    const char *label_separator; /* between labels that stand in one cell */
+    const char *scheme;          /* of tags: "iob2" ... */
+    json_t *own;               /* object: what else the task has to know of a finished model, kept in config.json under "attune"; or NULL */
+    void *data;                /* the task's, in the arena */
 } at_task_state;
 
 /* Results of one evaluation. Numbers by name, in a JSON object that is ready for all_results.json (without prefix): accuracy, f1, ... and
- * arrays (confusion_matrix, per_class). `main` is the number that selection uses, larger is better (losses are negated there). */
+ * arrays (confusion_matrix) and objects of objects of numbers, one row a name (per_class). `main` is the number that selection uses, larger is
+ * better (losses are negated there). */
 typedef struct at_score {
     json_t *values;            /* owned */
     const char *main_name;     /* "accuracy" */
@@ -36,35 +47,109 @@ typedef struct at_score {
     double low, high;          /* 95% interval of main; NaN where none is computed */
 } at_score;
 
+/* The keys of an answer, in the order in which they are written. */
+typedef enum at_answer_kind {
+    AT_FIELD_END,
+    AT_FIELD_TEXT, AT_FIELD_NUMBER,
+    AT_FIELD_LABELS, /* an object with a number for every label: a column each where a table is flat */
+    AT_FIELD_LIST    /* of texts or objects: texts joined by the label separator, else JSON, where a table is flat */
+} at_answer_kind;
+typedef struct at_answer_field {
+    const char *name;          /* "probabilities"; of a label's own column: `one` and the label's name behind it */
+    at_answer_kind kind;
+    const char *one;           /* "probability_" */
+} at_answer_field;
+
+/* The answer to one row of a table, to be put into words: all a task can know. */
+typedef struct at_answered {
+    const at_table *table;
+    int row;
+    const float *logits;       /* [n, n_out]: the row's outputs */
+    size_t n;
+    const at_dataset *data;    /* what was encoded, and the row's first output in it */
+    size_t output;
+} at_answered;
+
+typedef enum at_answer_format {
+    AT_ANSWER_AUTO, AT_ANSWER_TEXT, AT_ANSWER_JSONL, AT_ANSWER_CSV, AT_ANSWER_TSV, AT_ANSWER_CONLL, AT_ANSWER_SPANS, AT_ANSWER_HTML
+} at_answer_format;
+typedef enum at_answer_part { AT_ANSWER_BEGIN, AT_ANSWER_ROW, AT_ANSWER_FINISH } at_answer_part;
+
+/* An output that is wrong, or the farthest from right, for the list of mistakes. */
+typedef struct at_mistake {
+    double confidence;         /* the larger, the more worth a look */
+    char *right, *answer;      /* in words, in the arena given */
+} at_mistake;
+
 struct at_task {
     const char *name;          /* "classify" */
     const char *summary;       /* one line for --help */
-    const char *problem_type;  /* as config.json has it */
-    int single_row;            /* one output row a sequence (features can be cached) */
-    /* Finds columns and labels in the training table. `known`: labels of a model that goes on training or is evaluated (NULL: new); they are copied. */
-    at_status (*bind)(at_task_state *state, const at_table *table, const at_columns *wanted, const at_labels *known, at_error *err);
+    const char *noun;          /* "classifier": what a model of it is */
+    const char *pipeline;      /* of transformers: "text-classification", and the arguments it wants: "top_k=None" */
+    const char *pipeline_arguments;
+    const char *labels_note;   /* a sentence under the labels in a model card, or NULL */
+    const char *problem_type;  /* as config.json has it; NULL: none is written */
+    const at_head_kind *heads; /* that it can have, the usual one first; AT_HEAD_NONE ends them */
+    int names_labels;          /* the labels are classes that the data name */
+    const at_answer_field *fields;
+    const char *const *card_metrics; /* numbers of a score that a model card shows; NULL ends them */
+    /* 1 where the table looks like data of this task; *why in the arena. NULL: only where it is asked for. */
+    int (*recognise)(const at_table *table, const at_columns *wanted, at_arena *arena, const char **why);
+    /* Finds columns, and in the training data labels. `known` 1: those of a model are in the state already (adopt). */
+    at_status (*bind)(at_task_state *state, const at_table *table, const at_columns *wanted, int known, at_error *err);
+    /* What a finished model knows: labels, n_out, own. NULL: the labels of config.json are all. */
+    at_status (*adopt)(at_task_state *state, const at_model *model, at_error *err);
     /* Tokenises a table and fills what is to be predicted. need_labels 0: unlabelled rows are fine (prediction). */
     at_status (*encode)(const at_task_state *state, const at_table *table, const at_tokenizer *tokenizer, int max_tokens,
                         int need_labels, at_pool *pool, at_dataset **dataset, at_error *err);
     /* Adds the loss of one chunk: a scalar already divided by norm. What ops read (targets) must come from
      * tape->objects, which is real memory in a dry run too. */
-    at_tensor *(*loss)(const at_task_state *state, at_tape *tape, at_tensor *logits, const at_batch *batch,
+    at_tensor *(*loss)(const at_task_state *state, at_tape *tape, const at_model *model, at_tensor *logits, const at_batch *batch,
                        const at_dataset *dataset, double norm);
-    /* What the losses of these examples are divided by. */
-    double (*loss_norm)(const at_task_state *state, const at_dataset *dataset, const uint32_t *index, int n);
-    /* Judges the logits [n, labels.n] of a whole dataset. */
+    /* What an output counts in a loss: losses are divided by the sum (at_task_norm). 0: not labelled. */
+    double (*weight)(const at_task_state *state, const at_dataset *dataset, size_t output);
+    /* Judges the logits of a whole dataset. */
     at_status (*score)(const at_task_state *state, const at_dataset *dataset, const float *logits, at_score *score, at_error *err);
-    /* What one row of logits says, as JSON for predictions: {"label":..., "score":..., "probabilities":{...}}. */
-    json_t *(*answer)(const at_task_state *state, const float *logits);
+    /* Chooses what is left to choose (thresholds) by logits of data that was not trained on, into the state. NULL: nothing. */
+    at_status (*tune)(at_task_state *state, const at_dataset *dataset, const float *logits, at_error *err);
+    /* Turns the head from what is trained into what is saved, or (back 1) the other way, where these differ. NULL: they do not. */
+    void (*convert_head)(const at_task_state *state, at_model *model, int back);
+    /* What the logits of a row say, with the keys of `fields`. NULL: no memory. */
+    json_t *(*answer)(const at_task_state *state, const at_answered *row);
+    /* One output as the public header has it: numbers [n_out] (probabilities, or the value); the best one's index. NULL: there is no
+     * such form. */
+    int (*rank)(const at_task_state *state, const float *logits, float *numbers);
+    /* Whether a labelled row was answered wrongly. *mistake is filled where it was. NULL: mistakes are not listed. */
+    int (*mistaken)(const at_task_state *state, const at_answered *row, at_arena *arena, at_mistake *mistake);
+    /* Formats of answers beyond those that every task has; bits 1 << format. AT_ANSWER_TEXT among them: its own line for a person. */
+    unsigned formats;
+    at_answer_format (*usual_format)(const at_table *input); /* for AUTO without a telling file name; NULL: that of the table */
+    at_status (*write)(const at_task_state *state, at_answer_format format, at_answer_part part, const at_table *table, int row,
+                       const json_t *answer, at_str *to, at_error *err);
+    /* Data lint of its own, in place of the passes over texts and labels. NULL: those. */
+    at_status (*lint)(const at_task_state *state, struct at_lint *lint, at_error *err);
 };
 
 const at_task *at_task_find(const char *name);
-/* The task of a finished model by its config's problem_type (NULL: single_label_classification), or NULL. */
-const at_task *at_task_of_problem(const char *problem_type);
+/* The task of a finished model by what its config says of itself, its head and its problem_type; NULL: none that is known. */
+const at_task *at_task_of_model(const at_model *model);
 const char *const *at_task_names(void); /* NULL-terminated */
 /* The task that the table's columns suggest; *why in the arena. */
 at_status at_task_recognise(const at_table *table, const at_columns *wanted, at_arena *arena, const at_task **task,
                             const char **why, at_error *err);
 void at_score_free(at_score *score);
+
+/* The state of a finished model: its task, labels and own settings. AT_BAD_MODEL where there is none that is known. */
+at_status at_task_open(at_task_state *state, const at_model *model, at_error *err);
+/* Takes over what a finished model of the state's task knows. */
+at_status at_task_adopt(at_task_state *state, const at_model *model, at_error *err);
+void at_task_close(at_task_state *state);
+int at_task_has_head(const at_task *task, at_head_kind kind);
+
+/* What the losses of these examples are divided by. */
+double at_task_norm(const at_task_state *state, const at_dataset *dataset, const uint32_t *example, int n);
+/* Puts main_metric (or `usual`) of score->values into main, low and high; AT_USAGE with the names that there are. A name of `smaller` is
+ * better the smaller it is. */
+at_status at_score_choose(const at_task_state *state, const char *usual, const char *const *smaller, at_score *score, at_error *err);
 
 #endif

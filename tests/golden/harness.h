@@ -90,8 +90,12 @@ static inline void harness_pack(harness *h, int first, int stride) {
         cu[b.n_seq + 1] = b.rows;
         if (h->cu[s + 1] - h->cu[s] > b.max_len) b.max_len = h->cu[s + 1] - h->cu[s];
     }
+    uint64_t *output_row = seq_row;
+    int32_t *output = AT_NEW_ARRAY(a, int32_t, n);
+    for (int s = 0; s < b.n_seq; s++) output[s] = s;
     h->batch = (at_batch){.rows = b.rows, .n_seq = b.n_seq, .max_len = b.max_len, .cu_seqlens = cu, .ids = ids, .types = types,
-                          .positions = positions, .row_id = row_id, .seq_row = seq_row, .seq_id = seq_id};
+                          .positions = positions, .row_id = row_id, .seq_row = seq_row, .seq_id = seq_id,
+                          .n_outputs = b.n_seq, .output = output, .output_row = output_row};
 }
 
 /* Forward over the packed batch, and backward into cleared gradients where `backward`. */

@@ -54,7 +54,7 @@ static void open_trainer(golden_run *g, at_pool *pool) {
     at_params *p = &g->h.model->params;
     at_error *err = &g->err;
     g->state.task = at_task_find("classify");
-    g->state.labels.n = g->h.model->head.n_out;
+    g->state.labels.n = g->state.n_out = g->h.model->head.n_out;
     g->setup = (at_lanes_setup){.model = &g->still, .params = p, .state = &g->state, .d = &g->d, .backend = g->h.tape.backend,
                                 .pool = pool, .lanes = LANES};
     check_ok(at_step_plan_init(&g->plan, g->h.n_seq, LANES, &g->arena, err), err);

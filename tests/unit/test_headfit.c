@@ -36,7 +36,7 @@ static setting *setting_open(double signal) {
     static const int32_t ids[N];
     static const uint8_t types[N];
     b->data = (at_dataset){.path = "x", .n = N, .label = b->label, .token_at = b->token_at, .line = b->line, .ids = ids, .types = types};
-    b->task = (at_task_state){.task = &at_task_classify, .labels = {NAMES, CLASSES}};
+    b->task = (at_task_state){.task = &at_task_classify, .labels = {NAMES, CLASSES}, .n_out = CLASSES};
     b->arch = (at_arch){.family = "bert", .hidden = HIDDEN, .initializer_range = 0.02};
     b->problem = (at_head_problem){.arch = &b->arch, .kind = AT_HEAD_MEAN, .state = &b->task, .data = &b->data, .features = b->features};
     check_ok(at_backend_choose(NULL, &b->problem.backend, &err), &err);
@@ -94,7 +94,7 @@ static void the_penalty_follows_the_data(void **state) {
         at_folds(&b->data, 5, 1, fold);
         check_ok(at_head_choose(&b->problem, fold, 5, NULL, &b->arena, &choice[clear], &err), &err);
         double sum = 0;
-        for (int i = 0; i < N; i++) sum += choice[clear].example_loss[i];
+        for (int i = 0; i < N; i++) sum += choice[clear].output_loss[i];
         assert_true(fabs(sum / N - choice[clear].loss) < 1e-5);
         assert_true(clear ? choice[1].loss < 0.2 : choice[0].loss > 0.98 * log(CLASSES)); /* nobody tells noise apart */
         choice[clear].penalty /= clear ? 36 * 2. / 3 + 1 : 1; /* in units of the features' spread, roughly */
@@ -107,7 +107,7 @@ static void a_head_is_better_where_the_gain_exceeds_its_error(void **state) {
     (void)state;
     float a[8], b[8];
     double gain, error;
-    at_head_choice one = {.example_loss = a}, two = {.example_loss = b};
+    at_head_choice one = {.output_loss = a}, two = {.output_loss = b};
     for (int i = 0; i < 8; i++) {
         a[i] = 1;
         b[i] = i % 2 ? 0.5f : 1.25f;

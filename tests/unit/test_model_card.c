@@ -67,6 +67,7 @@ static void all_that_is_known_is_said(void **state) {
     (void)state;
     at_arena arena = {0};
     at_card card = whole_card();
+    card.pipeline_arguments = "top_k=None";
     char *text = card_text(&card, &arena);
     expect(text, "\n# mood\n");
     expect(text, "with 2 labels, fine-tuned from org/body-6 with attune " );

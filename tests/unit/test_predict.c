@@ -38,7 +38,8 @@ static void threads_do_not_show(void **state) {
         at_pool *pool;
         check_ok(at_pool_open(&pool, t + 1, &err), &err);
         check_ok(at_predict_logits(model, d, backend, pool, logits[t], &err), &err);
-        check_ok(at_predict_features(model, d, backend, pool, first[t], mean[t], NULL, NULL, &err), &err);
+        at_feature_set sets[] = {{AT_HEAD_POOLER, first[t]}, {AT_HEAD_MEAN, mean[t]}};
+        check_ok(at_predict_features(model, d, backend, pool, sets, 2, NULL, NULL, &err), &err);
         at_pool_close(pool);
     }
     for (int t = 1; t < 3; t++) {
@@ -63,7 +64,7 @@ static void features_can_be_stopped(void **state) {
     at_dataset *d = tiny_dataset(N, 30, TINY_VOCAB, OUT);
     float mean[N * TINY_HIDDEN];
     int done = 0;
-    check_fails(at_predict_features(model, d, backend, NULL, NULL, mean, stop_at_once, &done, &err), AT_STOPPED, &err, "stopped");
+    check_fails(at_predict_features(model, d, backend, NULL, &(at_feature_set){AT_HEAD_MEAN, mean}, 1, stop_at_once, &done, &err), AT_STOPPED, &err, "stopped");
     assert_true(done > 0 && done < N);
     at_dataset_close(d);
     at_model_close(model);

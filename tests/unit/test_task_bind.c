@@ -17,14 +17,17 @@ static void the_labels_of_a_model_are_copied(void **state) {
     close(fd);
     check_ok(at_file_write(path, rows, strlen(rows), &err), &err);
     check_ok(at_table_read(path, &(at_table_options){0}, &table, &err), &err);
-    check_ok(bound.task->bind(&bound, table, &(at_columns){0}, &(at_labels){name, 2}, &err), &err);
+    at_model model = {.labels = {name, 2}, .head = {.kind = AT_HEAD_POOLER, .n_out = 2}};
+    check_ok(bound.task->bind(&bound, table, &(at_columns){0}, 0, &err), &err);
+    assert_string_equal(bound.labels.name[0], "no");
+    check_ok(at_task_adopt(&bound, &model, &err), &err);
     memset(names, 'x', sizeof names);
     memset(name, 0, sizeof name);
     assert_int_equal(bound.labels.n, 2);
     assert_string_equal(bound.labels.name[0], "yes"); /* the model's order, not the alphabet's */
     assert_string_equal(bound.labels.name[1], "no");
     at_table_close(table);
-    at_arena_free(&bound.arena);
+    at_task_close(&bound);
     unlink(path);
 }
 

@@ -221,11 +221,11 @@ static void the_plan_is_what_is_taken(void **state) {
 enum { IN_LOGITS, IN_LOSS, IN_DENSE_GRADIENT, IN_TABLE_GRADIENT, IN_WEIGHT, PLACES };
 static struct { int place, first, last, once, done; float value; } poison; /* the test's own switch */
 
-static at_tensor *poisoned_loss(const at_task_state *s, at_tape *tape, at_tensor *logits, const at_batch *b, const at_dataset *d,
-                                double norm) {
+static at_tensor *poisoned_loss(const at_task_state *s, at_tape *tape, const at_model *m, at_tensor *logits, const at_batch *b,
+                                const at_dataset *d, double norm) {
     int now = !tape->dry && (int)tape->step >= poison.first && (int)tape->step <= poison.last && !(poison.once && poison.done);
     if (now && poison.place == IN_LOGITS) logits->data[0] = poison.value;
-    at_tensor *loss = at_task_find("classify")->loss(s, tape, logits, b, d, norm);
+    at_tensor *loss = at_task_find("classify")->loss(s, tape, m, logits, b, d, norm);
     if (!now) return loss;
     if (poison.place == IN_LOSS) loss->data[0] = poison.value;
     if (poison.place == IN_DENSE_GRADIENT) tape->gradients->dense[7] = poison.value;
