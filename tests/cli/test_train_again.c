@@ -1,22 +1,8 @@
 /* attune train again and again: every method, the same command, another one, --restart, a stop, a kill anywhere, other threads. */
-#include "tiny_rows.h"
+#include "cli/same_run.h"
 
 #define TRAIN "cd $D && $A train --model model --train train.csv --test test.csv --num-train-epochs 2 --threads 2 --quiet "
-/* What must be equal in two folders: names, weights, all that was measured. */
-#define SAME "same() { diff <(ls -A $1) <(ls -A $2) && cmp $1/model.safetensors $2/model.safetensors && cmp $1/config.json $2/config.json && " \
-             "diff <(grep -v seconds $1/all_results.json) <(grep -v seconds $2/all_results.json) && cmp $1/eval_results.json $2/eval_results.json && " \
-             "{ [ ! -d $1/2_Dense ] || cmp $1/2_Dense/model.safetensors $2/2_Dense/model.safetensors; }; }; "
-
 static const char *const METHOD[] = {"two-step", "head", "full", "gradual"};
-
-static const char *line_of(const char *format, ...) {
-    static char line[8192];
-    va_list values;
-    va_start(values, format);
-    vsnprintf(line, sizeof line, format, values);
-    va_end(values);
-    return line;
-}
 
 static void every_method_trains_and_its_model_answers(void **state) {
     (void)state;
