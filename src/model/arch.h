@@ -51,6 +51,7 @@ typedef struct at_arch {
     double attention_dropout, classifier_dropout; /* classifier: hidden_dropout where the config has none */
     double initializer_range;
     int pad_id;               /* -1: the config names none */
+    int learns_padding;       /* the padding's embedding is trained like any other (in most models it gets no gradient) */
     at_head_form head;
 } at_arch;
 

@@ -125,6 +125,12 @@ void at_config_sizes(at_config *c, at_arch *a) {
     at_config_pad(c, a, -1);
 }
 
+void at_config_positions_behind_padding(at_config *c, at_arch *a, int padding) {
+    a->pad_id = padding;
+    a->position_offset = padding + 1;
+    a->max_positions = at_config_size(c, "max_position_embeddings", padding + 2, AT_MAX_POSITIONS) - a->position_offset;
+}
+
 /* ---- layers that see a window only ---- */
 
 void at_config_local_layers(at_config *c, at_arch *a, int every, int full) {

@@ -43,6 +43,8 @@ void at_config_refuse(at_config *c, const char *key, const char *why);  /* must 
  * intermediate_size, initializer_range, pad_token_id. */
 void at_config_sizes(at_config *c, at_arch *a);
 void at_config_pad(at_config *c, at_arch *a, int fallback);
+/* A position table whose rows up to the padding's are not used (RoBERTa, MPNet): reads max_position_embeddings. */
+void at_config_positions_behind_padding(at_config *c, at_arch *a, int padding);
 
 /* Rotary positions from rope_parameters or rope_theta and rope_scaling, for the layers of this kind ("full_attention",
  * "sliding_attention") where they are told apart. Needs head_dim and max_positions. `theta` where the config names none. */

@@ -2,7 +2,7 @@
 
 #include "model/family.h"
 
-#define FAMILIES(X) X(bert)
+#define FAMILIES(X) X(bert) X(roberta) X(xlm_roberta) X(camembert) X(distilbert) X(electra) X(albert) X(mpnet)
 
 #define DECLARE(name) extern const at_family at_family_##name;
 FAMILIES(DECLARE)

@@ -185,6 +185,8 @@ at_status at_names_declare(const at_family *family, at_model *m, at_error *err) 
         body.depth = body.rows[i].field >= AT_BODY(final_norm) ? a->layers : 0; /* what comes after the layers */
         AT_TRY(declare_row(&d, &body, i));
     }
+    if (m->body.token && !a->learns_padding) m->body.token->still_row = a->pad_id;
+    if (m->body.position) m->body.position->still_row = a->position_offset - 1;
     AT_TRY(declare_layers(&d, m));
     return at_head_declare(&m->params, &m->arena, a, m->head.kind, m->head.n_out, &m->head, m->place, err);
 }

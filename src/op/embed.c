@@ -1,5 +1,5 @@
 /* y[r] = token[ids[r]] + position[positions[r]] + type[types[r]]
- * dtoken[ids[r]] += dy[r], and so for the other two: by touched rows, in the order of the rows. */
+ * dtoken[ids[r]] += dy[r], and so for the other two: by touched rows, in the order of the rows; a table's still row gets none. */
 #include "op/shape.h"
 
 typedef struct embed_node {
@@ -45,6 +45,7 @@ static void embed_backward(at_tape *t, at_node *node) {
         if (!at_weight_records(t, e->table[i])) continue;
         at_table_gradient *gradient = &t->gradients->tables[e->table[i]->gradient];
         for (int r = 0; r < e->batch->rows; r++) {
+            if (index_of(e->batch, i, r) == e->table[i]->still_row) continue;
             at_real *into = at_table_gradient_row(gradient, index_of(e->batch, i, r));
             if (!into) {
                 at_tape_fail(t, AT_BUG, "more than %d rows of %s in one step", gradient->cap, e->table[i]->name);

@@ -33,7 +33,7 @@ at_status at_params_add(at_params *p, at_arena *arena, const char *name, at_weig
         return at_fail(err, AT_BAD_MODEL, "weight %s cannot have the shape [%d, %d]", name, out, in);
     at_weight *w = &p->weights[p->n];
     *w = (at_weight){.kind = kind, .out = out, .in = in, .gradient = AT_NO_GRADIENT, .moments = AT_NO_GRADIENT,
-                     .depth = depth, .decay = decay, .rate_scale = 1.0f};
+                     .depth = depth, .decay = decay, .still_row = -1, .rate_scale = 1.0f};
     w->size = home_size(kind, out, in);
     w->offset = take(&p->total, w->size);
     if (w->offset == AT_NO_GRADIENT || p->total > SIZE_MAX / sizeof(at_real) / 8)

@@ -130,6 +130,18 @@ static inline void harness_gradient(const harness *h, const at_weight *w, float 
                 (float)table->values[(size_t)s * (size_t)w->in + (size_t)c];
 }
 
+/* The gradient of the tensor in which weight i lies, as the file has it; the caller asks for the first that lies in it. */
+static inline void harness_tensor_gradient(harness *h, int i, float *values) {
+    const at_place *place = h->model->place;
+    for (int k = i; k < h->model->params.n; k++) {
+        const at_weight *w = &h->model->params.weights[k];
+        if (strcmp(place[k].name, place[i].name)) continue;
+        float *rows = AT_NEW_ARRAY(&h->memory, float, (size_t)w->out * (size_t)w->in);
+        harness_gradient(h, w, rows);
+        at_place_give(&place[k], w, rows, values);
+    }
+}
+
 /* The tensor of the model's own files in which our weight lies. */
 static inline const at_stored_tensor *harness_find(const harness *h, const at_safetensors *file, const at_weight *w) {
     const at_place *place = &h->model->place[w - h->model->params.weights];

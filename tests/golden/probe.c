@@ -7,33 +7,38 @@
 #include "golden/harness.h"
 
 typedef struct answers {
-    const harness *h;
+    harness *h;
+    int *weight; /* [2 ..] the first that lies in each tensor */
 } answers;
 
 static at_status fill(void *context, int i, void *bytes, at_error *err) {
     (void)err;
-    const harness *h = ((answers *)context)->h;
+    const answers *a = context;
+    harness *h = a->h;
     float *values = bytes;
     if (i == 0)
         for (int e = 0; e < h->logits->rows * h->logits->cols; e++) values[e] = (float)h->logits->data[e];
     else if (i == 1) values[0] = (float)h->loss->data[0];
-    else harness_gradient(h, &h->model->params.weights[i - 2], values);
+    else harness_tensor_gradient(h, a->weight[i], values);
     return AT_OK;
 }
 
-static at_status write_answers(const harness *h, const char *path, at_error *err) {
+static at_status write_answers(harness *h, const char *path, at_error *err) {
     const at_params *p = &h->model->params;
     at_arena arena = {0};
     at_tensor_out *out = AT_NEW_ARRAY(&arena, at_tensor_out, p->n + 2);
+    answers a = {h, AT_NEW_ARRAY(&arena, int, p->n + 2)};
     out[0] = (at_tensor_out){.name = "logits", .dtype = AT_F32, .n_dims = 2, .shape = {h->logits->rows, h->logits->cols}};
     out[1] = (at_tensor_out){.name = "loss", .dtype = AT_F32, .n_dims = 1, .shape = {1}};
+    int n = 2;
     for (int i = 0; i < p->n; i++) {
-        const at_weight *w = &p->weights[i];
-        out[i + 2] = (at_tensor_out){.name = w->name, .dtype = AT_F32, .n_dims = w->kind == AT_WEIGHT_VECTOR ? 1 : 2,
-                                     .shape = {w->out, w->in}};
+        const at_place *place = &h->model->place[i];
+        if (place->first > 0) continue;
+        out[n] = (at_tensor_out){.name = place->bare, .dtype = AT_F32};
+        out[n].n_dims = at_place_shape(place, &p->weights[i], out[n].shape);
+        a.weight[n++] = i;
     }
-    answers a = {h};
-    at_status st = at_safetensors_write(path, out, p->n + 2, NULL, fill, &a, err);
+    at_status st = at_safetensors_write(path, out, n, NULL, fill, &a, err);
     at_arena_free(&arena);
     return st;
 }

@@ -245,7 +245,9 @@ static const struct {
     const char *key, *value; /* JSON; NULL removes the key */
     const char *words;
 } CONFIGS[] = {
-    {"model_type", "\"bart\"", "'bart' is not one that attune knows: bert. Did you mean 'bert'?"},
+    {"model_type", "\"bart\"", "'bart' is not one that attune knows: bert, roberta, "},
+    {"model_type", "\"brt\"", "Did you mean 'bert'?"},
+    {"use_magic", "true", "'use_magic' is true, a switch that attune does not know for this family"},
     {"hidden_size", "33", "'hidden_size' 33 is not a multiple of 'num_attention_heads' 4"},
     {"hidden_size", "64", "is [40, 32], but config.json asks for [40, 64]"},
     {"hidden_size", "-1", "'hidden_size' is -1, not a whole number from 1"},
