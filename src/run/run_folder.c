@@ -223,13 +223,25 @@ void at_run_folder_close(at_run_folder *f) {
 
 /* ---- mapped floats ---- */
 
+/* How many values the marker speaks for; 0 where it is not there or not ours. */
+static size_t read_marker(const at_mapped *m) {
+    char text[32] = "";
+    long long done;
+    FILE *f = fopen(m->marker, "re");
+    if (!f) return 0;
+    size_t n = fread(text, 1, sizeof text - 1, f);
+    fclose(f);
+    text[n] = '\0';
+    return at_parse_int(text, &done) && done > 0 && (size_t)done <= m->count ? (size_t)done : 0;
+}
+
 static at_status open_named(at_mapped *m, const at_run_folder *folder, const char *name, int *fd, at_error *err) {
     char path[4300];
     snprintf(path, sizeof path, "%s/work", folder->path);
     AT_TRY(at_folder_make(path, err));
     snprintf(path, sizeof path, "%s/work/%s.f32", folder->path, name);
-    snprintf(m->marker, sizeof m->marker, "%.4000s/work/%s.ready", folder->path, name);
-    m->ready = at_file_exists(m->marker) && at_file_exists(path);
+    snprintf(m->marker, sizeof m->marker, "%.4000s/work/%s.done", folder->path, name);
+    m->done = at_file_exists(path) ? read_marker(m) : 0;
     *fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0666);
     return *fd < 0 ? at_fail_errno(err, AT_DISK, path, "cannot write") : AT_OK;
 }
@@ -260,11 +272,12 @@ at_status at_mapped_open(at_mapped *m, const at_run_folder *folder, const char *
     return AT_OK;
 }
 
-at_status at_mapped_ready(at_mapped *m, at_error *err) {
-    m->ready = 1;
+at_status at_mapped_keep(at_mapped *m, size_t done, at_error *err) {
+    char text[32];
+    m->done = done;
     if (!m->marker[0]) return AT_OK;
-    if (msync(m->values, m->count * sizeof(float), MS_SYNC)) return at_fail_errno(err, AT_DISK, m->marker, "cannot write");
-    return at_file_write(m->marker, "", 0, err);
+    if (done && msync(m->values, done * sizeof(float), MS_SYNC)) return at_fail_errno(err, AT_DISK, m->marker, "cannot write");
+    return at_file_write(m->marker, text, (size_t)snprintf(text, sizeof text, "%zu", done), err);
 }
 
 void at_mapped_close(at_mapped *m) {

@@ -26,15 +26,17 @@ at_status at_run_folder_tidy(at_run_folder *folder, at_error *err);   /* removes
 void at_run_folder_close(at_run_folder *folder);
 
 /* A file of floats that is mapped and shared with the disk, so that it is no private memory; it is made in the run folder
- * (work/NAME) or, where the folder is NULL, without a name in /var/tmp. `ready` is 1 where an earlier run completed it. */
+ * (work/NAME) or, where the folder is NULL, without a name in /var/tmp. */
 typedef struct at_mapped {
     float *values;
     size_t count;
-    int ready;
+    size_t done; /* the first so many values are complete: by an earlier run, or as at_mapped_keep was told */
     char marker[4200];
 } at_mapped;
 at_status at_mapped_open(at_mapped *m, const at_run_folder *folder, const char *name, size_t count, at_error *err);
-at_status at_mapped_ready(at_mapped *m, at_error *err); /* its values are complete */
+/* The first `done` values are complete and stay so, whatever becomes of this process. */
+at_status at_mapped_keep(at_mapped *m, size_t done, at_error *err);
+static inline int at_mapped_is_whole(const at_mapped *m) { return m->done == m->count; }
 void at_mapped_close(at_mapped *m);
 
 #endif

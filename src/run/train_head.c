@@ -12,6 +12,7 @@
 static const size_t FEATURE_BYTES = (size_t)256 << 20;
 enum {
     FIT_PLACES = 40000,     /* of answers at tokens, so many at most are fitted on: neighbours say much the same */
+    SLICE_EXAMPLES = 8192,  /* features are kept after so many: what was computed is not computed again */
     CHOOSE_OUTPUTS = 3000,  /* cross-validation looks at so many at most */
     CHOOSE_PLACES = 6000,
     FEW_EXAMPLES = 100      /* of fewer it cannot tell the heads apart: the folder's own pooling decides */
@@ -19,17 +20,18 @@ enum {
 
 typedef struct feature_progress {
     at_train_run *run;
-    int total;
+    int total, first, before; /* examples: all, the first of this pass, those of earlier slices */
     double last, began;
 } feature_progress;
 
 static int features_done(void *context, int done) {
     feature_progress *p = context;
     double now = at_seconds();
+    done += p->before;
     if (now - p->last > 0.5 && done < p->total) {
         p->last = now;
         at_event_progress e = {.step = done, .n_steps = p->total, .loss = NAN, .learning_rate = NAN, .tokens_per_second = NAN,
-                               .seconds_left = (now - p->began) / (done ? done : 1) * (p->total - done)};
+                               .seconds_left = (now - p->began) / (done > p->first ? done - p->first : 1) * (p->total - done)};
         at_tell_progress(p->run->listener, &e);
     }
     return at_asked_to_stop(p->run->listener);
@@ -51,23 +53,75 @@ static candidates list_candidates(const at_train_run *run) {
     return c;
 }
 
-static at_status compute_features(at_train_run *run, const at_dataset *d, candidates *c, at_error *err) {
+static at_status open_caches(at_train_run *run, const at_dataset *d, candidates *c, at_error *err) {
     size_t count = at_dataset_outputs(d) * (size_t)run->model->arch.hidden;
-    int ready = 1;
     for (int i = 0; i < c->n; i++) {
         char name[64];
         snprintf(name, sizeof name, "features-%s", at_head_name(c->set[i].kind));
         AT_TRY(at_mapped_open(&run->cache[i], &run->folder, name, count, err));
         c->set[i].features = run->cache[i].values;
-        ready &= run->cache[i].ready;
     }
-    if (ready) return AT_OK;
+    return AT_OK;
+}
+
+/* The first example of the first slice that is not whole in every cache; d->n: there is none. */
+static int first_missing(const at_train_run *run, const at_dataset *d, const candidates *c) {
+    size_t hidden = (size_t)run->model->arch.hidden, done = SIZE_MAX;
+    int first = 0;
+    for (int i = 0; i < c->n; i++)
+        if (run->cache[i].done < done) done = run->cache[i].done;
+    while (first < d->n) {
+        int end = first + SLICE_EXAMPLES < d->n ? first + SLICE_EXAMPLES : d->n;
+        if (at_dataset_output_at(d, end) * hidden > done) break;
+        first = end;
+    }
+    return first;
+}
+
+/* A number that is none would end the fit without a word about where it came from. */
+static at_status check_features(const at_dataset *slice, const candidates *c, size_t hidden, at_error *err) {
+    for (int k = 0; k < c->n; k++)
+        for (int i = 0; i < slice->n; i++)
+            for (size_t j = at_dataset_output_at(slice, i) * hidden; j < at_dataset_output_at(slice, i + 1) * hidden; j++)
+                if (!isfinite(c->set[k].features[j]))
+                    return at_fail(err, AT_DIVERGED, "%s:%u: the model's answer to this text is not a finite number; its weights are damaged",
+                                   slice->path, slice->line[i]);
+    return AT_OK;
+}
+
+/* Slices are cut by the data alone, so that the bits do not depend on where a run was stopped. */
+static at_status compute_slice(at_train_run *run, const at_dataset *d, const candidates *c, int first, int end, feature_progress *p, at_error *err) {
+    at_arena scratch = {0};
+    at_dataset *part = NULL;
+    candidates at = *c;
+    size_t hidden = (size_t)run->model->arch.hidden, done = at_dataset_output_at(d, end) * hidden;
+    uint32_t *index = AT_NEW_ARRAY(&scratch, uint32_t, end - first);
+    at_status st = index ? AT_OK : at_fail_memory(err, (size_t)(end - first) * sizeof *index);
+    for (int i = first; i < end && !st; i++) index[i - first] = (uint32_t)i;
+    if (!st) st = at_dataset_subset(d, index, end - first, &part, err);
+    for (int i = 0; i < c->n; i++) at.set[i].features += at_dataset_output_at(d, first) * hidden;
+    p->before = first;
+    if (!st) st = at_predict_features(run->model, part, run->backend, run->pool, at.set, at.n, features_done, p, err);
+    if (!st) st = check_features(part, &at, hidden, err);
+    for (int i = 0; i < c->n && !st; i++) st = at_mapped_keep(&run->cache[i], done, err);
+    at_dataset_close(part);
+    at_arena_free(&scratch);
+    return st;
+}
+
+static at_status compute_features(at_train_run *run, const at_dataset *d, candidates *c, at_error *err) {
+    AT_TRY(open_caches(run, d, c, err));
+    int first = first_missing(run, d, c), began_at = first;
     double began = at_seconds();
-    feature_progress p = {run, d->n, began, began};
-    AT_TRY(at_predict_features(run->model, d, run->backend, run->pool, c->set, c->n, features_done, &p, err));
+    if (first == d->n) return AT_OK;
+    if (first) at_tell_note(run->listener, "The features of the first %d of %d examples are there already.", first, d->n);
+    feature_progress p = {.run = run, .total = d->n, .first = first, .last = began, .began = began};
+    for (int end; first < d->n; first = end) {
+        end = first + SLICE_EXAMPLES < d->n ? first + SLICE_EXAMPLES : d->n;
+        AT_TRY(compute_slice(run, d, c, first, end, &p, err));
+    }
     double seconds = at_seconds() - began;
-    run->forward_rate = seconds > 0 ? (double)d->token_at[d->n] / seconds : 0;
-    for (int i = 0; i < c->n; i++) AT_TRY(at_mapped_ready(&run->cache[i], err));
+    run->forward_rate = seconds > 0 ? (double)(d->token_at[d->n] - d->token_at[began_at]) / seconds : 0;
     return AT_OK;
 }
 
@@ -164,7 +218,8 @@ static at_status choose_on(at_train_run *run, const at_dataset *d, candidates c,
     at_arena scratch = {0};
     at_dataset *part = NULL;
     uint32_t *index;
-    head_work w = {.problem = {.arch = &run->model->arch, .state = &run->state, .data = d, .backend = run->backend, .seed = run->hyper.seed},
+    head_work w = {.problem = {.arch = &run->model->arch, .state = &run->state, .data = d, .backend = run->backend, .seed = run->hyper.seed,
+                               .stop = at_train_stop, .stop_context = run},
                    .fold = run->fold, .n_folds = n_folds};
     at_status st = AT_OK;
     if (n > most && !run->fold) { /* folds judge every example */
@@ -196,7 +251,7 @@ static at_status fit_chosen(at_train_run *run, const at_dataset *d, const candid
     run->model = NULL;
     AT_TRY(at_train_open_model(run, run->head, &run->model, err));
     at_head_problem p = {.arch = &run->model->arch, .kind = run->head, .state = &run->state, .data = d, .features = run->features,
-                         .backend = run->backend, .seed = run->hyper.seed};
+                         .backend = run->backend, .seed = run->hyper.seed, .stop = at_train_stop, .stop_context = run};
     AT_TRY(at_head_fit(&p, run->head_choice.penalty, run->model, &loss, err));
     if (run->recipe.judging != AT_JUDGE_FOLDS) return AT_OK;
     run->held = run->all;

@@ -55,9 +55,9 @@ static void on_note(void *context, int warning, const char *sentence) {
     else at_tell_note(run->listener, "%s", sentence);
 }
 
-static int on_stop(void *context) { return at_asked_to_stop(((at_train_run *)context)->listener); }
+int at_train_stop(void *run) { return at_asked_to_stop(((at_train_run *)run)->listener); }
 
-at_listener_hooks at_train_hooks(at_train_run *run) { return (at_listener_hooks){run, on_progress, on_evaluated, on_note, on_stop}; }
+at_listener_hooks at_train_hooks(at_train_run *run) { return (at_listener_hooks){run, on_progress, on_evaluated, on_note, at_train_stop}; }
 
 /* ---- training, and the mean with where it began ---- */
 
@@ -104,7 +104,7 @@ static at_status fold_model(at_train_run *run, const fold_data *d, at_model **mo
     AT_TRY(at_train_open_model(run, run->head, model, err));
     if (!run->head_choice.n_folds) return AT_OK;
     at_head_problem p = {.arch = &run->model->arch, .kind = run->head, .state = &run->state, .data = d->inside, .features = d->features,
-                         .backend = run->backend, .seed = run->hyper.seed};
+                         .backend = run->backend, .seed = run->hyper.seed, .stop = at_train_stop, .stop_context = run};
     return at_head_fit(&p, run->head_choice.penalty * (double)at_dataset_outputs(run->all) / (double)at_dataset_outputs(d->inside), *model, NULL, err);
 }
 
@@ -132,10 +132,10 @@ static at_status run_fold(at_train_run *run, int f, float *logits, at_error *err
     at_status st = take_fold(run, f, &scratch, &d, err);
     if (!st) st = at_mapped_open(&answer, &run->folder, name, at_dataset_outputs(d.outside) * k, err);
     if (!st) {
-        if (!answer.ready) {
+        if (!at_mapped_is_whole(&answer)) {
             at_tell(run->listener, "fold", json_pack("{s:i, s:i}", "fold", f + 1, "folds", run->recipe.tuned_folds), "Step 2 on fold %d of %d, to learn whether it pays:", f + 1, run->recipe.tuned_folds);
             st = train_fold(run, &d, answer.values, err);
-            if (!st) st = at_mapped_ready(&answer, err);
+            if (!st) st = at_mapped_keep(&answer, answer.count, err);
         }
         if (!st) at_dataset_put_outputs(run->all, d.index_out, d.n_out, k, answer.values, logits);
         at_mapped_close(&answer);

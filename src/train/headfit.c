@@ -1,6 +1,7 @@
 #include "train/headfit.h"
 
 #include <math.h>
+#include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -9,6 +10,12 @@
 #include "train/lbfgs.h"
 
 enum { CHUNK = 256, MAX_PENALTIES = 7 };
+
+/* What the fits of a cross-validation share: one asks at a time, and the first word to stop is for all. */
+typedef struct shared_stop {
+    pthread_mutex_t lock;
+    int stopped;
+} shared_stop;
 
 /* A head alone, with its own parameters, tape and memory: several can be fitted at once. */
 typedef struct bench {
@@ -21,6 +28,7 @@ typedef struct bench {
     const uint32_t *index; /* outputs of the objective */
     int n;
     double norm, penalty;
+    shared_stop *shared; /* NULL: nobody else asks */
     at_error err;
     at_status status;
 } bench;
@@ -102,9 +110,24 @@ static double chunk_loss(bench *b, const uint32_t *index, int n, double norm, in
     return value;
 }
 
+static int ask_shared(const at_head_problem *p, shared_stop *shared) {
+    pthread_mutex_lock(&shared->lock);
+    if (!shared->stopped) shared->stopped = p->stop(p->stop_context);
+    int stopped = shared->stopped;
+    pthread_mutex_unlock(&shared->lock);
+    return stopped;
+}
+
+static int is_stopped(bench *b) {
+    const at_head_problem *p = b->problem;
+    if (!b->status && p->stop && (b->shared ? ask_shared(p, b->shared) : p->stop(p->stop_context)))
+        b->status = at_fail(&b->err, AT_STOPPED, "stopped while the head was fitted");
+    return b->status != AT_OK;
+}
+
 static double loss_over(bench *b, const uint32_t *index, int n, double norm, int backward) {
     double value = 0;
-    for (int i = 0; i < n; i += CHUNK)
+    for (int i = 0; i < n && !is_stopped(b); i += CHUNK)
         value += chunk_loss(b, index + i, n - i < CHUNK ? n - i : CHUNK, norm, backward, NULL);
     return value;
 }
@@ -112,6 +135,7 @@ static double loss_over(bench *b, const uint32_t *index, int n, double norm, int
 static double objective(void *context, const double *x, double *gradient) {
     bench *b = context;
     at_params *p = &b->head.params;
+    if (b->status) return NAN; /* the line search ends soon */
     for (size_t i = 0; i < p->total; i++) p->values[i] = (at_real)x[i];
     memset(b->gradients.dense, 0, p->n_gradient * sizeof(at_real));
     double value = loss_over(b, b->index, b->n, b->norm, 1);
@@ -193,6 +217,7 @@ typedef struct fold_work {
     double *loss;      /* [n_penalties] sums over the held-out examples */
     float *each;       /* [n_penalties, n_outside] */
     float *logits;     /* [n_penalties, n_outside, n_out] */
+    shared_stop *shared;
     double norm;       /* of the held-out examples */
     at_status status;
     at_error err;
@@ -217,6 +242,7 @@ static void fold_task(void *context, int i) {
     fold_work *w = (fold_work *)context + i;
     bench b;
     w->status = bench_open(&b, w->problem, &w->err);
+    b.shared = w->shared;
     if (!w->status) w->status = run_fold(w, &b, &w->err);
     bench_close(&b);
 }
@@ -294,7 +320,11 @@ at_status at_head_choose(const at_head_problem *p, const int8_t *fold, int n_fol
     for (int i = 0; choice->output_loss && i < n_outputs; i++) choice->output_loss[i] = NAN;
     at_status st = work && choice->fold_main && choice->logits && choice->output_loss ? AT_OK : at_fail_memory(err, cells * sizeof(float));
     for (int f = 0; f < n_folds && !st; f++) st = prepare_fold(&work[f], p, fold, f, path, n_penalties, &scratch, err);
+    shared_stop shared = {.stopped = 0};
+    pthread_mutex_init(&shared.lock, NULL);
+    for (int f = 0; f < n_folds && !st; f++) work[f].shared = &shared;
     if (!st) at_pool_run(pool, fold_task, work, n_folds);
+    pthread_mutex_destroy(&shared.lock);
     for (int f = 0; f < n_folds && !st; f++)
         if (work[f].status) st = at_fail(err, work[f].status, "%s", work[f].err.text);
     if (!st) st = judge(work, n_folds, path, n_penalties, choice, err);

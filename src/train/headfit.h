@@ -14,6 +14,8 @@ typedef struct at_head_problem {
     const float *features;     /* [outputs of data, arch->hidden]: what this kind of head reads */
     const at_backend *backend;
     uint64_t seed;             /* of the start */
+    int (*stop)(void *context);/* asked between chunks of outputs, by one thread at a time; 1 ends with AT_STOPPED; may be NULL */
+    void *stop_context;
 } at_head_problem;
 
 typedef struct at_head_choice {

@@ -139,11 +139,32 @@ static void features_that_are_no_numbers_end_the_fit(void **state) {
     }
 }
 
+static int stop_now(void *context) { return ++*(int *)context > 3; }
+
+static void a_fit_can_be_stopped(void **state) {
+    (void)state;
+    at_error err = {0};
+    int8_t fold[N];
+    int asked = 0;
+    at_head_choice choice;
+    setting *b = setting_open(1);
+    at_folds(&b->data, 5, 1, fold);
+    b->problem.stop = stop_now;
+    b->problem.stop_context = &asked;
+    check_fails(at_head_choose(&b->problem, fold, 5, NULL, &b->arena, &choice, &err), AT_STOPPED, &err, "stopped");
+    assert_int_equal(asked, 4); /* once said, it is for all folds */
+    asked = 0;
+    check_fails(at_head_fit(&b->problem, 0.05, &b->model, NULL, &err), AT_STOPPED, &err, "stopped");
+    assert_int_equal(asked, 4);
+    setting_close(b);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_fit_is_the_minimum_of_the_penalised_loss),
         cmocka_unit_test(the_penalty_follows_the_data),
         cmocka_unit_test(a_head_is_better_where_the_gain_exceeds_its_error),
+        cmocka_unit_test(a_fit_can_be_stopped),
         cmocka_unit_test(features_that_are_no_numbers_end_the_fit),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
