@@ -1,8 +1,10 @@
 #include "run/run_folder.h"
 
+#include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/mman.h>
 #include <unistd.h>
 #include <xxhash.h>
@@ -187,13 +189,31 @@ static at_status clear(at_run_folder *f, at_arena *arena, at_error *err) {
     return st ? st : remove_if(f, is_of_a_run, err);
 }
 
+/* One training at a time writes into a folder. The lock is on the folder itself, so that nothing is left behind, and ends with the
+ * process however that ends. */
+static at_status lock_folder(at_run_folder *f, at_error *err) {
+    if (f->lock) return AT_OK;
+    int fd = open(f->path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (fd < 0) return at_fail_errno(err, AT_DISK, f->path, "cannot open");
+    if (!flock(fd, LOCK_EX | LOCK_NB)) {
+        f->lock = fd;
+        return AT_OK;
+    }
+    int taken = errno == EWOULDBLOCK;
+    close(fd);
+    if (!taken) return AT_OK; /* a file system without locks */
+    return at_fail(err, AT_USAGE, "%s: another training is at work in this folder; wait for its end, or choose another --output", f->path);
+}
+
 at_status at_run_folder_open(at_run_folder *f, const at_options *options, const char *model, at_arena *arena, at_error *err) {
     *f = (at_run_folder){.path = at_options_text(options, "output", NULL)};
     AT_TRY(make_record(f, options, model, arena, err));
     if (!f->path) return AT_OK;
     if (at_file_exists(f->path) && !at_is_folder(f->path)) return at_fail(err, AT_USAGE, "%s: is a file; --output names a folder", f->path);
+    int dry = at_options_flag(options, "dry_run");
+    if (!dry && at_is_folder(f->path)) AT_TRY(lock_folder(f, err));
     if (at_is_folder(f->path)) AT_TRY(look_inside(f, options, arena, err));
-    if (!at_options_flag(options, "dry_run")) return AT_OK;
+    if (!dry) return AT_OK;
     f->path = NULL; /* nothing is written */
     f->finished = f->resumed = 0;
     return AT_OK;
@@ -202,6 +222,7 @@ at_status at_run_folder_open(at_run_folder *f, const at_options *options, const 
 at_status at_run_folder_begin(at_run_folder *f, at_arena *arena, at_error *err) {
     if (!f->path) return AT_OK;
     AT_TRY(at_folder_make(f->path, err));
+    AT_TRY(lock_folder(f, err));
     if (f->replaces) AT_TRY(clear(f, arena, err));
     return save_record(f, "running", err);
 }
@@ -217,6 +238,8 @@ at_status at_run_folder_finish(at_run_folder *f, at_error *err) {
 }
 
 void at_run_folder_close(at_run_folder *f) {
+    if (f->lock) close(f->lock);
+    f->lock = 0;
     json_decref(f->record);
     f->record = NULL;
 }

@@ -99,6 +99,21 @@ static void the_first_signal_saves_and_the_same_command_goes_on(void **state) {
     program_free(&run);
 }
 
+/* The second waits for nobody: it says why at once, and the first is not disturbed. A kill takes the lock away. */
+static void one_training_at_a_time_writes_into_a_folder(void **state) {
+    (void)state;
+    static const char TRAIN[] = "$A train --model model --train train.csv --eval train.csv --method full --max-steps 3000000 --patience 0 --output busy";
+    char line[2048];
+    snprintf(line, sizeof line,
+             "cd $D; %s > log & p=$!; for i in {1..400}; do grep -qs '^step' log && break; sleep 0.05; done; %s; echo code $?; %s --restart --quiet; echo code $?; "
+             "%s --seed 7; echo code $?; %s --dry-run > /dev/null; echo dry $?; kill -9 $p; wait $p; echo first $?; $A train --model model --train train.csv --method head --output busy --restart --quiet",
+             TRAIN, TRAIN, TRAIN, TRAIN, TRAIN);
+    program_run run = program_shell(line);
+    if (run.code || !strstr(run.out, "code 2\ncode 2\ncode 2\ndry 0\nfirst 137\nDone")) fail_msg("%s%s", run.out, run.err);
+    if (!strstr(run.err, "error: busy: another training is at work in this folder; wait for its end, or choose another --output\n")) fail_msg("%s", run.err);
+    program_free(&run);
+}
+
 static void a_plan_is_printed_and_nothing_trained(void **state) {
     (void)state;
     program_expect("cd $D && $A train --model model --train train.csv --dry-run", 0, "Plan: 60 examples", "");
@@ -127,6 +142,7 @@ int main(void) {
         cmocka_unit_test(a_terminal_gets_a_bar_of_its_width),
         cmocka_unit_test(every_event_is_valid_and_steps_are_among_them),
         cmocka_unit_test(the_first_signal_saves_and_the_same_command_goes_on),
+        cmocka_unit_test(one_training_at_a_time_writes_into_a_folder),
         cmocka_unit_test(a_plan_is_printed_and_nothing_trained),
         cmocka_unit_test(what_is_wrong_has_its_code),
     };
