@@ -121,8 +121,8 @@ static char *words(about *a) {
     at_str_addf(&s, "longest     %d tokens (%s)\n", a->max_tokens, a->max_source);
     at_str_addf(&s, "to run      %.0f MB\n", 4 * a->parameters / 1e6);
     if (a->planned)
-        at_str_addf(&s, "to train    %.0f MB with batches of %d texts of %d tokens (weights %.0f, gradients %.0f in %d lanes, optimiser %.0f, "
-                    "activations %.0f); %.0f MB are free\n", (double)a->plan.total / 1e6, PLAN_EXAMPLES, a->max_tokens, (double)a->plan.weights / 1e6,
+        at_str_addf(&s, "to train    %.0f MB with batches of %d texts of %d tokens (weights %.0f, their best state %.0f, gradients %.0f in %d lanes, optimiser %.0f, "
+                    "activations %.0f); %.0f MB are free\n", (double)a->plan.total / 1e6, PLAN_EXAMPLES, a->max_tokens, (double)a->plan.weights / 1e6, (double)a->plan.best / 1e6,
                     (double)a->plan.gradients / 1e6, a->plan.lanes, (double)a->plan.moments / 1e6, (double)a->plan.activations / 1e6,
                     (double)at_memory_available() / 1e6);
     at_str_addf(&s, "kernels     %s, %d threads", a->backend->name, at_pool_threads(a->pool));

@@ -81,10 +81,20 @@ static at_status open_with_new_head(at_train_run *run, at_error *err) {
     return at_train_open_model(run, run->head, &run->model, err);
 }
 
+/* The task's first head is its largest. */
+at_status at_train_open_sizes(at_train_run *run, at_model **model, at_error *err) {
+    int asked = at_options_choice(run->options, "head");
+    at_head_kind kind = run->goes_on ? run->model->head.kind : asked ? (at_head_kind)asked : run->state.task->heads[0];
+    at_model_options options = model_options(run, kind);
+    options.sizes_only = 1;
+    return at_model_open(run->model_folder, &options, model, err);
+}
+
 static at_status train(at_train_run *run, at_error *err) {
     at_method method = (at_method)at_options_choice(run->options, "method");
     int fits_head = method != AT_METHOD_FULL && !run->goes_on;
     AT_TRY(at_train_plan_make(run, err));
+    AT_TRY(at_train_memory_check(run, err));
     AT_TRY(at_run_folder_begin(&run->folder, &run->arena, err));
     if (fits_head) AT_TRY(at_train_head(run, err));
     else AT_TRY(open_with_new_head(run, err));

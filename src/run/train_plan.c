@@ -150,9 +150,7 @@ static double seconds_expected(const at_train_run *run) {
 
 static at_status tell_memory(at_train_run *run, at_error *err) {
     at_memory_plan plan;
-    at_trainer_setup setup = {.model = run->model, .state = &run->state, .train = run->train, .eval = run->eval, .hyper = &run->hyper,
-                              .backend = run->backend, .pool = run->pool};
-    AT_TRY(at_trainer_plan(&setup, &plan, err));
+    AT_TRY(at_train_memory(run, run->model, &run->hyper, run->pool, &plan, err));
     size_t free_memory = at_memory_available();
     double seconds = seconds_expected(run);
     at_tell(run->listener, "plan", json_pack("{s:i, s:I, s:i, s:f, s:f, s:f, s:i, s:i, s:s, s:f}", "examples", run->train->n, "tokens",
@@ -161,10 +159,6 @@ static at_status tell_memory(at_train_run *run, at_error *err) {
             "Plan: %d examples, %llu tokens, %.0f steps; memory %.0f MB of %.0f MB free; %d threads, %d lanes, %s kernels, fp32%s.", run->train->n,
             (unsigned long long)run->train->token_at[run->train->n], steps_of(run), (double)plan.total / 1e6, (double)free_memory / 1e6, plan.threads,
             plan.lanes, run->backend->name, seconds > 0 ? at_format(&run->arena, "; about %.0f s", seconds) : "");
-    /* The masters are there already: what is still to be taken is the rest. */
-    if (free_memory && plan.total - plan.weights > free_memory)
-        return at_fail(err, AT_NO_MEMORY, "the training would take %.0f MB, %.0f MB are free. What takes less: --method head, --freeze embeddings, "
-                       "--lanes 1, a smaller --max-length", (double)plan.total / 1e6, (double)free_memory / 1e6);
     return AT_OK;
 }
 

@@ -144,12 +144,13 @@ at_status at_trainer_plan(const at_trainer_setup *setup, at_memory_plan *p, at_e
     at_status st = at_lanes_measure(&r.lanes_setup, &chunk, err);
     const at_params *params = r.params;
     *p = (at_memory_plan){.lanes = r.n_lanes, .threads = at_lanes_threads(&r.lanes_setup), .chunk_rows = r.lanes_setup.bounds.rows};
-    p->weights = (params->total + params->n_moments) * sizeof(at_real); /* with the best state */
+    p->weights = params->total * sizeof(at_real);
+    p->best = params->n_moments * sizeof(at_real);
     p->gradients = (size_t)r.n_lanes * at_gradients_bytes(params, r.lanes_setup.bounds.lane_rows);
     p->moments = at_optimizer_bytes(params);
     p->activations = (size_t)p->threads * at_workspace_bytes(chunk);
     p->data = data_bytes(setup->train, 0) + data_bytes(setup->eval, setup->model->head.n_out);
-    p->total = p->weights + p->gradients + p->moments + p->activations + p->data;
+    p->total = p->weights + p->best + p->gradients + p->moments + p->activations + p->data;
     at_run_close(&r);
     return st;
 }

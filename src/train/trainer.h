@@ -75,7 +75,9 @@ typedef struct at_train_result {
 
 /* What a run would take, from a dry run of the same code: bytes at the peak, per part. */
 typedef struct at_memory_plan {
-    size_t weights, gradients, moments, activations, data, total;
+    size_t weights;     /* the masters */
+    size_t best;        /* the best state of what is trained */
+    size_t gradients, moments, activations, data, total;
     int lanes, threads, chunk_rows;
 } at_memory_plan;
 at_status at_trainer_plan(const at_trainer_setup *setup, at_memory_plan *plan, at_error *err);
