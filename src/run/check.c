@@ -18,6 +18,7 @@ typedef struct check {
     at_table *table[AT_LINT_SPLITS];
     const char *reading;  /* path of the table that is being read */
     at_columns columns;   /* of the first table: what the others must have */
+    at_task_state state;  /* its task */
     long n[3];            /* findings by severity */
     json_t *kinds;        /* how many of each */
 } check;
@@ -38,9 +39,20 @@ static at_status read_table(check *c, const char *path, at_table **table, at_err
     return at_table_read(path, &options, table, err);
 }
 
+/* By the user's word or by the first table; where no column looks like a label the checks are those of texts. */
+static void choose_task(check *c, const at_table *first) {
+    at_columns wanted = at_settings_columns(c->options);
+    const char *name = at_options_text(c->options, "task", NULL), *why = NULL;
+    at_settings_task(c->options, &c->state);
+    c->state.columns = wanted;
+    c->state.task = name ? at_task_find(name) : NULL;
+    if (!c->state.task && at_task_recognise(first, &wanted, &c->arena, &c->state.task, &why, NULL)) c->state.task = at_task_find("classify");
+}
+
 /* The first table's columns are found by name or shape, those of the others have the same names. */
 static at_status find_columns(check *c, at_lint_split *s, const char **why, at_error *err) {
     at_columns wanted = c->lint.n_splits ? c->columns : at_settings_columns(c->options);
+    if (wanted.label && strchr(wanted.label, ',') && at_table_column(s->table, wanted.label) < 0) wanted.label = NULL; /* several: the task's own */
     AT_TRY(at_columns_find(s->table, &wanted, 0, &c->arena, &s->columns, why, err));
     const char *const *name = s->table->column;
     if (!c->lint.n_splits)
@@ -61,6 +73,7 @@ static at_status add_split(check *c, const char *name, at_error *err) {
     AT_TRY(read_table(c, path, &c->table[i], err));
     at_lint_split *s = &c->lint.split[i];
     *s = (at_lint_split){.name = name, .table = c->table[i]};
+    if (!i) choose_task(c, s->table);
     if (!s->table->n_rows) at_lint_add(&c->lint, AT_LINT_NO_ROWS, path, 0, "there is no row that can be read");
     AT_TRY(find_columns(c, s, &why, err));
     c->lint.n_splits++;
@@ -182,11 +195,16 @@ static void tell_end(check *c) {
             "rows", rows, "kinds", c->kinds), "%s: %s.", files.text ? files.text : "", found.text ? found.text : "nothing found, ready to train on");
 }
 
-static at_status look(check *c, at_error *err) {
-    AT_TRY(read_all(c, err));
+static at_status look_at_data(check *c, at_error *err) {
+    if (c->state.task->lint) return c->state.task->lint(&c->state, &c->lint, err);
     AT_TRY(at_lint_texts(&c->lint, err));
     AT_TRY(at_lint_labels(&c->lint, err));
-    AT_TRY(at_lint_encoding(&c->lint, err));
+    return at_lint_encoding(&c->lint, err);
+}
+
+static at_status look(check *c, at_error *err) {
+    AT_TRY(read_all(c, err));
+    AT_TRY(look_at_data(c, err));
     AT_TRY(check_lengths(c, err));
     at_lint_sort(&c->lint);
     tell_findings(c);
@@ -201,6 +219,7 @@ at_status at_check(const at_options *options, const at_listener *listener, at_er
     at_status st = c.kinds ? look(&c, err) : at_fail_memory(err, 0);
     for (int i = 0; i < AT_LINT_SPLITS; i++) at_table_close(c.table[i]);
     json_decref(c.kinds);
+    at_task_close(&c.state);
     at_arena_free(&c.arena);
     return st;
 }

@@ -55,7 +55,7 @@ static at_status tell_mistakes(evaluation *e, at_error *err) {
         all[n++] = l;
     }
     qsort(all, (size_t)n, sizeof *all, by_confidence);
-    if (n && wanted) at_tell(e->listener, "table", NULL, "\nMost confident mistakes (%lld of %d)", wanted < n ? wanted : n, n);
+    if (n && wanted) at_tell(e->listener, "table", NULL, "\n%s (%lld of %d)", state->task->mistakes ? state->task->mistakes : "Most confident mistakes", wanted < n ? wanted : n, n);
     for (int i = 0; i < n && i < wanted; i++) tell_mistake(e, &all[i]);
     return AT_OK;
 }

@@ -91,20 +91,6 @@ static at_status encode(at_train_run *run, const at_table *table, at_dataset **d
 
 /* ---- class weights ---- */
 
-static at_status balanced_weights(at_train_run *run, at_error *err) {
-    int k = run->state.labels.n;
-    double *count = AT_NEW_ARRAY(&run->arena, double, k);
-    if (!count) return at_fail_memory(err, 0);
-    double labelled = 0;
-    for (size_t i = 0; i < at_dataset_outputs(run->all); i++) {
-        if (run->all->label[i] < 0) continue;
-        count[run->all->label[i]]++;
-        labelled++;
-    }
-    for (int c = 0; c < k; c++) run->state.class_weight[c] = (at_real)(count[c] > 0 ? labelled / (k * count[c]) : 0);
-    return AT_OK;
-}
-
 static at_status given_weight(at_train_run *run, char *pair, at_error *err) {
     char *equals = strrchr(pair, '=');
     double weight;
@@ -125,10 +111,11 @@ static at_status set_class_weights(at_train_run *run, at_error *err) {
     int n;
     char **list = at_options_list(run->options, "class_weights", &run->arena, &n);
     if (!list) return at_fail_memory(err, 0);
-    if (!run->all->label || !n || !strcmp(list[0], "none")) return AT_OK;
+    if (!n || !strcmp(list[0], "none")) return AT_OK;
+    if (!run->state.task->balance) return at_fail(err, AT_USAGE, "--class-weights: the task %s has no classes to weigh", run->state.task->name);
     run->state.class_weight = AT_NEW_ARRAY(&run->arena, at_real, run->state.labels.n);
     if (!run->state.class_weight) return at_fail_memory(err, 0);
-    if (!strcmp(list[0], "balanced")) return balanced_weights(run, err);
+    if (!strcmp(list[0], "balanced")) return run->state.task->balance(&run->state, run->all, run->state.class_weight, err);
     for (int c = 0; c < run->state.labels.n; c++) run->state.class_weight[c] = 1;
     for (int i = 0; i < n; i++) AT_TRY(given_weight(run, list[i], err));
     return AT_OK;

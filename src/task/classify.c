@@ -1,30 +1,16 @@
 /* Classification: one label of several for a text or a pair of texts. Softmax cross-entropy on the pooled head. */
 #include <math.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/str.h"
+#include "task/labels.h"
 #include "task/metric_classify.h"
 #include "task/tasks.h"
+#include "task/texts.h"
 
 enum { MAX_LABELS = 100000 };
 
 /* ---- the labels of a table ---- */
-
-static int all_numbers(const char *const *names, int n) {
-    double value;
-    for (int i = 0; i < n; i++)
-        if (!at_parse_double(names[i], &value)) return 0;
-    return 1;
-}
-
-static int by_text(const void *a, const void *b) { return strcmp(*(const char *const *)a, *(const char *const *)b); }
-
-static int by_number(const void *a, const void *b) {
-    double x = strtod(*(const char *const *)a, NULL), y = strtod(*(const char *const *)b, NULL);
-    return x != y ? (x > y) - (x < y) : by_text(a, b);
-}
 
 static at_status label_is_there(const at_table *t, int row, int column, at_error *err) {
     if (at_table_cell(t, row, column).len) return AT_OK;
@@ -32,8 +18,7 @@ static at_status label_is_there(const at_table *t, int row, int column, at_error
                    t->line[row], t->column[column]);
 }
 
-/* The different values of a column, sorted by name, or by value where all are numbers. Sorting pointers to all cells
- * keeps this simple; a million rows take a second. */
+/* Sorting pointers to all cells keeps this simple; a million rows take a second. */
 static at_status collect_labels(const at_table *t, int column, at_arena *arena, at_labels *labels, at_error *err) {
     const char **all = malloc((size_t)(t->n_rows ? t->n_rows : 1) * sizeof *all);
     if (!all) return at_fail_memory(err, (size_t)t->n_rows * sizeof *all);
@@ -42,23 +27,11 @@ static at_status collect_labels(const at_table *t, int column, at_arena *arena, 
         st = label_is_there(t, r, column, err);
         all[r] = at_table_cell(t, r, column).text;
     }
-    int n = 0;
-    if (!st) {
-        qsort(all, (size_t)t->n_rows, sizeof *all, by_text);
-        for (int r = 0; r < t->n_rows; r++)
-            if (!n || strcmp(all[n - 1], all[r])) all[n++] = all[r];
-        qsort(all, (size_t)n, sizeof *all, all_numbers(all, n) ? by_number : by_text);
-        labels->name = AT_NEW_ARRAY(arena, const char *, n);
-        labels->n = n;
-        for (int i = 0; i < n && labels->name; i++)
-            if (!(labels->name[i] = at_strdup(arena, all[i]))) labels->name = NULL;
-        if (!labels->name) st = at_fail_memory(err, (size_t)n * sizeof *all);
-    }
+    if (!st) st = at_labels_collect(all, (size_t)t->n_rows, arena, labels, err);
     free(all);
     return st;
 }
 
-/* The names of a model's labels outlive that model: a training closes it to open it again with another head. */
 static at_status check_labels(const at_table *t, int column, const at_labels *labels, at_error *err) {
     const char *name = t->column[column];
     if (labels->n == 1)
@@ -75,11 +48,7 @@ static at_status check_labels(const at_table *t, int column, const at_labels *la
 
 static at_status classify_bind(at_task_state *s, const at_table *t, const at_columns *wanted, int known, at_error *err) {
     at_found_columns found;
-    AT_TRY(at_columns_find(t, wanted, !known, &s->arena, &found, &s->why, err));
-    if (!t->n_rows) return at_fail(err, AT_BAD_DATA, "%s: no examples", t->path);
-    s->columns = (at_columns){at_strdup(&s->arena, t->column[found.text]),
-                              found.text2 < 0 ? NULL : at_strdup(&s->arena, t->column[found.text2]),
-                              found.label < 0 ? NULL : at_strdup(&s->arena, t->column[found.label])};
+    AT_TRY(at_texts_bind(s, t, wanted, !known, &found, err));
     if (known) return AT_OK;
     AT_TRY(collect_labels(t, found.label, &s->arena, &s->labels, err));
     s->n_out = s->labels.n;
@@ -88,92 +57,27 @@ static at_status classify_bind(at_task_state *s, const at_table *t, const at_col
 
 /* ---- examples ---- */
 
-typedef struct named_id {
-    const char *name;
-    int32_t id;
-} named_id;
-
-static int by_name(const void *a, const void *b) {
-    return strcmp(((const named_id *)a)->name, ((const named_id *)b)->name);
-}
-
-static named_id *index_labels(const at_labels *labels, at_arena *arena) {
-    named_id *index = AT_NEW_ARRAY(arena, named_id, labels->n);
-    for (int i = 0; index && i < labels->n; i++) index[i] = (named_id){labels->name[i], i};
-    if (index) qsort(index, (size_t)labels->n, sizeof *index, by_name);
-    return index;
-}
-
-static at_status unknown_label(const at_task_state *s, const at_table *t, int row, const char *text, at_error *err) {
-    const char *near = at_nearest(text, s->labels.name, s->labels.n);
-    char list[400];
-    size_t used = 0;
-    for (int i = 0; i < s->labels.n && used < sizeof list - 60; i++) {
-        int n = snprintf(list + used, sizeof list - used, "%s%.48s", i ? ", " : "", s->labels.name[i]);
-        used += n > 0 ? (size_t)n : 0;
-    }
-    return at_fail(err, AT_BAD_DATA, "%s:%u: label '%.80s' is not one of %s%s.%s%s%s", t->path, t->line[row], text, list,
-                   used >= sizeof list - 60 ? ", ..." : "", near ? " Did you mean '" : "", near ? near : "",
-                   near ? "'?" : "");
-}
-
-/* A model whose labels nobody named (LABEL_0 ...) takes data labelled 0, 1, ... */
-static int32_t as_generic(const at_labels *labels, const char *text) {
-    long long id;
-    char name[32];
-    if (!at_parse_int(text, &id) || id < 0 || id >= labels->n) return -1;
-    snprintf(name, sizeof name, "LABEL_%lld", id);
-    return strcmp(labels->name[id], name) ? -1 : (int32_t)id;
-}
-
 static at_status fill_labels(const at_task_state *s, const at_table *t, int column, at_dataset *d, at_error *err) {
-    named_id *index = index_labels(&s->labels, &d->arena);
+    at_label_index *index = at_label_index_make(&s->labels, &d->arena);
     d->label = AT_NEW_ARRAY(&d->arena, int32_t, d->n);
     if (!d->label || !index) return at_fail_memory(err, (size_t)d->n * sizeof *d->label);
     for (int r = 0; r < d->n; r++) {
         AT_TRY(label_is_there(t, r, column, err));
-        named_id wanted = {at_table_cell(t, r, column).text, 0};
-        named_id *hit = bsearch(&wanted, index, (size_t)s->labels.n, sizeof *index, by_name);
-        d->label[r] = hit ? hit->id : as_generic(&s->labels, wanted.name);
-        if (d->label[r] < 0) return unknown_label(s, t, r, wanted.name, err);
+        const char *name = at_table_cell(t, r, column).text;
+        d->label[r] = at_label_index_find(index, name);
+        if (d->label[r] < 0) return at_label_unknown(&s->labels, t->path, t->line[r], name, err);
     }
-    return AT_OK;
-}
-
-static int is_blank(at_cell cell) {
-    for (uint32_t i = 0; i < cell.len; i++)
-        if ((unsigned char)cell.text[i] > ' ') return 0;
-    return 1;
-}
-
-static at_status texts_are_there(const at_table *t, int column, at_error *err) {
-    for (int r = 0; column >= 0 && r < t->n_rows; r++)
-        if (is_blank(at_table_cell(t, r, column)))
-            return at_fail(err, AT_BAD_DATA, "%s:%u: the text (column '%s') is empty; fill it in or remove the row",
-                           t->path, t->line[r], t->column[column]);
     return AT_OK;
 }
 
 static at_status classify_encode(const at_task_state *s, const at_table *t, const at_tokenizer *tokenizer, int max_tokens,
                                  int need_labels, at_pool *pool, at_dataset **dataset, at_error *err) {
     at_found_columns found;
-    at_arena scratch = {0};
-    at_columns wanted = s->columns;
-    if (!need_labels && wanted.label && at_table_column(t, wanted.label) < 0) wanted.label = NULL;
-    at_status st = at_columns_find(t, &wanted, need_labels, &scratch, &found, NULL, err);
-    at_arena_free(&scratch);
-    if (st) return st;
-    if (need_labels) {
-        AT_TRY(texts_are_there(t, found.text, err));
-        AT_TRY(texts_are_there(t, found.text2, err));
-    }
-    AT_TRY(at_dataset_encode(t, found.text, found.text2, tokenizer, max_tokens, pool, dataset, err));
-    if (!need_labels) return AT_OK;
-    st = fill_labels(s, t, found.label, *dataset, err);
-    if (st) {
-        at_dataset_close(*dataset);
-        *dataset = NULL;
-    }
+    AT_TRY(at_texts_encode(s, t, tokenizer, max_tokens, need_labels, pool, &found, dataset, err));
+    at_status st = need_labels ? fill_labels(s, t, found.label, *dataset, err) : AT_OK;
+    if (!st) return AT_OK;
+    at_dataset_close(*dataset);
+    *dataset = NULL;
     return st;
 }
 
@@ -265,6 +169,7 @@ const at_task at_task_classify = {
     .bind = classify_bind,
     .encode = classify_encode,
     .loss = classify_loss,
+    .balance = at_labels_balance,
     .weight = classify_weight,
     .score = classify_score,
     .answer = classify_answer,

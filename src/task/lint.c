@@ -16,6 +16,7 @@ static const kind_facts KINDS[AT_LINT_KINDS] = {
     [AT_LINT_NO_ROWS] = {"no_rows", AT_SEVERE_ERROR, "files without a row", NULL},
     [AT_LINT_HEADER] = {"header_is_row", AT_SEVERE_WARNING, "header lines that look like rows", "If the file has no header, say --no-header."},
     [AT_LINT_EMPTY_TEXT] = {"empty_text", AT_SEVERE_ERROR, "rows with an empty text", "Fill them in or remove the rows."},
+    [AT_LINT_BAD_LABEL] = {"bad_label", AT_SEVERE_ERROR, "labels that cannot be read", "Correct them or remove the rows."},
     [AT_LINT_EMPTY_LABEL] = {"empty_label", AT_SEVERE_ERROR, "rows with an empty label", "Fill them in or remove the rows."},
     [AT_LINT_NO_LABELS] = {"no_labels", AT_SEVERE_ERROR, "files whose labels cannot be learned", NULL},
     [AT_LINT_UNKNOWN_LABEL] = {"unknown_label", AT_SEVERE_ERROR, "unknown labels",
@@ -101,9 +102,11 @@ at_finding *at_lint_add(at_lint *lint, at_lint_kind kind, const char *file, uint
     return add(lint, kind, file, line, text);
 }
 
-void at_lint_bad_row(at_lint *lint, const char *file, uint32_t line, const char *sentence) {
-    add(lint, AT_LINT_BAD_ROW, file, line, at_strdup(lint->arena, sentence));
+void at_lint_sentence(at_lint *lint, at_lint_kind kind, const char *file, uint32_t line, const char *sentence) {
+    add(lint, kind, file, line, at_strdup(lint->arena, sentence));
 }
+
+void at_lint_bad_row(at_lint *lint, const char *file, uint32_t line, const char *sentence) { at_lint_sentence(lint, AT_LINT_BAD_ROW, file, line, sentence); }
 
 at_cell at_lint_label(const at_lint_split *split, int row) {
     return split->columns.label < 0 ? (at_cell){0} : at_table_cell(split->table, row, split->columns.label);

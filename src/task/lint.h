@@ -21,6 +21,7 @@ typedef enum at_lint_kind { /* in the order in which they are shown */
     AT_LINT_HEADER,           /* the header line looks like a row of data */
     AT_LINT_EMPTY_TEXT,
     AT_LINT_EMPTY_LABEL,
+    AT_LINT_BAD_LABEL,        /* what is to be predicted cannot be read: no number, not 0 or 1, no list */
     AT_LINT_NO_LABELS,        /* one label only, fewer rows than labels, a column of free text */
     AT_LINT_UNKNOWN_LABEL,    /* of the evaluation or test data, not in the training data */
     AT_LINT_TWO_LABELS,       /* the same text with two labels */
@@ -78,7 +79,9 @@ const char *at_severity_name(at_severity severity); /* "error" "warning" "note" 
 
 /* Adds a finding of its kind's usual severity; the text is put behind "file:line: ". */
 at_finding *at_lint_add(at_lint *lint, at_lint_kind kind, const char *file, uint32_t line, const char *fmt, ...) AT_PRINTF(5, 6);
-/* The same with the whole sentence as a reader of tables gave it, its place included. */
+/* The same with the whole sentence, its place included. */
+void at_lint_sentence(at_lint *lint, at_lint_kind kind, const char *file, uint32_t line, const char *sentence);
+/* A row that the reader of tables could not read. */
 void at_lint_bad_row(at_lint *lint, const char *file, uint32_t line, const char *sentence);
 
 /* The passes. Each looks at every split; AT_NO_MEMORY is the only failure. */

@@ -108,6 +108,8 @@ struct at_task {
                        const at_dataset *dataset, double norm);
     /* What an output counts in a loss: losses are divided by the sum (at_task_norm). 0: not labelled. */
     double (*weight)(const at_task_state *state, const at_dataset *dataset, size_t output);
+    /* What --class-weights balanced means, [labels.n]. NULL: labels have no weights. */
+    at_status (*balance)(const at_task_state *state, const at_dataset *dataset, at_real *weight, at_error *err);
     /* Judges the logits of a whole dataset. */
     at_status (*score)(const at_task_state *state, const at_dataset *dataset, const float *logits, at_score *score, at_error *err);
     /* Chooses what is left to choose (thresholds) by logits of data that was not trained on, into the state. NULL: nothing. */
@@ -120,6 +122,7 @@ struct at_task {
      * such form. */
     int (*rank)(const at_task_state *state, const float *logits, float *numbers);
     /* Whether a labelled row was answered wrongly. *mistake is filled where it was. NULL: mistakes are not listed. */
+    const char *mistakes;      /* heading of the list; NULL: "Most confident mistakes" */
     int (*mistaken)(const at_task_state *state, const at_answered *row, at_arena *arena, at_mistake *mistake);
     /* Formats of answers beyond those that every task has; bits 1 << format. AT_ANSWER_TEXT among them: its own line for a person. */
     unsigned formats;

@@ -1,0 +1,508 @@
+/* Several labels at once: any number of them for a text or a pair of texts. Binary cross-entropy of each label on the pooled head.
+ *
+ * The labels of a row stand in several columns of 0 and 1, in a list (JSONL), or in one cell with something between them. A label is
+ * answered from its threshold on: 0.5, or what was best on data that was not trained on (tune), kept in config.json. */
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "task/labels.h"
+#include "task/lint.h"
+#include "task/metric_multi.h"
+#include "task/tasks.h"
+#include "task/texts.h"
+
+enum { FEWEST_POSITIVES = 5, MOST_COLUMNS = 1000 };
+
+typedef struct multi {
+    int by_columns;          /* labels are columns */
+    const char *separator;   /* in one cell; NULL: a JSON list */
+    double *threshold;       /* [labels.n] */
+} multi;
+
+static multi *multi_of(const at_task_state *s) { return s->data; }
+
+/* ---- how the labels stand ---- */
+
+/* 0 or 1; -1: neither. */
+static int yes_or_no(at_cell cell) {
+    static const char *const NO[] = {"0", "0.0", "false", "False", NULL}, *const YES[] = {"1", "1.0", "true", "True", NULL};
+    if (!cell.len) return -1;
+    return at_word_index(cell.text, NO) >= 0 ? 0 : at_word_index(cell.text, YES) >= 0 ? 1 : -1;
+}
+
+static int is_flags(const at_table *t, int column) {
+    for (int r = 0; r < t->n_rows; r++)
+        if (yes_or_no(at_table_cell(t, r, column)) < 0) return 0;
+    return t->n_rows > 0;
+}
+
+static int is_list(const at_table *t, int column) {
+    int lists = 0;
+    for (int r = 0; r < t->n_rows; r++) lists += at_table_cell(t, r, column).len && at_table_cell(t, r, column).text[0] == '[';
+    return 2 * lists > t->n_rows; /* one that is not is a mistake with a line of its own */
+}
+
+static int has_comma(const char *text) { return text && strchr(text, ',') != NULL; }
+
+/* Columns of flags beside the text, as a list of names with commas; NULL: fewer than two. */
+static const char *flag_columns(const at_table *t, const at_found_columns *found, at_arena *arena) {
+    at_str list = {.arena = arena};
+    int n = 0;
+    for (int c = 0; c < t->n_columns; c++) {
+        if (c == found->text || c == found->text2 || has_comma(t->column[c]) || !is_flags(t, c)) continue;
+        at_str_addf(&list, "%s%s", n++ ? "," : "", t->column[c]);
+    }
+    return n > 1 && !list.failed ? list.text : NULL;
+}
+
+/* ---- the parts of a cell ---- */
+
+typedef struct parts {
+    const char **name; /* copies in the arena */
+    int n, cap;
+    at_arena *arena;
+    int failed;
+} parts;
+
+static void add_part(parts *p, const char *text, size_t len) {
+    while (len && (unsigned char)*text <= ' ') text++, len--;
+    while (len && (unsigned char)text[len - 1] <= ' ') len--;
+    if (!len) return;
+    if (p->n == p->cap) {
+        int cap = 2 * p->cap + 16;
+        const char **more = AT_NEW_ARRAY(p->arena, const char *, cap);
+        if (more && p->n) memcpy(more, p->name, (size_t)p->n * sizeof *more);
+        p->name = more ? more : p->name;
+        p->cap = more ? cap : p->cap;
+    }
+    char *copy = at_strndup(p->arena, text, len);
+    if (!copy || p->n == p->cap) p->failed = 1;
+    else p->name[p->n++] = copy;
+}
+
+static void split(parts *p, at_cell cell, const char *separator) {
+    size_t width = strlen(separator);
+    const char *from = cell.text, *end = cell.text + cell.len, *at;
+    while (from && (at = strstr(from, separator)) != NULL && at < end) {
+        add_part(p, from, (size_t)(at - from));
+        from = at + width;
+    }
+    if (from) add_part(p, from, (size_t)(end - from));
+}
+
+static at_status split_list(parts *p, const at_table *t, int row, int column, at_error *err) {
+    at_cell cell = at_table_cell(t, row, column);
+    json_t *list = cell.len ? json_loadb(cell.text, cell.len, 0, NULL) : NULL;
+    size_t i;
+    const json_t *item;
+    at_status st = AT_OK;
+    if (!json_is_array(list)) st = at_fail(err, AT_BAD_DATA, "%s:%u: '%s' is not a list of labels", t->path, (unsigned)t->line[row], t->column[column]);
+    json_array_foreach(list, i, item) {
+        char number[32];
+        const char *name = json_string_value(item);
+        if (json_is_integer(item)) snprintf(number, sizeof number, "%lld", (long long)json_integer_value(item));
+        if (json_is_integer(item)) name = number;
+        if (!name && !st)
+            st = at_fail(err, AT_BAD_DATA, "%s:%u: label %zu of the list '%s' is neither a text nor a whole number", t->path, (unsigned)t->line[row], i + 1,
+                         t->column[column]);
+        if (name) add_part(p, name, strlen(name));
+    }
+    json_decref(list);
+    return st;
+}
+
+static at_status parts_of(const at_task_state *s, const at_table *t, int row, int column, parts *p, at_error *err) {
+    at_cell cell = at_table_cell(t, row, column);
+    p->n = 0;
+    if (!multi_of(s)->separator) AT_TRY(split_list(p, t, row, column, err));
+    else if (!cell.text)
+        return at_fail(err, AT_BAD_DATA, "%s:%u: there is no '%s'; a row without labels has an empty one", t->path, (unsigned)t->line[row], t->column[column]);
+    else split(p, cell, multi_of(s)->separator);
+    return p->failed ? at_fail_memory(err, cell.len) : AT_OK;
+}
+
+/* ---- recognising ---- */
+
+static int by_text(const void *a, const void *b) { return strcmp(*(const char *const *)a, *(const char *const *)b); }
+
+static int count_different(const char **all, int n) {
+    int different = 0;
+    if (n) qsort(all, (size_t)n, sizeof *all, by_text);
+    for (int i = 0; i < n; i++) different += !i || strcmp(all[i], all[i - 1]) != 0;
+    return different;
+}
+
+/* 1 where splitting the cells at the separator leaves fewer different names than there are different cells. */
+static int joins_labels(const at_table *t, int column, const char *separator, at_arena *arena) {
+    parts all = {.arena = arena};
+    int joined = 0;
+    const char **cells = AT_NEW_ARRAY(arena, const char *, t->n_rows);
+    if (!cells) return 0;
+    for (int r = 0; r < t->n_rows; r++) {
+        at_cell cell = at_table_cell(t, r, column);
+        cells[r] = cell.text ? cell.text : "";
+        joined += strstr(cells[r], separator) != NULL;
+        split(&all, cell, separator);
+    }
+    return joined > 1 && !all.failed && all.n && count_different(all.name, all.n) < count_different(cells, t->n_rows);
+}
+
+static const char *usual_separator(const at_table *t, int column, at_arena *arena) {
+    static const char *const USUAL[] = {"|", ";", ",", NULL};
+    if (t->format == AT_TABLE_FASTTEXT) return joins_labels(t, column, " ", arena) ? " " : NULL;
+    for (int i = 0; USUAL[i]; i++)
+        if (joins_labels(t, column, USUAL[i], arena)) return USUAL[i];
+    return NULL;
+}
+
+static at_columns without_label(const at_columns *wanted) {
+    at_columns texts = wanted ? *wanted : (at_columns){0};
+    texts.label = NULL;
+    return texts;
+}
+
+static int multi_recognise(const at_table *t, const at_columns *wanted, at_arena *arena, const char **why) {
+    at_found_columns found;
+    at_columns texts = without_label(wanted);
+    const char *asked = wanted ? wanted->label : NULL, *separator;
+    if (asked && has_comma(asked) && at_table_column(t, asked) < 0) {
+        *why = at_format(arena, "several label columns");
+        return 1;
+    }
+    if (at_columns_find(t, wanted, 1, arena, &found, why, NULL)) { /* no column has a label's usual name */
+        const char *columns = asked || at_columns_find(t, &texts, 0, arena, &found, why, NULL) ? NULL : flag_columns(t, &found, arena);
+        *why = columns ? at_format(arena, "the columns %.300s hold 0 and 1", columns) : NULL;
+        return columns != NULL;
+    }
+    if (is_list(t, found.label)) *why = at_format(arena, "column '%s' holds lists", t->column[found.label]);
+    else if ((separator = usual_separator(t, found.label, arena))) *why = at_format(arena, "column '%s' holds labels with '%s' between them", t->column[found.label], separator);
+    else return 0;
+    return 1;
+}
+
+/* ---- binding ---- */
+
+static at_status use_columns(at_task_state *s, const char *list, at_error *err) {
+    parts p = {.arena = &s->arena};
+    split(&p, (at_cell){list, (uint32_t)strlen(list)}, ",");
+    if (p.failed) return at_fail_memory(err, 0);
+    if (p.n > MOST_COLUMNS) return at_fail(err, AT_USAGE, "%d label columns, more than %d", p.n, MOST_COLUMNS);
+    if (!s->labels.n) s->labels = (at_labels){p.name, p.n};
+    multi_of(s)->by_columns = 1;
+    return AT_OK;
+}
+
+static at_status collect(at_task_state *s, const at_table *t, int column, at_error *err) {
+    parts row = {.arena = &s->arena}, all = {.arena = &s->arena};
+    for (int r = 0; r < t->n_rows; r++) {
+        AT_TRY(parts_of(s, t, r, column, &row, err));
+        for (int i = 0; i < row.n; i++) add_part(&all, row.name[i], strlen(row.name[i]));
+    }
+    if (all.failed) return at_fail_memory(err, 0);
+    return at_labels_collect(all.name, (size_t)all.n, &s->arena, &s->labels, err);
+}
+
+static at_status set_thresholds(at_task_state *s, at_error *err) {
+    multi *m = multi_of(s);
+    const json_t *saved = json_object_get(s->own, "thresholds");
+    m->threshold = AT_NEW_ARRAY(&s->arena, double, s->labels.n);
+    if (!m->threshold) return at_fail_memory(err, (size_t)s->labels.n * sizeof(double));
+    for (int i = 0; i < s->labels.n; i++) {
+        const json_t *value = json_object_get(saved, s->labels.name[i]);
+        double threshold = json_is_number(value) ? json_number_value(value) : 0.5;
+        m->threshold[i] = threshold >= 0 && threshold <= 1 ? threshold : 0.5;
+    }
+    return AT_OK;
+}
+
+static at_status multi_adopt(at_task_state *s, const at_model *model, at_error *err) {
+    (void)model;
+    if (!s->data && !(s->data = AT_NEW(&s->arena, multi))) return at_fail_memory(err, sizeof(multi));
+    return set_thresholds(s, err);
+}
+
+static int has_all_labels(const at_task_state *s, const at_table *t) {
+    for (int i = 0; i < s->labels.n; i++)
+        if (at_table_column(t, s->labels.name[i]) < 0) return 0;
+    return s->labels.n > 0;
+}
+
+/* The label columns that a table has, as a list; NULL: its labels stand otherwise. */
+static const char *label_columns(at_task_state *s, const at_table *t, const at_columns *wanted, const at_found_columns *texts, int known) {
+    at_found_columns found;
+    const char *asked = wanted ? wanted->label : NULL, *why;
+    if (asked) return at_table_column(t, asked) < 0 && has_comma(asked) ? asked : NULL;
+    if (known) return has_all_labels(s, t) ? "of the model" : NULL;
+    return at_columns_find(t, wanted, 1, &s->arena, &found, &why, NULL) ? flag_columns(t, texts, &s->arena) : NULL;
+}
+
+/* How the labels stand in this table: by columns, as a list, or with a separator. */
+static at_status choose_form(at_task_state *s, const at_table *t, const at_columns *wanted, const at_found_columns *texts, int known, at_error *err) {
+    at_found_columns found;
+    const char *list = label_columns(s, t, wanted, texts, known), *why;
+    multi *m = multi_of(s);
+    m->by_columns = 0;
+    if (list) {
+        AT_TRY(use_columns(s, list, err));
+        s->columns.label = NULL;
+        s->why = at_format(&s->arena, "%s, labels from the columns %.300s", s->why, list);
+        return s->why ? AT_OK : at_fail_memory(err, 0);
+    }
+    AT_TRY(at_columns_find(t, wanted, !known, &s->arena, &found, &why, err));
+    s->why = why;
+    s->columns.label = found.label < 0 ? NULL : at_strdup(&s->arena, t->column[found.label]);
+    if (found.label < 0) return AT_OK;
+    m->separator = s->label_separator ? s->label_separator : is_list(t, found.label) ? NULL : usual_separator(t, found.label, &s->arena);
+    if (!m->separator && !is_list(t, found.label)) m->separator = t->format == AT_TABLE_FASTTEXT ? " " : "|";
+    return AT_OK;
+}
+
+static at_status multi_bind(at_task_state *s, const at_table *t, const at_columns *wanted, int known, at_error *err) {
+    at_found_columns texts;
+    at_columns only_texts = without_label(wanted);
+    if (!s->data && !(s->data = AT_NEW(&s->arena, multi))) return at_fail_memory(err, sizeof(multi));
+    AT_TRY(at_texts_bind(s, t, &only_texts, 0, &texts, err));
+    AT_TRY(choose_form(s, t, wanted, &texts, known, err));
+    if (known) return AT_OK;
+    if (!multi_of(s)->by_columns) AT_TRY(collect(s, t, at_table_column(t, s->columns.label), err));
+    if (!s->labels.n) return at_fail(err, AT_BAD_DATA, "%s: no row has a label (column '%s')", t->path, s->columns.label);
+    s->n_out = s->labels.n;
+    return set_thresholds(s, err);
+}
+
+/* ---- examples ---- */
+
+static at_status fill_from_columns(const at_task_state *s, const at_table *t, at_dataset *d, at_error *err) {
+    size_t k = (size_t)s->labels.n;
+    for (size_t c = 0; c < k; c++) {
+        int column = at_table_column(t, s->labels.name[c]);
+        if (column < 0) return at_fail(err, AT_BAD_DATA, "%s: there is no column '%s', a label of the training data", t->path, s->labels.name[c]);
+        for (int r = 0; r < d->n; r++) {
+            at_cell cell = at_table_cell(t, r, column);
+            int value = yes_or_no(cell);
+            if (value < 0)
+                return at_fail(err, AT_BAD_DATA, "%s:%u: '%.40s' (column '%s') is neither 0 nor 1", t->path, (unsigned)t->line[r], cell.len ? cell.text : "",
+                               t->column[column]);
+            d->target[(size_t)r * k + c] = (float)value;
+        }
+    }
+    return AT_OK;
+}
+
+static at_status fill_from_cells(const at_task_state *s, const at_table *t, at_dataset *d, at_error *err) {
+    at_arena scratch = {0};
+    parts p = {.arena = &scratch};
+    int column = at_table_column(t, s->columns.label);
+    at_label_index *index = at_label_index_make(&s->labels, &scratch);
+    at_status st = index ? AT_OK : at_fail_memory(err, 0);
+    for (int r = 0; r < d->n && !st; r++) {
+        st = parts_of(s, t, r, column, &p, err);
+        for (int i = 0; i < p.n && !st; i++) {
+            int32_t id = at_label_index_find(index, p.name[i]);
+            if (id < 0) st = at_label_unknown(&s->labels, t->path, t->line[r], p.name[i], err);
+            else d->target[(size_t)r * (size_t)s->labels.n + (size_t)id] = 1;
+        }
+    }
+    at_arena_free(&scratch);
+    return st;
+}
+
+static at_status fill_targets(const at_task_state *s, const at_table *t, at_dataset *d, at_error *err) {
+    size_t cells = (size_t)d->n * (size_t)s->labels.n;
+    d->target_width = s->labels.n;
+    d->target = AT_NEW_ARRAY(&d->arena, float, cells);
+    if (!d->target) return at_fail_memory(err, cells * sizeof *d->target);
+    if (multi_of(s)->by_columns) return fill_from_columns(s, t, d, err);
+    if (s->columns.label && at_table_column(t, s->columns.label) >= 0) return fill_from_cells(s, t, d, err);
+    return at_fail(err, AT_USAGE, "%s: no column holds the labels; name it with --label-column", t->path);
+}
+
+static at_status multi_encode(const at_task_state *s, const at_table *t, const at_tokenizer *tokenizer, int max_tokens, int need_labels, at_pool *pool,
+                              at_dataset **dataset, at_error *err) {
+    at_found_columns found;
+    AT_TRY(at_texts_encode(s, t, tokenizer, max_tokens, need_labels, pool, &found, dataset, err));
+    at_status st = need_labels ? fill_targets(s, t, *dataset, err) : AT_OK;
+    if (!st) return AT_OK;
+    at_dataset_close(*dataset);
+    *dataset = NULL;
+    return st;
+}
+
+/* ---- loss, score, thresholds ---- */
+
+static at_tensor *multi_loss(const at_task_state *s, at_tape *tape, const at_model *model, at_tensor *logits, const at_batch *batch, const at_dataset *d,
+                             double norm) {
+    (void)model;
+    size_t k = (size_t)s->labels.n;
+    at_real *target = at_alloc_raw(tape->objects, (size_t)batch->n_outputs * k, sizeof *target);
+    if (!target) return at_tape_fail(tape, AT_NO_MEMORY, "not enough memory for the targets of a chunk");
+    for (size_t i = 0; i < (size_t)batch->n_outputs; i++)
+        for (size_t c = 0; c < k; c++) target[i * k + c] = (at_real)d->target[(size_t)batch->output[i] * k + c];
+    return at_op_binary_cross_entropy(tape, logits, target, s->class_weight, norm);
+}
+
+/* PyTorch's mean over rows and labels. */
+static double multi_weight(const at_task_state *s, const at_dataset *d, size_t output) {
+    (void)d, (void)output;
+    return s->labels.n;
+}
+
+/* PyTorch's pos_weight: rows without a label by rows with it. */
+static at_status multi_balance(const at_task_state *s, const at_dataset *d, at_real *weight, at_error *err) {
+    (void)err;
+    size_t k = (size_t)s->labels.n, n = at_dataset_outputs(d);
+    for (size_t c = 0; c < k; c++) {
+        double with = 0;
+        for (size_t i = 0; i < n; i++) with += d->target[i * k + c] > 0.5f;
+        weight[c] = (at_real)(with > 0 && with < (double)n ? ((double)n - with) / with : 1);
+    }
+    return AT_OK;
+}
+
+static at_status multi_score(const at_task_state *s, const at_dataset *d, const float *logits, at_score *score, at_error *err) {
+    static const char *const SMALLER[] = {"loss", "hamming_loss", NULL};
+    at_arena arena = {0};
+    at_multi_metrics m;
+    *score = (at_score){0};
+    at_status st = at_metrics_multi(logits, d->target, multi_of(s)->threshold, d->n, s->labels.n, &arena, &m, err);
+    if (!st) {
+        score->values = at_metrics_multi_json(&m, s->labels.name);
+        score->loss = m.loss;
+        st = score->values ? at_score_choose(s, "f1_micro", SMALLER, score, err) : at_fail_memory(err, 0);
+    }
+    at_arena_free(&arena);
+    return st;
+}
+
+static at_status multi_tune(at_task_state *s, const at_dataset *d, const float *logits, at_error *err) {
+    multi *m = multi_of(s);
+    json_t *saved = json_object();
+    at_status st = saved ? AT_OK : at_fail_memory(err, 0);
+    for (int c = 0; c < s->labels.n && !st; c++) {
+        st = at_threshold_best(logits + c, d->target + c, d->n, s->labels.n, FEWEST_POSITIVES, &m->threshold[c], err);
+        if (!st) json_object_set_new(saved, s->labels.name[c], json_real(m->threshold[c]));
+    }
+    if (!s->own) s->own = json_object();
+    if (!st && s->own) json_object_set(s->own, "thresholds", saved);
+    json_decref(saved);
+    return st;
+}
+
+/* ---- answers ---- */
+
+static json_t *multi_answer(const at_task_state *s, const at_answered *row) {
+    json_t *labels = json_array(), *probabilities = json_object();
+    for (int c = 0; c < s->labels.n; c++) {
+        double p = at_sigmoid((double)row->logits[c]);
+        json_object_set_new(probabilities, s->labels.name[c], json_real(p));
+        if (p >= multi_of(s)->threshold[c]) json_array_append_new(labels, json_string(s->labels.name[c]));
+    }
+    return json_pack("{s:o, s:o}", "labels", labels, "probabilities", probabilities);
+}
+
+static int multi_rank(const at_task_state *s, const float *logits, float *numbers) {
+    int best = 0;
+    for (int c = 0; c < s->labels.n; c++) {
+        numbers[c] = (float)at_sigmoid((double)logits[c]);
+        if (numbers[c] > numbers[best]) best = c;
+    }
+    return best;
+}
+
+static int multi_mistaken(const at_task_state *s, const at_answered *row, at_arena *arena, at_mistake *mistake) {
+    at_str right = {.arena = arena}, answer = {.arena = arena};
+    int wrong = 0;
+    double surest = 0;
+    if (!row->data->target) return 0;
+    for (int c = 0; c < s->labels.n; c++) {
+        double p = at_sigmoid((double)row->logits[c]);
+        int truth = row->data->target[row->output * (size_t)s->labels.n + (size_t)c] > 0.5f, yes = p >= multi_of(s)->threshold[c];
+        if (truth) at_str_addf(&right, "%s%s", right.len ? "+" : "", s->labels.name[c]);
+        if (yes) at_str_addf(&answer, "%s%s", answer.len ? "+" : "", s->labels.name[c]);
+        if (truth != yes && fabs(p - truth) > surest) surest = fabs(p - truth);
+        wrong |= truth != yes;
+    }
+    if (!wrong) return 0;
+    *mistake = (at_mistake){surest, right.failed ? NULL : right.text ? right.text : at_strdup(arena, "none"),
+                            answer.failed ? NULL : answer.text ? answer.text : at_strdup(arena, "none")};
+    return 1;
+}
+
+/* ---- data lint ---- */
+
+static void look_at_columns(const at_task_state *s, at_lint *lint, const at_table *t) {
+    for (int i = 0; i < s->labels.n; i++) {
+        int column = at_table_column(t, s->labels.name[i]);
+        if (column < 0) at_lint_add(lint, AT_LINT_BAD_LABEL, t->path, 0, "there is no column '%s', a label of the first file", s->labels.name[i]);
+        for (int r = 0; column >= 0 && r < t->n_rows; r++)
+            if (yes_or_no(at_table_cell(t, r, column)) < 0)
+                at_lint_add(lint, AT_LINT_BAD_LABEL, t->path, t->line[r], "%s (column '%s') is neither 0 nor 1", at_lint_quote(lint, at_table_cell(t, r, column)),
+                            t->column[column]);
+    }
+}
+
+static void look_at_cells(const at_task_state *s, at_lint *lint, const at_table *t) {
+    at_arena scratch = {0};
+    parts p = {.arena = &scratch};
+    at_label_index *index = at_label_index_make(&s->labels, &scratch);
+    int column = s->columns.label ? at_table_column(t, s->columns.label) : -1;
+    at_error err;
+    for (int r = 0; column >= 0 && index && r < t->n_rows; r++) {
+        at_status st = parts_of(s, t, r, column, &p, &err);
+        for (int i = 0; i < p.n && !st; i++)
+            if (at_label_index_find(index, p.name[i]) < 0) st = at_label_unknown(&s->labels, t->path, t->line[r], p.name[i], &err);
+        if (st) at_lint_sentence(lint, AT_LINT_BAD_LABEL, t->path, t->line[r], err.text);
+    }
+    lint->failed |= !index;
+    at_arena_free(&scratch);
+}
+
+static at_status multi_lint(const at_task_state *bound, at_lint *lint, at_error *err) {
+    at_task_state s = {.task = bound->task, .label_separator = bound->label_separator};
+    const at_lint_split *first = &lint->split[0];
+    const char *const *name = first->table->column;
+    at_columns wanted = {name[first->columns.text], first->columns.text2 < 0 ? NULL : name[first->columns.text2], bound->columns.label};
+    at_error why;
+    AT_TRY(at_lint_texts(lint, err));
+    if (multi_bind(&s, first->table, &wanted, 0, &why)) at_lint_sentence(lint, AT_LINT_BAD_LABEL, first->table->path, 0, why.text);
+    else
+        for (int i = 0; i < lint->n_splits; i++) {
+            if (multi_of(&s)->by_columns) look_at_columns(&s, lint, lint->split[i].table);
+            else look_at_cells(&s, lint, lint->split[i].table);
+        }
+    at_task_close(&s);
+    return at_lint_encoding(lint, err);
+}
+
+static const at_head_kind HEADS[] = {AT_HEAD_POOLER, AT_HEAD_MEAN, AT_HEAD_NONE};
+static const at_answer_field FIELDS[] = {{"labels", AT_FIELD_LIST, NULL}, {"probabilities", AT_FIELD_LABELS, "probability_"}, {NULL, AT_FIELD_END, NULL}};
+static const char *const CARD[] = {"f1_micro", "f1_macro", "subset_accuracy", "ranking_precision", NULL};
+
+const at_task at_task_multi_label = {
+    .name = "multi-label",
+    .summary = "any number of labels for a text or a pair of texts",
+    .noun = "multi-label classifier",
+    .pipeline = "text-classification",
+    .pipeline_arguments = "top_k=None",
+    .labels_note = "Any number of these can be answered, also none. attune answers a label from its own threshold on (config.json: attune); transformers gives "
+                   "probabilities.",
+    .problem_type = "multi_label_classification",
+    .heads = HEADS,
+    .names_labels = 1,
+    .fields = FIELDS,
+    .card_metrics = CARD,
+    .recognise = multi_recognise,
+    .bind = multi_bind,
+    .adopt = multi_adopt,
+    .encode = multi_encode,
+    .loss = multi_loss,
+    .weight = multi_weight,
+    .balance = multi_balance,
+    .score = multi_score,
+    .tune = multi_tune,
+    .answer = multi_answer,
+    .rank = multi_rank,
+    .mistaken = multi_mistaken,
+    .lint = multi_lint,
+};

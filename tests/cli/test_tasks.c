@@ -1,0 +1,120 @@
+/* Tasks other than classification from outside, on the tiny model: training, going on, judging, predicting, bad data. */
+#include <jansson.h>
+
+#include "cli/tiny_folder.h"
+
+#define QUICK " --folds 1 --epochs 2 --quiet "
+
+static void write_rows(const char *name, const char *head, int kind) {
+    char path[4200];
+    snprintf(path, sizeof path, "%s/%s", getenv("D"), name);
+    FILE *file = fopen(path, "wb");
+    assert_non_null(file);
+    fprintf(file, "%s\n", head);
+    for (int i = 0; i < 60; i++) {
+        int good = i % 2, bad = i % 3 == 0;
+        char text[64];
+        snprintf(text, sizeof text, "%c %s%s%c", 'a' + i % 26, good ? "good " : "", bad ? "bad " : "", 'a' + i * 7 % 26);
+        if (kind == 0) fprintf(file, "%s,%.2f\n", text, 50 + 10 * good - 20.5 * bad + 0.1 * (i % 5));
+        if (kind == 1) fprintf(file, "%s,%d,%d\n", text, good, bad);
+        if (kind == 2) fprintf(file, "%s,%s%s%s\n", text, good ? "fine" : "", good && bad ? "|" : "", bad ? "poor" : "");
+        if (kind == 3) fprintf(file, "{\"text\": \"%s\", \"labels\": [%s%s%s]}\n", text, good ? "\"fine\"" : "", good && bad ? "," : "", bad ? "\"poor\"" : "");
+    }
+    fclose(file);
+}
+
+static int make(void **state) {
+    if (tiny_folder_make(state)) return 1;
+    write_rows("numbers.csv", "text,score", 0);
+    write_rows("flags.csv", "text,fine,poor", 1);
+    write_rows("joined.csv", "text,tags", 2);
+    write_rows("lists.jsonl", "{\"text\": \"q\", \"labels\": []}", 3);
+    return 0;
+}
+
+static double number_of(const char *line, const char *key) {
+    program_run run = program_shell(line);
+    json_error_t error;
+    json_t *root = json_loads(run.out, JSON_DISABLE_EOF_CHECK, &error);
+    if (!json_is_number(json_object_get(root, key))) fail_msg("%s: no %s in\n%s%s", line, key, run.out, run.err);
+    double value = json_number_value(json_object_get(root, key));
+    json_decref(root);
+    program_free(&run);
+    return value;
+}
+
+/* ---- numbers ---- */
+
+static void numbers_are_learned_in_the_users_unit(void **state) {
+    (void)state;
+    program_expect("cd $D && $A train --model model --train numbers.csv --test numbers.csv --output score" QUICK, 0, "", "");
+    program_expect("cd $D && grep -c '\"problem_type\": \"regression\"' score/config.json", 0, "1\n", "");
+    program_expect("cd $D && grep -A1 id2label score/config.json", 0, "\"0\": \"score\"", "");
+    double good = number_of("$A predict --model $D/score --format jsonl 'a good b'", "prediction");
+    double bad = number_of("$A predict --model $D/score --format jsonl 'a bad b'", "prediction");
+    if (!(good > bad + 5 && good < 75 && bad > 15)) fail_msg("a good text is %g, a bad one %g", good, bad);
+    double test = number_of("cat $D/score/all_results.json", "test_mse"), again = number_of("cd $D && $A eval --model score numbers.csv --quiet --output judged > /dev/null; "
+                            "cat judged/eval_results.json", "eval_mse");
+    if (!(again > 0.999 * test && again < 1.001 * test)) fail_msg("squared error %g after training, %g of the saved model", test, again);
+    program_expect("cd $D && $A predict --model score --format csv 'a good b'", 0, "text,prediction\na good b,", "");
+    program_expect("cd $D && $A eval --model score numbers.csv", 0, "Largest errors (10 of ", "");
+}
+
+static void every_method_and_going_on(void **state) {
+    (void)state;
+    program_expect("cd $D && for m in head full gradual; do $A train --model model --train numbers.csv --method $m --output m-$m" QUICK "|| exit; done", 0, "", "");
+    program_expect("cd $D && $A train --model m-full --train numbers.csv --output on --learning-rate 1e-12 --folds 1 --epochs 1", 0, "own head goes on learning", "");
+    double before = number_of("$A predict --model $D/m-full --format jsonl 'a good b'", "prediction"), after = number_of("$A predict --model $D/on --format jsonl 'a good b'", "prediction");
+    if (!(after - before < 1e-3 && before - after < 1e-3)) fail_msg("%g became %g at a rate of nothing", before, after);
+}
+
+static void bad_numbers_are_refused(void **state) {
+    (void)state;
+    program_expect("cd $D && sed '5s/,.*/,4;5/' numbers.csv > n.csv && $A train --model model --train n.csv --task regress --output x", 3, "",
+                   "error: n.csv:5: '4;5' (column 'score') is not a number");
+    program_expect("cd $D && printf 'text,score\\na,\"1,5\"\\nb,2\\n' > n.csv && $A train --model model --train n.csv --task regress --output x", 3, "",
+                   "error: n.csv:2: '1,5' (column 'score') is not a number; decimals are written with a point");
+    program_expect("cd $D && sed '7s/,.*/,/' numbers.csv > n.csv && $A train --model model --train n.csv --task regress --output x", 3, "",
+                   "error: n.csv:7: the number (column 'score') is empty");
+    program_expect("cd $D && sed '7s/,.*/,nan/' numbers.csv > n.csv && $A train --model model --train n.csv --task regress --output x", 3, "", "n.csv:7: 'nan'");
+    program_expect("cd $D && sed '2,$s/,.*/,3.5/' numbers.csv > n.csv && $A train --model model --train n.csv --task regress --output x", 3, "", "every row has the number 3.5");
+    program_expect("cd $D && $A train --model model --train numbers.csv --class-weights balanced --output x", 2, "", "has no classes to weigh");
+    program_expect("cd $D && sed '5s/,.*/,4;5/' numbers.csv > n.csv && $A check --train n.csv --task regress", 3, "error: n.csv:5: '4;5'", "");
+}
+
+/* ---- several labels ---- */
+
+static void labels_stand_in_columns_lists_and_cells(void **state) {
+    (void)state;
+    program_expect("cd $D && $A train --model model --train flags.csv --output flags --folds 1 --epochs 2", 0, "the columns fine,poor", "");
+    program_expect("cd $D && $A train --model model --train joined.csv --label-column tags --output joined --folds 1 --epochs 2", 0, "Task: multi-label", "");
+    program_expect("cd $D && $A train --model model --train lists.jsonl --output lists --folds 1 --epochs 2", 0, "Task: multi-label", "");
+    /* The same labels, however they are written. */
+    program_expect("cd $D && for m in flags joined lists; do $A eval --model $m --label-column tags joined.csv | grep f1_micro; done | sort -u | wc -l", 0, "", "");
+    program_expect("cd $D && grep -c multi_label_classification flags/config.json && grep -A4 thresholds flags/config.json", 0, "\"fine\": ", "");
+    program_expect("cd $D && $A predict --model joined --format csv 'a good bad'", 0, "text,labels,probability_fine,probability_poor\n", "");
+    program_expect("cd $D && $A predict --model joined --format jsonl 'a good bad'", 0, "\"labels\": [", "");
+    program_expect("cd $D && $A eval --model flags flags.csv", 0, "ranking_precision", "");
+    program_expect("cd $D && $A train --model flags --train joined.csv --label-column tags --output flags2" QUICK "--class-weights balanced", 0, "", "");
+}
+
+static void bad_labels_are_refused(void **state) {
+    (void)state;
+    program_expect("cd $D && sed '4s/,[01]$/,2/' flags.csv > f.csv && $A train --model model --train f.csv --label-column fine,poor --output x", 3, "",
+                   "error: f.csv:4: '2' (column 'poor') is neither 0 nor 1");
+    program_expect("cd $D && $A train --model model --train flags.csv --label-column fine,pure --output x", 3, "", "there is no column 'pure'");
+    program_expect("cd $D && sed '4s/\\[.*\\]/\"fine\"/' lists.jsonl > l.jsonl && $A train --model model --train l.jsonl --task multi-label --output x", 3, "", "l.jsonl:");
+    program_expect("cd $D && sed '4s/\\[.*\\]/[\"fine\",[1]]/' lists.jsonl > l.jsonl && $A train --model model --train l.jsonl --output x", 3, "",
+                   "l.jsonl:4: label 2 of the list 'labels' is neither a text nor a whole number");
+    program_expect("cd $D && sed '4s/\\[.*\\]/[\"fne\"]/' lists.jsonl > l.jsonl && $A eval --model lists l.jsonl", 3, "", "l.jsonl:4: label 'fne' is not one of fine, poor. Did you mean 'fine'?");
+    program_expect("cd $D && sed '4s/,[01]$/,2/' flags.csv > f.csv && $A check --train f.csv --task multi-label --label-column fine,poor", 3,
+                   "error: f.csv:4: '2' (column 'poor') is neither 0 nor 1", "");
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(numbers_are_learned_in_the_users_unit), cmocka_unit_test(every_method_and_going_on), cmocka_unit_test(bad_numbers_are_refused),
+        cmocka_unit_test(labels_stand_in_columns_lists_and_cells), cmocka_unit_test(bad_labels_are_refused),
+    };
+    return cmocka_run_group_tests(tests, make, tiny_folder_remove);
+}
