@@ -29,6 +29,7 @@ typedef struct at_table {
     int has_header;
     int n_rows;
     at_cell *cells;           /* [n_rows * n_columns] */
+    unsigned char *is_json;   /* JSONL: [n_rows * n_columns] 1 where the cell is the JSON text of a number, boolean, array or object; else NULL */
     uint32_t *line;           /* [n_rows] 1-based line where the row begins */
 } at_table;
 

@@ -164,19 +164,25 @@ static int skip_value(scan *s, int depth) {
     return skip_word(s);
 }
 
-/* A value as a cell; where it is not a string its end still has to be marked, when what follows has been read. */
-static int read_cell(scan *s, at_cell *cell) {
+typedef struct value {
+    at_cell cell;
+    int is_json; /* not a string */
+} value;
+
+/* Where it is not a string its end still has to be marked, when what follows has been read. */
+static int read_value(scan *s, value *v) {
     char *start = s->p;
     size_t len = 0;
-    if (*start == '"') {
+    int is_string = *start == '"';
+    if (is_string) {
         if (!read_string(s, start, &len)) return 0;
     } else {
         if (!skip_value(s, 1)) return 0;
         len = (size_t)(s->p - start);
     }
     if (len > AT_TABLE_FIELD_BYTES) return fail(s, "the value is longer than the limit of 1 MiB");
-    int null = *start == 'n' && len == 4 && s->p == start + 4; /* a string's start was overwritten by its text: it ends later */
-    *cell = null ? (at_cell){0} : (at_cell){start, (uint32_t)len};
+    int is_null = !is_string && *start == 'n';
+    *v = is_null ? (value){0} : (value){{.text = start, .len = (uint32_t)len}, !is_string};
     return 1;
 }
 
@@ -184,7 +190,7 @@ static int read_cell(scan *s, at_cell *cell) {
 
 typedef struct rows {
     at_table_input *in;
-    at_cell *cells; /* [capacity * stride], malloc */
+    value *cells; /* [capacity * stride], malloc */
     size_t capacity, stride;
     int last;   /* column of the last key: the next key is likely the next column */
     char *seen; /* [AT_TABLE_COLUMNS] the row has this column already */
@@ -194,13 +200,13 @@ typedef struct rows {
 static int grow(rows *r, size_t capacity, size_t stride) {
     const at_table *t = r->in->table;
     if (stride > SIZE_MAX / sizeof *r->cells / capacity ||
-        capacity * stride * sizeof *r->cells > ((size_t)64 << 20) + 64 * r->in->len) {
+        capacity * stride * sizeof *r->cells > ((size_t)96 << 20) + 96 * r->in->len) {
         r->failed = 1;
         r->in->status = at_fail(r->in->err, AT_BAD_DATA, "%s: %d different keys in %d rows: the rows are not of one kind", t->path,
                                 t->n_columns, t->n_rows);
         return 0;
     }
-    at_cell *cells = calloc(capacity * stride, sizeof *cells);
+    value *cells = calloc(capacity * stride, sizeof *cells);
     if (!cells) {
         r->failed = 1;
         r->in->status = at_fail_memory(r->in->err, capacity * stride * sizeof *cells);
@@ -240,22 +246,22 @@ static int column_of(rows *r, scan *s, const char *name) {
 static int read_member(rows *r, scan *s) {
     char *key = s->p;
     size_t len;
-    at_cell cell;
+    value v;
     if (!read_string(s, key, &len)) return 0;
     key[len] = '\0'; /* at the latest on its closing quote */
     skip_space(s);
     if (!expect(s, ':', "a ':' was expected")) return 0;
     skip_space(s);
-    if (!read_cell(s, &cell)) return 0;
+    if (!read_value(s, &v)) return 0;
     int column = column_of(r, s, key);
     if (column < 0) return 0;
     if (r->seen[column]) return fail(s, "the object has this key twice");
     r->seen[column] = 1;
     r->last = column;
-    r->cells[(size_t)r->in->table->n_rows * r->stride + (size_t)column] = cell;
+    r->cells[(size_t)r->in->table->n_rows * r->stride + (size_t)column] = v;
     skip_space(s);
     char next = *s->p;
-    if (cell.text) ((char *)cell.text)[cell.len] = '\0';
+    if (v.cell.text) ((char *)v.cell.text)[v.cell.len] = '\0';
     if (next == ',' || next == '}') {
         s->p++;
         return next;
@@ -291,7 +297,7 @@ static void read_row(rows *r, const at_table_line *line, uint32_t number) {
     }
     if (!at_table_check_bytes(in, line->start, line->end, number)) return;
     if ((size_t)t->n_rows == r->capacity && !grow(r, 2 * r->capacity, r->stride)) return;
-    at_cell *cells = r->cells + (size_t)t->n_rows * r->stride;
+    value *cells = r->cells + (size_t)t->n_rows * r->stride;
     memset(cells, 0, r->stride * sizeof *cells); /* a bad row may have begun here */
     memset(r->seen, 0, (size_t)t->n_columns);
     r->last = -1;
@@ -301,11 +307,15 @@ static void read_row(rows *r, const at_table_line *line, uint32_t number) {
 
 static at_status keep_cells(rows *r) {
     at_table *t = r->in->table;
-    size_t n = (size_t)t->n_columns;
-    t->cells = at_alloc_raw(&t->arena, (size_t)t->n_rows * n, sizeof *t->cells);
-    if (!t->cells) return at_fail_memory(r->in->err, (size_t)t->n_rows * n * sizeof *t->cells);
-    for (size_t i = 0; i < (size_t)t->n_rows && n; i++)
-        memcpy(t->cells + i * n, r->cells + i * r->stride, n * sizeof *t->cells);
+    size_t n = (size_t)t->n_columns, count = (size_t)t->n_rows * n;
+    t->cells = at_alloc_raw(&t->arena, count, sizeof *t->cells);
+    t->is_json = at_alloc_raw(&t->arena, count, 1);
+    if (!t->cells || !t->is_json) return at_fail_memory(r->in->err, count * (sizeof *t->cells + 1));
+    for (size_t i = 0; i < count; i++) {
+        const value *v = &r->cells[i / n * r->stride + i % n];
+        t->cells[i] = v->cell;
+        t->is_json[i] = (unsigned char)v->is_json;
+    }
     if (t->n_rows && !n) return at_fail(r->in->err, AT_BAD_DATA, "%s: every object is empty", t->path);
     return AT_OK;
 }

@@ -220,20 +220,18 @@ static void add_field(const at_answers *a, at_row_out *row, int f, const json_t 
         for (int i = 0; i < labels->n; i++) at_row_number(row, "", json_number_value(json_object_get(value, labels->name[i])));
 }
 
-/* A cell that was an array or an object goes out as one; a column of a tagged sentence as an array. */
-static void add_cell(const at_table *t, at_row_out *row, int column, at_cell cell) {
-    json_t *value = NULL;
-    if (row->format == AT_TABLE_JSONL && t->format == AT_TABLE_JSONL && cell.len && (cell.text[0] == '[' || cell.text[0] == '{'))
-        value = json_loadb(cell.text, cell.len, JSON_REJECT_DUPLICATES, NULL);
-    if (value) at_row_raw(row, t->column[column], cell.text);
+/* What came as JSON goes out as it came: numbers to the last digit, arrays and objects whole. */
+static void add_cell(const at_answered *in, at_row_out *row, int column) {
+    const at_table *t = in->table;
+    at_cell cell = at_table_cell(t, in->row, column);
+    if (t->is_json && t->is_json[(size_t)in->row * (size_t)t->n_columns + (size_t)column]) at_row_raw(row, t->column[column], cell.text);
     else at_row_text(row, t->column[column], cell.text, cell.len);
-    json_decref(value);
 }
 
 static void add_row(const at_answers *a, at_str *line, at_table_format format, const at_answered *in, const json_t *answer) {
     const at_answer_field *fields = a->session->state.task->fields;
     at_row_out row = at_row_begin(line, format);
-    for (int i = 0; i < a->like->n_columns; i++) add_cell(in->table, &row, i, at_table_cell(in->table, in->row, i));
+    for (int i = 0; i < a->like->n_columns; i++) add_cell(in, &row, i);
     for (int f = 0; fields[f].kind; f++) add_field(a, &row, f, json_object_get(answer, fields[f].name));
     at_row_end(&row);
 }

@@ -97,6 +97,7 @@ at_status at_session_logits(const at_session *s, const at_table *table, int firs
                             at_dataset **data, at_error *err) {
     at_table part = *table; /* a window on the same cells */
     part.cells += (size_t)first * (size_t)table->n_columns;
+    if (part.is_json) part.is_json += (size_t)first * (size_t)table->n_columns;
     part.line += first;
     part.n_rows = n;
     *data = NULL;

@@ -59,6 +59,31 @@ static void what_fails_leaves_nothing(void **state) {
     program_expect("$A predict --model $D/model --cpu magic good", 2, "", "cpu: 'magic' is not one of");
 }
 
+/* Every column of the input comes back as the very JSON it was; new ones stand behind. */
+static void jsonl_keeps_the_types_of_its_columns(void **state) {
+    (void)state;
+    static const char *const ROWS[] = {
+        "{\"text\": \"good\", \"n\": 7, \"big\": 12345678901234567890123, \"x\": -1.50e+3, \"yes\": true, \"none\": null, \"list\": [1, {\"a\": \"b\"}], \"looks\": \"[1, 2]\", \"word\": \"12\"}",
+        "{\"text\": \"a b\", \"n\": \"seven\", \"yes\": \"true\", \"none\": \"null\", \"list\": {}, \"looks\": \"\\u00e9\\n\"}",
+    };
+    char line[4096];
+    snprintf(line, sizeof line, "cd $D && cat > types.jsonl <<'END'\n%s\n%s\nEND\n$A predict --model model types.jsonl > typed.jsonl; $A predict --model model types.jsonl --output typed2.jsonl > done.txt; "
+             "cmp typed.jsonl typed2.jsonl && cat typed.jsonl", ROWS[0], ROWS[1]);
+    program_run run = program_shell(line);
+    assert_int_equal(run.code, 0);
+    if (strncmp(run.out, ROWS[0], strlen(ROWS[0]) - 1)) fail_msg("%s", run.out); /* to the letter */
+    char *rest, *second = (strtok_r(run.out, "\n", &rest), strtok_r(NULL, "\n", &rest));
+    json_t *was = json_loads(ROWS[1], 0, NULL), *is = json_loads(second, 0, NULL), *value;
+    const char *key;
+    json_object_foreach(was, key, value)
+        if (!json_equal(value, json_object_get(is, key))) fail_msg("%s: %s", key, second);
+    assert_true(json_is_string(json_object_get(is, "label")));
+    json_decref(was);
+    json_decref(is);
+    program_free(&run);
+    program_expect("cd $D && $A predict --model model types.jsonl --format csv | sed -n 2p", 0, "good,7,12345678901234567890123,-1.50e+3,true,,\"[1, {\"\"a\"\": \"\"b\"\"}]\",\"[1, 2]\",12,", "");
+}
+
 /* Weights that are finite, and larger than any that can be computed with. */
 static void answers_that_are_no_numbers_are_not_given(void **state) {
     (void)state;
@@ -209,6 +234,7 @@ int main(void) {
         cmocka_unit_test(probabilities_are_those_of_the_model),
         cmocka_unit_test(files_keep_columns_and_order),
         cmocka_unit_test(what_fails_leaves_nothing),
+        cmocka_unit_test(jsonl_keeps_the_types_of_its_columns),
         cmocka_unit_test(answers_that_are_no_numbers_are_not_given),
         cmocka_unit_test(lines_are_answered_as_they_come),
         cmocka_unit_test(many_lines_keep_their_order),
