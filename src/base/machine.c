@@ -1,10 +1,11 @@
 #include "base/machine.h"
 
 #include <stdio.h>
-#include <string.h>
 #include <sys/resource.h>
 #include <time.h>
 #include <unistd.h>
+
+#include "base/cgroup.h"
 
 static size_t mem_available(void) {
     char line[256];
@@ -27,28 +28,19 @@ static int read_number(const char *folder, const char *name, unsigned long long 
     return n == 1;
 }
 
+static void visit_group(void *context, const char *folder) {
+    size_t *least = context;
+    unsigned long long most, used;
+    if (!read_number(folder, "memory.max", &most) || !read_number(folder, "memory.current", &used)) return;
+    size_t room = most > used ? (size_t)(most - used) : 1;
+    if (!*least || room < *least) *least = room;
+}
+
 /* Room below the tightest memory.max between this process's cgroup and the root; 0: no limit found. */
 static size_t cgroup_room(void) {
-    char line[4096], folder[4200], *group = NULL;
-    FILE *f = fopen("/proc/self/cgroup", "re");
-    if (!f) return 0;
-    while (!group && fgets(line, sizeof line, f))
-        if (!strncmp(line, "0::", 3)) group = line + 3;
-    fclose(f);
-    if (!group) return 0;
-    group[strcspn(group, "\n")] = '\0';
     size_t least = 0;
-    for (;;) {
-        unsigned long long most, used;
-        snprintf(folder, sizeof folder, "/sys/fs/cgroup%s", group);
-        if (read_number(folder, "memory.max", &most) && read_number(folder, "memory.current", &used)) {
-            size_t room = most > used ? (size_t)(most - used) : 1;
-            if (!least || room < least) least = room;
-        }
-        char *slash = strrchr(group, '/');
-        if (!slash) return least;
-        *slash = '\0';
-    }
+    at_cgroup_walk(visit_group, &least);
+    return least;
 }
 
 /* Room below the limit on the addresses of this process (ulimit -v); 0: none. */

@@ -5,8 +5,9 @@
 #include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 #include <unistd.h>
+
+#include "base/cgroup.h"
 
 struct at_pool {
     pthread_mutex_t lock;
@@ -37,30 +38,15 @@ static double quota_of(const char *folder) {
     return n == 2 && quota > 0 && period > 0 ? quota / period : 0;
 }
 
-/* The tightest cpu.max between this process's cgroup (version 2) and the root; 0 where there is none. */
-static double cgroup_quota(void) {
-    char line[4096], folder[4200], *group = NULL;
-    FILE *f = fopen("/proc/self/cgroup", "re");
-    if (!f) return 0;
-    while (!group && fgets(line, sizeof line, f))
-        if (!strncmp(line, "0::", 3)) group = line + 3;
-    fclose(f);
-    if (!group) return 0;
-    group[strcspn(group, "\n")] = '\0';
-    double tightest = 0;
-    for (;;) {
-        snprintf(folder, sizeof folder, "/sys/fs/cgroup%s", group);
-        double quota = quota_of(folder);
-        if (quota > 0 && (tightest == 0 || quota < tightest)) tightest = quota;
-        char *slash = strrchr(group, '/');
-        if (!slash) return tightest;
-        *slash = '\0';
-    }
+static void visit_group(void *context, const char *folder) {
+    double *tightest = context, quota = quota_of(folder);
+    if (quota > 0 && (*tightest == 0 || quota < *tightest)) *tightest = quota;
 }
 
 int at_cpu_count(void) {
     int n = affinity_count();
-    double quota = cgroup_quota();
+    double quota = 0; /* the tightest cpu.max between this process's cgroup and the root */
+    at_cgroup_walk(visit_group, &quota);
     if (quota > 0 && quota < n) n = (int)(quota + 0.999);
     return n > 0 ? n : 1;
 }

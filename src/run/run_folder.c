@@ -7,12 +7,12 @@
 #include <sys/file.h>
 #include <sys/mman.h>
 #include <unistd.h>
-#include <xxhash.h>
 
 #include "base/file.h"
 #include "base/str.h"
 #include "model/model.h"
 #include "run/settings.h"
+#include "train/manifest.h"
 
 static const char RECORD[] = "attune_run.json";
 
@@ -22,28 +22,12 @@ static const char *const FREE[] = {"output", "restart",  "dry_run",       "save_
 
 /* ---- what this run reads ---- */
 
-static at_status hash_file(const char *path, at_status code, char out[40], at_error *err) {
-    unsigned char piece[1 << 16];
-    XXH3_state_t *state = XXH3_createState();
-    int fd = open(path, O_RDONLY | O_CLOEXEC);
-    if (fd < 0 || !state) {
-        XXH3_freeState(state);
-        return at_fail_errno(err, code, path, "cannot open");
-    }
-    XXH3_128bits_reset(state);
-    ssize_t n;
-    while ((n = read(fd, piece, sizeof piece)) > 0) XXH3_128bits_update(state, piece, (size_t)n);
-    XXH128_hash_t hash = XXH3_128bits_digest(state);
-    XXH3_freeState(state);
-    close(fd);
-    if (n < 0) return at_fail_errno(err, code, path, "cannot read");
-    snprintf(out, 40, "%016llx%016llx", (unsigned long long)hash.high64, (unsigned long long)hash.low64);
-    return AT_OK;
-}
-
 static at_status add_hash(json_t *hashes, const char *name, const char *path, at_status code, at_error *err) {
-    char text[40];
-    AT_TRY(hash_file(path, code, text, err));
+    char text[33];
+    XXH128_hash_t hash;
+    uint64_t bytes;
+    if (at_file_hash(path, &hash, &bytes, err)) return err ? err->code = code : code;
+    at_hash_text(hash, text);
     return json_object_set_new(hashes, name, json_string(text)) ? at_fail_memory(err, sizeof text) : AT_OK;
 }
 

@@ -61,17 +61,12 @@ static at_status choose_task(at_train_run *run, at_error *err) {
     return AT_OK;
 }
 
-/* The longest input: the user's word, else the model folder's, always within the model's positions. */
 static at_status choose_length(at_train_run *run, at_error *err) {
-    const char *source = NULL;
-    int positions = run->model->arch.max_positions, asked = at_tokenizer_max_length(run->tokenizer, &source);
-    long long given = at_options_int(run->options, "max_length", 0);
-    if (given > positions)
-        return at_fail(err, AT_USAGE, "--max-length %lld is more than the %d positions of the model", given, positions);
-    run->max_tokens = given ? (int)given : asked && asked < positions ? asked : positions;
-    at_tell(run->listener, "length", json_pack("{s:i, s:s?}", "max_length", run->max_tokens, "source", given ? "option" : source),
-            "Longest input: %d tokens (%s; the model has %d positions).", run->max_tokens,
-            given ? "--max-length" : source ? source : "the model's positions", positions);
+    const char *source;
+    const at_arch *arch = &run->model->arch;
+    AT_TRY(at_session_choose_length(run->tokenizer, arch, at_options_int(run->options, "max_length", 0), &run->max_tokens, &source, err));
+    at_tell(run->listener, "length", json_pack("{s:i, s:s}", "max_length", run->max_tokens, "source", source),
+            "Longest input: %d tokens (%s; the model has %d positions).", run->max_tokens, source, arch->max_positions);
     return AT_OK;
 }
 

@@ -114,38 +114,41 @@ static at_status classify_score(const at_task_state *s, const at_dataset *d, con
     return st;
 }
 
-static int classify_rank(const at_task_state *s, const float *logits, float *numbers) {
-    int n = s->labels.n, best = 0;
-    double sum = 0;
+/* The most likely class, and what every probability is divided by. */
+typedef struct softmax {
+    const float *logits;
+    int best;
+    double sum;
+} softmax;
+
+static softmax softmax_of(const float *logits, int n) {
+    softmax s = {logits, 0, 0};
     for (int i = 1; i < n; i++)
-        if (logits[i] > logits[best]) best = i;
-    for (int i = 0; i < n; i++) sum += exp((double)logits[i] - (double)logits[best]);
-    for (int i = 0; i < n; i++) numbers[i] = (float)(exp((double)logits[i] - (double)logits[best]) / sum);
-    return best;
+        if (logits[i] > logits[s.best]) s.best = i;
+    for (int i = 0; i < n; i++) s.sum += exp((double)logits[i] - (double)logits[s.best]);
+    return s;
+}
+
+static double probability(const softmax *s, int i) { return exp((double)s->logits[i] - (double)s->logits[s->best]) / s->sum; }
+
+static int classify_rank(const at_task_state *s, const float *logits, float *numbers) {
+    softmax all = softmax_of(logits, s->labels.n);
+    for (int i = 0; i < s->labels.n; i++) numbers[i] = (float)probability(&all, i);
+    return all.best;
 }
 
 static json_t *classify_answer(const at_task_state *s, const at_answered *row) {
-    const float *logits = row->logits;
-    int n = s->labels.n, best = 0;
-    double sum = 0;
-    for (int i = 1; i < n; i++)
-        if (logits[i] > logits[best]) best = i;
-    for (int i = 0; i < n; i++) sum += exp((double)logits[i] - (double)logits[best]);
+    softmax all = softmax_of(row->logits, s->labels.n);
     json_t *probabilities = json_object();
-    for (int i = 0; i < n; i++)
-        json_object_set_new(probabilities, s->labels.name[i],
-                            json_real(exp((double)logits[i] - (double)logits[best]) / sum));
-    return json_pack("{s:s, s:f, s:o}", "label", s->labels.name[best], "score", 1 / sum, "probabilities", probabilities);
+    for (int i = 0; i < s->labels.n; i++) json_object_set_new(probabilities, s->labels.name[i], json_real(probability(&all, i)));
+    return json_pack("{s:s, s:f, s:o}", "label", s->labels.name[all.best], "score", probability(&all, all.best), "probabilities", probabilities);
 }
 
 static int classify_mistaken(const at_task_state *s, const at_answered *row, at_arena *arena, at_mistake *mistake) {
-    int n = s->labels.n, best = 0, right = row->data->label ? row->data->label[row->output] : -1;
-    double sum = 0;
-    for (int i = 1; i < n; i++)
-        if (row->logits[i] > row->logits[best]) best = i;
-    if (right < 0 || right == best) return 0;
-    for (int i = 0; i < n; i++) sum += exp((double)row->logits[i] - (double)row->logits[best]);
-    *mistake = (at_mistake){1 / sum, at_strdup(arena, s->labels.name[right]), at_strdup(arena, s->labels.name[best])};
+    softmax all = softmax_of(row->logits, s->labels.n);
+    int right = row->data->label ? row->data->label[row->output] : -1;
+    if (right < 0 || right == all.best) return 0;
+    *mistake = (at_mistake){probability(&all, all.best), at_strdup(arena, s->labels.name[right]), at_strdup(arena, s->labels.name[all.best])};
     return 1;
 }
 

@@ -1,4 +1,4 @@
-/* How a dataset is built: private to dataset.c and encode.c. New, then token_at and line filled and tokens added, then sealed. */
+/* How a dataset is built: private to dataset.c and encode_dataset.c. New, then token_at and line filled and tokens added, then sealed. */
 #ifndef AT_TRAIN_DATASET_BUILD_H
 #define AT_TRAIN_DATASET_BUILD_H
 

@@ -1,4 +1,4 @@
-/* A training under way: private to trainer.c, evaluate.c, log.c and checkpoint.c. */
+/* A training under way: private to trainer.c, best_state.c, log.c and checkpoint.c. */
 #ifndef AT_TRAIN_RUN_H
 #define AT_TRAIN_RUN_H
 

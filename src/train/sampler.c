@@ -39,7 +39,7 @@ static void sort_keys(uint64_t *key, int n) {
 }
 
 /* The lane of each sequence, longest first to the lane with the fewest tokens, in the low bits of sorted[]'s entry. */
-static void choose_lanes(at_step_plan *p, const at_dataset *d) {
+static void deal_to_lanes(at_step_plan *p, const at_dataset *d) {
     for (int i = 0; i < p->n; i++) {
         uint32_t length = (uint32_t)at_dataset_length(d, (int)p->example[i]);
         p->sorted[i] = (uint64_t)(UINT32_MAX - length) << 32 | (uint32_t)i;
@@ -77,7 +77,7 @@ void at_step_plan_deal(at_step_plan *p, const at_dataset *d, const uint32_t *exa
     p->example = example;
     p->n = n;
     p->tokens = p->n_chunks = 0;
-    choose_lanes(p, d);
+    deal_to_lanes(p, d);
     for (int lane = 0, end = 0; lane < p->lanes; lane++) {
         int start = end;
         for (int i = 0; i < n; i++) {

@@ -74,7 +74,7 @@ static at_status choose_trainable(at_run *r, at_error *err) {
 
 /* Two lanes keep two threads busy and cost two gradient buffers. Four pay where a buffer is small (at most 128 MB) and a step has work for
  * all of them (1,024 tokens: two chunks or so for each). Never from the number of cores, so that results do not depend on it. */
-static int choose_lanes(const at_run *r) {
+static int count_lanes(const at_run *r) {
     const at_dataset *d = r->setup->train;
     int batch = r->h.batch_size < d->n ? r->h.batch_size : d->n, lanes = 2;
     double tokens = (double)d->token_at[d->n] / d->n * batch;
@@ -112,7 +112,7 @@ static at_status plan(at_run *r, at_error *err) {
     AT_TRY(check_data(s, err));
     AT_TRY(choose_trainable(r, err));
     make_view(r);
-    r->n_lanes = s->train->n > 0 ? choose_lanes(r) : 1;
+    r->n_lanes = s->train->n > 0 ? count_lanes(r) : 1;
     AT_TRY(at_sampler_init(&r->sampler, s->train, r->h.batch_size, r->n_lanes, s->backend->chunk_rows, r->h.seed, &r->arena, err));
     r->n_steps = at_schedule_steps(&r->h, r->sampler.steps_per_epoch);
     r->warmup = at_schedule_warmup(&r->h, r->n_steps);
