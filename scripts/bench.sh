@@ -31,3 +31,6 @@ printf '\n== steps of full fine-tuning, fp32\n'
 
 printf '\n== prediction, fp32\n'
 "$python" bench/peers/predict_side_by_side.py
+
+printf '\n== a head on the frozen body, fp32\n'
+"$python" bench/peers/head_side_by_side.py
