@@ -56,7 +56,7 @@ static const at_setting SETTINGS[] = {
          "Model folder, or the name of a model in the local Hugging Face cache (ORG/NAME).", RUN | I | C | F),
     CHOICE("task", NULL, "auto classify regress multi-label", "auto", MODEL, "What to learn; auto recognises it from the columns.", T | E | C),
     CHOICE("head", NULL, "auto pooler mean", "auto", MODEL,
-           "New prediction network: pooler (first token, as BERT's own), mean (mean of the tokens), or auto (pooler unless mean is clearly better).", T),
+           "New prediction network: pooler (first token, as BERT's own), mean (mean of the tokens), or auto (what the body was made for, else pooler, unless the other is clearly better).", T),
     INT("max_length", "max_seq_length", "auto", 4, 1 << 20, MODEL,
         "Longest input in tokens; auto takes what the model folder asks for.", RUN | I | C),
 
@@ -64,6 +64,8 @@ static const at_setting SETTINGS[] = {
            "two-step: fit the head on frozen features, then train everything; head: the first step only; full: everything at once; gradual: block by block from the top.", T),
     TEXT("freeze", NULL, NULL, METHOD, "PARTS", "Parts never trained: embeddings, body, layers:A-B, separated by commas.", T),
     REAL("unfreeze_epochs", NULL, "auto", 0.01, 1000, METHOD, "Gradual only: a further block joins every so many epochs.", T),
+    REAL("soften_head", "head_softening", "auto", 0.001, 1e6, METHOD,
+         "Two-step: step 2 starts from a head fitted with this many times step 1's penalty; auto: above 1 on small data only.", T),
     REAL("mix", NULL, "auto", 0, 1, METHOD,
          "Share of step 2 in the weights that are kept, the rest is step 1's; auto: below 1 on small data only.", T),
 

@@ -170,13 +170,14 @@ static int made_for_mean(const at_train_run *run) {
     return yes;
 }
 
-/* Pooler or mean: by their losses in cross-validation. */
+/* Pooler or mean: by their losses in cross-validation. The burden of proof lies on the head that the body was not made for. */
 static at_status compare_heads(at_train_run *run, head_work *w, const at_feature_set *first, const at_feature_set *mean, at_error *err) {
     at_head_choice pooler, average;
     AT_TRY(choose_one(run, w, first, &pooler, err));
     AT_TRY(choose_one(run, w, mean, &average, err));
     double gain, error, a = mean_of(average.fold_main, w->n_folds), p = mean_of(pooler.fold_main, w->n_folds);
-    int take_mean = at_head_compare(&pooler, &average, (int)at_dataset_outputs(w->problem.data), &gain, &error);
+    int n = (int)at_dataset_outputs(w->problem.data), take_mean = at_head_compare(&pooler, &average, n, &gain, &error);
+    if (made_for_mean(run)) take_mean = gain >= -error;
     run->head = take_mean ? AT_HEAD_MEAN : AT_HEAD_POOLER;
     run->head_choice = take_mean ? average : pooler;
     at_tell(run->listener, "head", json_pack("{s:s, s:f, s:f, s:f, s:f, s:f, s:f}", "head", at_head_name(run->head), "pooler", p, "mean", a, "pooler_loss", pooler.loss,
@@ -278,6 +279,7 @@ at_status at_train_head(at_train_run *run, at_error *err) {
     if (at_dataset_outputs(d) > most && !run->fold) {
         AT_TRY(subset_of(d, most, run->hyper.seed, &run->arena, &part, &index, err));
         d = part;
+        run->softening = 1; /* these are no longer few examples, and the features of the rest are not kept */
     }
     at_status st = compute_features(run, d, &c, err);
     if (!st) st = choose_on(run, d, c, err);

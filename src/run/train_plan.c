@@ -88,6 +88,7 @@ static at_status read_freeze(at_train_run *run, at_error *err) {
 
 at_status at_train_plan_make(at_train_run *run, at_error *err) {
     run->hyper = run->recipe.hyper;
+    run->softening = at_options_real(run->options, "soften_head", run->recipe.softening);
     run->mix = run->goes_on ? 1 : at_options_real(run->options, "mix", run->recipe.mix);
     apply_options(run);
     AT_TRY(read_freeze(run, err));
@@ -129,9 +130,12 @@ static void tell_choices(const at_train_run *run) {
     at_tell(run->listener, "choice", json_pack("{s:i, s:f, s:i}", "batch_size", h->batch_size, "epochs", h->num_train_epochs, "max_steps", h->max_steps), "Length: %s.",
             at_options_is_auto(o, "num_train_epochs") && at_options_is_auto(o, "per_device_train_batch_size") && !h->max_steps ? r->why_length : "as given");
     at_tell(run->listener, "choice", json_pack("{s:i, s:b}", "patience", h->patience, "keep_best", h->keep_best), "Stop: %s.", r->why_stop);
+    if (run->softening != 1 && run->head_choice.n_folds)
+        at_tell(run->listener, "choice", json_pack("{s:f}", "soften_head", run->softening), "Start: %s.",
+                at_options_is_auto(o, "soften_head") ? r->why_soft : "a head with the penalty asked for (--soften-head)");
     if (run->mix < 1)
         at_tell(run->listener, "choice", json_pack("{s:f}", "mix", run->mix), "Kept: %s.",
-                at_options_is_auto(o, "mix") ? r->why_mix : at_format((at_arena *)&run->arena, "%.0f%% of step 2, the rest of step 1 (--mix)", 100 * run->mix));
+                at_options_is_auto(o, "mix") ? r->why_mix : at_format((at_arena *)&run->arena, "%.0f%% of step 2, the rest of where it began (--mix)", 100 * run->mix));
 }
 
 static double steps_of(const at_train_run *run) {

@@ -36,6 +36,7 @@ typedef struct at_train_run {
     int goes_on;                  /* the folder's own trained head is kept */
     at_recipe recipe;
     at_hyper hyper;
+    double softening;             /* of step 1's penalty, for the head that step 2 starts from */
     double mix;                   /* share of step 2 in what is kept */
     unsigned char *frozen;        /* [params.n] or NULL: what --freeze names */
     double forward_rate;          /* tokens a second of the frozen body, 0 before it ran */

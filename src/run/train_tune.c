@@ -99,13 +99,22 @@ static at_status take_fold(const at_train_run *run, int f, at_arena *arena, fold
     return at_dataset_subset(run->all, d->index_out, d->n_out, &d->outside, err);
 }
 
+static at_status fit_head(at_train_run *run, const at_dataset *d, const float *features, double penalty, at_model *model, at_error *err) {
+    at_head_problem p = {.arch = &model->arch, .kind = run->head, .state = &run->state, .data = d, .features = features,
+                         .backend = run->backend, .seed = run->hyper.seed, .stop = at_train_stop, .stop_context = run};
+    return at_head_fit(&p, penalty, model, NULL, err);
+}
+
+/* The head from which step 2 starts. A penalty is per output: on fewer of them the same strength is a larger lambda. */
+static at_status fit_start(at_train_run *run, const at_dataset *d, const float *features, at_model *model, at_error *err) {
+    double share = (double)at_dataset_outputs(run->train) / (double)at_dataset_outputs(d);
+    return fit_head(run, d, features, run->softening * run->head_choice.penalty * share, model, err);
+}
+
 /* The model of a fold: the pre-trained body, and the head fitted on the fold's examples. */
 static at_status fold_model(at_train_run *run, const fold_data *d, at_model **model, at_error *err) {
     AT_TRY(at_train_open_model(run, run->head, model, err));
-    if (!run->head_choice.n_folds) return AT_OK;
-    at_head_problem p = {.arch = &run->model->arch, .kind = run->head, .state = &run->state, .data = d->inside, .features = d->features,
-                         .backend = run->backend, .seed = run->hyper.seed, .stop = at_train_stop, .stop_context = run};
-    return at_head_fit(&p, run->head_choice.penalty * (double)at_dataset_outputs(run->all) / (double)at_dataset_outputs(d->inside), *model, NULL, err);
+    return run->head_choice.n_folds ? fit_start(run, d->inside, d->features, *model, err) : AT_OK;
 }
 
 static at_status train_fold(at_train_run *run, const fold_data *d, float *logits, at_error *err) {
@@ -201,14 +210,25 @@ static void tell_decision(at_train_run *run) {
             "%s (%s: step 1 %.4f, step 2 %.4f).", words, b->main_name, a->main, b->main);
 }
 
-/* The evaluated steps of the final training include step 0, which is step 1's result: the best state is it where nothing was better. */
+/* Step 1's result again, where step 2 began elsewhere and came to nothing better. */
+static at_status return_to_step1(at_train_run *run, at_error *err) {
+    at_model_close(run->model);
+    run->model = NULL;
+    AT_TRY(at_train_open_model(run, run->head, &run->model, err));
+    return fit_head(run, run->train, run->features, run->head_choice.penalty, run->model, err);
+}
+
+/* The evaluated steps of the final training include step 0, which is step 1's result unless its head was softened: the best state is it where
+ * nothing was better. */
 static at_status tune_by_eval(at_train_run *run, at_error *err) {
+    int softened = run->head_choice.n_folds && run->softening != 1;
+    if (softened) AT_TRY(fit_start(run, run->train, run->features, run->model, err));
     AT_TRY(train_all(run, err));
     if (!run->result.best.values) return AT_OK;
     run->step2 = run->result.best;
     json_incref(run->step2.values);
-    run->tuned = !run->step1.values || run->result.best_step > 0;
-    return AT_OK;
+    run->tuned = !run->step1.values || (softened ? run->step2.main > run->step1.main : run->result.best_step > 0);
+    return softened && !run->tuned ? return_to_step1(run, err) : AT_OK;
 }
 
 static at_status tune_by_folds(at_train_run *run, at_error *err) {
@@ -219,6 +239,7 @@ static at_status tune_by_folds(at_train_run *run, at_error *err) {
     }
     if (!run->tuned) return AT_OK;
     at_tell_note(run->listener, "Step 2 on all %d examples:", run->train->n);
+    if (run->head_choice.n_folds && run->softening != 1) AT_TRY(fit_start(run, run->all, run->features, run->model, err));
     return train_all(run, err);
 }
 

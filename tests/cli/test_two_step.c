@@ -33,14 +33,14 @@ static size_t weights_of(const char *folder, float *values) {
     return n;
 }
 
-static float head[MOST], tuned[MOST], mixed[MOST];
+static float head[MOST], tuned[MOST], mixed[MOST], start[MOST];
 
 /* w = mix * step 2 + (1 - mix) * step 1, weight by weight; step 1 alone is what --method head leaves. */
 static void what_is_kept_is_the_mean_of_both_steps(void **state) {
     (void)state;
     program_expect(TRAIN "--head pooler --method head --output head", 0, "", "");
-    program_expect(TRAIN "--head pooler --folds 1 --mix 1 --output tuned", 0, "", "");
-    program_expect(TRAIN "--head pooler --folds 1 --mix 0.25 --output mixed", 0, "", "");
+    program_expect(TRAIN "--head pooler --folds 1 --soften-head 1 --mix 1 --output tuned", 0, "", "");
+    program_expect(TRAIN "--head pooler --folds 1 --soften-head 1 --mix 0.25 --output mixed", 0, "", "");
     size_t n = weights_of("head", head);
     assert_int_equal(weights_of("tuned", tuned), n);
     assert_int_equal(weights_of("mixed", mixed), n);
@@ -56,9 +56,28 @@ static void what_is_kept_is_the_mean_of_both_steps(void **state) {
 /* By default the share is the recipe's, on folds as in the final training. */
 static void the_mean_is_the_default_on_few_examples(void **state) {
     (void)state;
-    program_expect("cd $D && $A train --model model --train train.csv --head pooler --folds 1 --output default", 0, "Kept: 70% of step 2 and 30% of step 1", "");
+    program_expect("cd $D && $A train --model model --train train.csv --head pooler --folds 1 --output default", 0, "Kept: 70% of step 2 and 30% of where it began", "");
+    program_expect(TRAIN "--head pooler --folds 1 --mix 1 --output end", 0, "", "");
+    program_expect(TRAIN "--head pooler --folds 1 --mix 0 --output start", 0, "", "");
     size_t n = weights_of("default", mixed);
-    for (size_t i = 0; i < n; i++) assert_true(fabs(mixed[i] - (0.7 * (double)tuned[i] + 0.3 * (double)head[i])) < 1e-6);
+    assert_int_equal(weights_of("end", tuned), n);
+    assert_int_equal(weights_of("start", start), n);
+    for (size_t i = 0; i < n; i++) assert_true(fabs(mixed[i] - (0.7 * (double)tuned[i] + 0.3 * (double)start[i])) < 1e-6);
+}
+
+/* By default step 2 begins with the body as it came and a head that is smaller than step 1's. */
+static void few_examples_start_from_a_softened_head(void **state) {
+    (void)state;
+    double of_head = 0, of_start = 0;
+    size_t n = weights_of("head", head);
+    assert_int_equal(weights_of("start", start), n);
+    for (size_t i = 0; i < n; i++) {
+        if (head[i] == start[i]) continue;
+        of_head += (double)head[i] * (double)head[i];
+        of_start += (double)start[i] * (double)start[i];
+    }
+    if (!(of_start > 0 && of_start < 0.9 * of_head)) fail_msg("squares of the head: %g, of the start: %g", of_head, of_start);
+    program_expect(TRAIN "--head pooler --folds 1 --mix 0 --soften-head 1 --output same && cmp head/model.safetensors same/model.safetensors", 0, "", "");
 }
 
 /* A rate at which step 2 forgets all it had: what step 1 left is what is kept, to the bit. */
@@ -68,6 +87,15 @@ static void a_step_2_that_does_harm_is_given_up(void **state) {
     program_expect("cd $D && $A train --model model --train first.csv --head pooler --method head --folds 2 --output alone", 0, "", "");
     program_expect("cd $D && $A train --model model --train first.csv --head pooler --lr 0.5 --folds 2 --max-steps 30 --mix 1 --output harm", 0,
                    "Step 1 is better on unseen data: it, the fitted head on the body as it came, is kept (accuracy: step 1 ", "");
+    program_expect("cd $D && cmp alone/model.safetensors harm/model.safetensors && cat harm/all_results.json", 0, "\"kept\": \"head\"", "");
+}
+
+/* The same with an evaluation file, where step 2 began with another head. */
+static void it_is_given_up_beside_an_evaluation_file_too(void **state) {
+    (void)state;
+    program_expect("cd $D && $A train --model model --train first.csv --eval first.csv --head pooler --method head --output alone --restart", 0, "", "");
+    program_expect("cd $D && $A train --model model --train first.csv --eval first.csv --head pooler --lr 0.5 --max-steps 30 --output harm --restart", 0,
+                   "Step 1 is better on unseen data", "");
     program_expect("cd $D && cmp alone/model.safetensors harm/model.safetensors && cat harm/all_results.json", 0, "\"kept\": \"head\"", "");
 }
 
@@ -102,7 +130,9 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(what_is_kept_is_the_mean_of_both_steps),
         cmocka_unit_test(the_mean_is_the_default_on_few_examples),
+        cmocka_unit_test(few_examples_start_from_a_softened_head),
         cmocka_unit_test(a_step_2_that_does_harm_is_given_up),
+        cmocka_unit_test(it_is_given_up_beside_an_evaluation_file_too),
         cmocka_unit_test(the_head_is_the_one_that_wins),
     };
     return cmocka_run_group_tests(tests, tiny_rows_make, tiny_folder_remove);

@@ -39,6 +39,7 @@ static void the_mean_of_both_steps_is_for_few_examples(void **state) {
     full.method = AT_METHOD_FULL;
     double mix = choose(facts_of(60, 30)).mix;
     assert_true(mix > 0 && mix < 1);
+    assert_true(choose(facts_of(60, 30)).softening > 1 && choose(full).softening == 1 && choose(facts_of(20000, 9000)).softening == 1);
     assert_true(choose(full).mix == 1);
     assert_true(choose(facts_of(20000, 9000)).mix == 1);
 }
@@ -50,7 +51,7 @@ static void lengths_stay_sensible(void **state) {
         at_recipe r = choose(facts_of(SIZES[i], SIZES[i] / 2));
         assert_true(r.hyper.num_train_epochs >= 3 && r.hyper.num_train_epochs <= 12);
         assert_true(r.hyper.learning_rate >= 1e-5 && r.hyper.learning_rate <= 1.5e-4);
-        assert_true(r.why_judging && r.why_rate && r.why_length && r.why_stop && r.why_mix);
+        assert_true(r.why_judging && r.why_rate && r.why_length && r.why_stop && r.why_mix && r.why_soft);
     }
 }
 
