@@ -4,17 +4,17 @@
 #include <string.h>
 
 #include "train/forward.h"
-#include "train/run.h"
+#include "train/training.h"
 
 /* Between the masters and best.copy: one task a weight. */
 typedef struct copy_job {
-    at_run *r;
+    at_training *r;
     int restore;
 } copy_job;
 
 static void copy_weight(void *context, int i) {
     const copy_job *job = context;
-    const at_run *r = job->r;
+    const at_training *r = job->r;
     const at_weight *w = &r->params->weights[i];
     if (!at_optimizer_owns(&r->optimizer, i)) return;
     at_real *live = at_weight_values(r->params, w), *kept = r->best.copy + w->moments;
@@ -22,10 +22,10 @@ static void copy_weight(void *context, int i) {
     else memcpy(kept, live, w->size * sizeof(at_real));
 }
 
-void at_run_keep_weights(at_run *r) { at_pool_run(r->setup->pool, copy_weight, &(copy_job){r, 0}, r->params->n); }
-void at_run_restore_weights(at_run *r) { at_pool_run(r->setup->pool, copy_weight, &(copy_job){r, 1}, r->params->n); }
+void at_training_keep_weights(at_training *r) { at_pool_run(r->setup->pool, copy_weight, &(copy_job){r, 0}, r->params->n); }
+void at_training_restore_weights(at_training *r) { at_pool_run(r->setup->pool, copy_weight, &(copy_job){r, 1}, r->params->n); }
 
-static at_status score_eval(at_run *r, at_score *score, at_error *err) {
+static at_status score_eval(at_training *r, at_score *score, at_error *err) {
     const at_trainer_setup *s = r->setup;
     size_t count = at_dataset_outputs(s->eval) * (size_t)s->model->head.n_out;
     float *logits = malloc((count ? count : 1) * sizeof *logits);
@@ -43,7 +43,7 @@ static int is_better(const at_best *best, const at_score *score) {
     return score->main == best->main && score->loss < best->loss;
 }
 
-static void keep(at_run *r, const at_score *score) {
+static void keep(at_training *r, const at_score *score) {
     at_best *b = &r->best;
     b->step = r->now.step;
     b->main = score->main;
@@ -52,10 +52,10 @@ static void keep(at_run *r, const at_score *score) {
     b->high = score->high;
     json_decref(b->values);
     b->values = json_incref(score->values);
-    if (r->h.keep_best) at_run_keep_weights(r);
+    if (r->h.keep_best) at_training_keep_weights(r);
 }
 
-at_status at_run_evaluate(at_run *r, at_error *err) {
+at_status at_training_evaluate(at_training *r, at_error *err) {
     at_score score = {0};
     const at_listener_hooks *hooks = &r->setup->hooks;
     AT_TRY(score_eval(r, &score, err));
@@ -70,7 +70,7 @@ at_status at_run_evaluate(at_run *r, at_error *err) {
     return AT_OK;
 }
 
-at_status at_run_best_score(at_run *r, at_score *score, at_error *err) {
+at_status at_training_best_score(at_training *r, at_score *score, at_error *err) {
     at_best *b = &r->best;
     *score = (at_score){0};
     if (b->step < 0) return AT_OK;

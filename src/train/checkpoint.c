@@ -8,10 +8,10 @@
 
 #include "base/file.h"
 #include "io/safetensors.h"
-#include "train/run.h"
+#include "train/training.h"
 
 /* Frozen weights are not stored: they must be those of the model folder still. */
-static void hash_frozen(const at_run *r, char text[17]) {
+static void hash_frozen(const at_training *r, char text[17]) {
     uint64_t hash = 0;
     for (int i = 0; i < r->params->n; i++) {
         const at_weight *w = &r->params->weights[i];
@@ -27,7 +27,7 @@ static json_t *describe_best(const at_best *b) {
                      b->no_better, "values", b->values);
 }
 
-static json_t *describe(const at_run *r) {
+static json_t *describe(const at_training *r) {
     const at_counters *c = &r->now;
     char frozen[17];
     hash_frozen(r, frozen);
@@ -41,9 +41,9 @@ static json_t *describe(const at_run *r) {
 /* ---- saving ---- */
 
 /* The best state needs a place of its own where it is known and is not the present one. */
-static int best_differs(const at_run *r) { return r->h.keep_best && r->best.step >= 0 && r->best.step != r->now.step; }
+static int best_differs(const at_training *r) { return r->h.keep_best && r->best.step >= 0 && r->best.step != r->now.step; }
 
-static int list_weights(const at_run *r, at_saved_array *arrays) {
+static int list_weights(const at_training *r, at_saved_array *arrays) {
     int n = 0;
     for (int i = 0; i < r->params->n; i++) {
         const at_weight *w = &r->params->weights[i];
@@ -53,7 +53,7 @@ static int list_weights(const at_run *r, at_saved_array *arrays) {
     return n;
 }
 
-static at_status write_checkpoint(at_run *r, at_error *err) {
+static at_status write_checkpoint(at_training *r, at_error *err) {
     at_arena arena = {0};
     size_t n = r->params->n_moments;
     at_saved_array *weights = AT_NEW_ARRAY(&arena, at_saved_array, r->params->n);
@@ -74,16 +74,16 @@ static at_status write_checkpoint(at_run *r, at_error *err) {
     return st;
 }
 
-void at_run_save(at_run *r) {
+void at_training_save(at_training *r) {
     at_error why;
     if (!r->saver || r->saved_step == r->now.step) return;
     double began = at_clock();
     if (at_saver_wait(r->saver, &why)) {
         r->saved_step = -1;
-        at_run_note(r, 1, "the last checkpoint could not be kept: %s", why.text);
+        at_training_note(r, 1, "the last checkpoint could not be kept: %s", why.text);
     }
     if (write_checkpoint(r, &why))
-        at_run_note(r, 1, "no checkpoint of step %d: %s; the training goes on", r->now.step, why.text);
+        at_training_note(r, 1, "no checkpoint of step %d: %s; the training goes on", r->now.step, why.text);
     else r->saved_step = r->now.step;
     r->save_ended = at_clock();
     r->save_cost = r->save_ended - began;
@@ -99,7 +99,7 @@ at_status at_saved_array_load(const at_safetensors *file, const char *name, int 
 }
 
 /* Opens path/name and hands it to `load`. */
-static at_status with_file(at_run *r, const char *path, const char *name, at_status (*load)(at_run *, const at_safetensors *, at_error *),
+static at_status with_file(at_training *r, const char *path, const char *name, at_status (*load)(at_training *, const at_safetensors *, at_error *),
                            at_error *err) {
     char whole[4400];
     at_safetensors *file;
@@ -110,7 +110,7 @@ static at_status with_file(at_run *r, const char *path, const char *name, at_sta
     return st;
 }
 
-static at_status load_weights(at_run *r, const at_safetensors *file, at_error *err) {
+static at_status load_weights(at_training *r, const at_safetensors *file, at_error *err) {
     for (int i = 0; i < r->params->n; i++) {
         at_weight *w = &r->params->weights[i];
         if (at_optimizer_owns(&r->optimizer, i))
@@ -119,7 +119,7 @@ static at_status load_weights(at_run *r, const at_safetensors *file, at_error *e
     return AT_OK;
 }
 
-static at_status load_moments(at_run *r, const at_safetensors *file, at_error *err) {
+static at_status load_moments(at_training *r, const at_safetensors *file, at_error *err) {
     size_t n = r->params->n_moments;
     AT_TRY(at_saved_array_load(file, "exp_avg", 0, r->optimizer.m, n, err));
     AT_TRY(at_saved_array_load(file, "exp_avg_sq", 0, r->optimizer.v, n, err));
@@ -128,14 +128,14 @@ static at_status load_moments(at_run *r, const at_safetensors *file, at_error *e
     return AT_OK;
 }
 
-static at_status load_best(at_run *r, const at_safetensors *file, at_error *err) {
+static at_status load_best(at_training *r, const at_safetensors *file, at_error *err) {
     return at_saved_array_load(file, "best", 0, r->best.copy, r->params->n_moments, err);
 }
 
 static int number_of(const json_t *state, const char *name) { return (int)json_integer_value(json_object_get(state, name)); }
 static double value_of(const json_t *state, const char *name) { return at_log_value(json_object_get(state, name)); }
 
-static void take_counters(at_run *r, const json_t *state) {
+static void take_counters(at_training *r, const json_t *state) {
     const json_t *best = json_object_get(state, "best");
     r->now = (at_counters){number_of(state, "step"), value_of(state, "window_loss"), value_of(state, "epoch_loss"),
                            number_of(state, "window_steps"), number_of(state, "epoch_steps"), value_of(state, "last_epoch_loss"),
@@ -153,7 +153,7 @@ static void take_counters(at_run *r, const json_t *state) {
     r->history = json_incref(json_object_get(state, "history"));
 }
 
-static at_status load_state(at_run *r, const char *path, at_error *err) {
+static at_status load_state(at_training *r, const char *path, at_error *err) {
     char whole[4400], frozen[17];
     json_t *state;
     snprintf(whole, sizeof whole, "%s/state.json", path);
@@ -170,30 +170,30 @@ static at_status load_state(at_run *r, const char *path, at_error *err) {
     return st;
 }
 
-static at_status load_all(at_run *r, const char *path, at_error *err) {
+static at_status load_all(at_training *r, const char *path, at_error *err) {
     AT_TRY(load_state(r, path, err));
     AT_TRY(with_file(r, path, "weights.safetensors", load_weights, err));
     AT_TRY(with_file(r, path, "optimizer.safetensors", load_moments, err));
     if (best_differs(r)) return with_file(r, path, "best.safetensors", load_best, err);
-    at_run_keep_weights(r);
+    at_training_keep_weights(r);
     return AT_OK;
 }
 
 static void tell_broken(void *context, const char *sentence) {
-    at_run_note(context, 1, "%s; an older checkpoint is looked for", sentence);
+    at_training_note(context, 1, "%s; an older checkpoint is looked for", sentence);
 }
 
 /* The bits go on only on the same kernels and the same plan. */
-static void tell_differences(const at_run *r, const json_t *manifest) {
+static void tell_differences(const at_training *r, const json_t *manifest) {
     const char *backend = json_string_value(json_object_get(manifest, "backend"));
     int lanes = number_of(manifest, "lanes"), rows = number_of(manifest, "chunk_rows");
     if (!backend || strcmp(backend, r->setup->backend->name) || lanes != r->n_lanes || rows != r->setup->backend->chunk_rows)
-        at_run_note(r, 1, "the checkpoint was made with %s kernels and %d lanes, this run has %s and %d: it goes on, but its last digits "
+        at_training_note(r, 1, "the checkpoint was made with %s kernels and %d lanes, this run has %s and %d: it goes on, but its last digits "
                     "will differ from those of an uninterrupted run", backend ? backend : "other", lanes, r->setup->backend->name,
                     r->n_lanes);
 }
 
-at_status at_run_load(at_run *r, int *found, at_error *err) {
+at_status at_training_load(at_training *r, int *found, at_error *err) {
     at_arena arena = {0};
     const char *path = NULL;
     json_t *manifest = NULL;

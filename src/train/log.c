@@ -3,7 +3,7 @@
 #include <math.h>
 #include <string.h>
 
-#include "train/run.h"
+#include "train/training.h"
 
 json_t *at_log_number(double value) {
     if (isnan(value)) return json_string("NaN");
@@ -17,12 +17,12 @@ double at_log_value(const json_t *number) {
     return !strcmp(text, "Infinity") ? (double)INFINITY : !strcmp(text, "-Infinity") ? -(double)INFINITY : (double)NAN;
 }
 
-static json_t *entry(const at_run *r) {
-    return json_pack("{s:o, s:i}", "epoch", at_log_number(at_run_epoch(r)), "step", r->now.step);
+static json_t *entry(const at_training *r) {
+    return json_pack("{s:o, s:i}", "epoch", at_log_number(at_training_epoch(r)), "step", r->now.step);
 }
 
 /* now.step counts the step that was just done. */
-void at_log_step(at_run *r, double loss) {
+void at_log_step(at_training *r, double loss) {
     at_counters *c = &r->now;
     c->window_loss += loss;
     c->window_steps++;
@@ -37,7 +37,7 @@ void at_log_step(at_run *r, double loss) {
     c->window_loss = c->window_steps = 0;
 }
 
-void at_log_bad_step(at_run *r, double loss, double norm) {
+void at_log_bad_step(at_training *r, double loss, double norm) {
     json_t *e = entry(r);
     json_object_set_new(e, "loss", at_log_number(loss));
     json_object_set_new(e, "grad_norm", at_log_number(norm));
@@ -46,7 +46,7 @@ void at_log_bad_step(at_run *r, double loss, double norm) {
     json_array_append_new(r->history, e);
 }
 
-void at_log_evaluation(at_run *r, const at_score *score) {
+void at_log_evaluation(at_training *r, const at_score *score) {
     const char *name;
     json_t *value, *e = entry(r);
     json_object_set_new(e, "eval_loss", at_log_number(score->loss));
@@ -59,7 +59,7 @@ void at_log_evaluation(at_run *r, const at_score *score) {
     json_array_append_new(r->history, e);
 }
 
-void at_log_end(at_run *r, double seconds, double train_loss) {
+void at_log_end(at_training *r, double seconds, double train_loss) {
     json_t *e = entry(r);
     double examples = (double)r->now.step * r->sampler.batch_size;
     json_object_set_new(e, "train_loss", at_log_number(train_loss));

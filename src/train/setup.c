@@ -5,7 +5,7 @@
 #include <string.h>
 #include <time.h>
 
-#include "train/run.h"
+#include "train/training.h"
 
 at_hyper at_hyper_default(void) {
     return (at_hyper){.learning_rate = 5e-5, .layer_decay = 1, .adam_beta1 = 0.9, .adam_beta2 = 0.999, .adam_epsilon = 1e-8,
@@ -19,7 +19,7 @@ double at_clock(void) {
     return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
 }
 
-void at_run_note(const at_run *r, int warning, const char *fmt, ...) {
+void at_training_note(const at_training *r, int warning, const char *fmt, ...) {
     char sentence[2048];
     const at_listener_hooks *hooks = &r->setup->hooks;
     if (!hooks->note) return;
@@ -30,7 +30,7 @@ void at_run_note(const at_run *r, int warning, const char *fmt, ...) {
     hooks->note(hooks->context, warning, sentence);
 }
 
-double at_run_epoch(const at_run *r) { return (double)r->now.step / r->sampler.steps_per_epoch; }
+double at_training_epoch(const at_training *r) { return (double)r->now.step / r->sampler.steps_per_epoch; }
 
 /* ---- checks ---- */
 
@@ -62,7 +62,7 @@ static at_status check_data(const at_trainer_setup *s, at_error *err) {
 
 /* ---- planning ---- */
 
-static at_status choose_trainable(at_run *r, at_error *err) {
+static at_status choose_trainable(at_training *r, at_error *err) {
     unsigned char *trainable = AT_NEW_ARRAY(&r->arena, unsigned char, r->params->n);
     if (!trainable) return at_fail_memory(err, (size_t)r->params->n);
     int any = 0;
@@ -74,7 +74,7 @@ static at_status choose_trainable(at_run *r, at_error *err) {
 
 /* Two lanes keep two threads busy and cost two gradient buffers. Four pay where a buffer is small (at most 128 MB) and a step has work for
  * all of them (1,024 tokens: two chunks or so for each). Never from the number of cores, so that results do not depend on it. */
-static int count_lanes(const at_run *r) {
+static int count_lanes(const at_training *r) {
     const at_dataset *d = r->setup->train;
     int batch = r->h.batch_size < d->n ? r->h.batch_size : d->n, lanes = 2;
     double tokens = (double)d->token_at[d->n] / d->n * batch;
@@ -89,7 +89,7 @@ static int config_has(const at_model *m, const char *name) {
 }
 
 /* The model with the run's dropout; the weights are the same. */
-static void make_view(at_run *r) {
+static void make_view(at_training *r) {
     const at_hyper *h = &r->h;
     r->view = *r->setup->model;
     at_arch_set_dropout(&r->view.arch, h->hidden_dropout, h->attention_dropout);
@@ -97,7 +97,7 @@ static void make_view(at_run *r) {
     if (!config_has(r->setup->model, "classifier_dropout")) r->view.arch.classifier_dropout = h->hidden_dropout;
 }
 
-static at_status plan_rates(at_run *r, at_error *err) {
+static at_status plan_rates(at_training *r, at_error *err) {
     r->rate = AT_NEW_ARRAY(&r->arena, double, r->params->n);
     r->rate_now = AT_NEW_ARRAY(&r->arena, double, r->params->n);
     if (!r->rate || !r->rate_now) return at_fail_memory(err, 0);
@@ -106,7 +106,7 @@ static at_status plan_rates(at_run *r, at_error *err) {
     return AT_OK;
 }
 
-static at_status plan(at_run *r, at_error *err) {
+static at_status plan(at_training *r, at_error *err) {
     const at_trainer_setup *s = r->setup;
     AT_TRY(check_hyper(&r->h, err));
     AT_TRY(check_data(s, err));
@@ -121,12 +121,12 @@ static at_status plan(at_run *r, at_error *err) {
     return plan_rates(r, err);
 }
 
-at_status at_run_plan(at_run *r, const at_trainer_setup *setup, at_error *err) {
-    *r = (at_run){.setup = setup, .h = *setup->hyper, .params = &setup->model->params, .resumed_from = -1, .saved_step = -1};
+at_status at_training_plan(at_training *r, const at_trainer_setup *setup, at_error *err) {
+    *r = (at_training){.setup = setup, .h = *setup->hyper, .params = &setup->model->params, .resumed_from = -1, .saved_step = -1};
     r->best.step = -1;
     r->now.rate_factor = 1;
     at_status st = plan(r, err);
-    if (st) at_run_close(r);
+    if (st) at_training_close(r);
     return st;
 }
 
@@ -138,9 +138,9 @@ static size_t data_bytes(const at_dataset *d, int n_out) {
 }
 
 at_status at_trainer_plan(const at_trainer_setup *setup, at_memory_plan *p, at_error *err) {
-    at_run r;
+    at_training r;
     at_workspace_size chunk;
-    AT_TRY(at_run_plan(&r, setup, err));
+    AT_TRY(at_training_plan(&r, setup, err));
     at_status st = at_lanes_measure(&r.lanes_setup, &chunk, err);
     const at_params *params = r.params;
     *p = (at_memory_plan){.lanes = r.n_lanes, .threads = at_lanes_threads(&r.lanes_setup), .chunk_rows = r.lanes_setup.bounds.rows};
@@ -151,16 +151,16 @@ at_status at_trainer_plan(const at_trainer_setup *setup, at_memory_plan *p, at_e
     p->activations = (size_t)p->threads * at_workspace_bytes(chunk);
     p->data = data_bytes(setup->train, 0) + data_bytes(setup->eval, setup->model->head.n_out);
     p->total = p->weights + p->best + p->gradients + p->moments + p->activations + p->data;
-    at_run_close(&r);
+    at_training_close(&r);
     return st;
 }
 
-static int most_tokens_of_a_step(const at_run *r) {
+static int most_tokens_of_a_step(const at_training *r) {
     int64_t rows = (int64_t)r->lanes_setup.bounds.lane_rows * r->n_lanes;
     return rows < INT32_MAX ? (int)rows : INT32_MAX;
 }
 
-static at_status open_memory(at_run *r, at_error *err) {
+static at_status open_memory(at_training *r, at_error *err) {
     const at_trainer_setup *s = r->setup;
     AT_TRY(at_lanes_open(&r->lanes_setup, &r->lanes, err));
     AT_TRY(at_optimizer_open(&r->optimizer, r->params, s->backend, s->pool, r->n_lanes, most_tokens_of_a_step(r), err));
@@ -172,7 +172,7 @@ static at_status open_memory(at_run *r, at_error *err) {
     return AT_OK;
 }
 
-static at_status open_saver(at_run *r, at_error *err) {
+static at_status open_saver(at_training *r, at_error *err) {
     const at_trainer_setup *s = r->setup;
     if (!s->folder || r->h.save_seconds < 0) return AT_OK;
     r->data_hash = at_dataset_hash(s->train) ^ (s->eval ? at_dataset_hash(s->eval) << 1 : 0);
@@ -182,15 +182,15 @@ static at_status open_saver(at_run *r, at_error *err) {
     return AT_OK;
 }
 
-at_status at_run_open(at_run *r, const at_trainer_setup *setup, at_error *err) {
-    AT_TRY(at_run_plan(r, setup, err));
+at_status at_training_open(at_training *r, const at_trainer_setup *setup, at_error *err) {
+    AT_TRY(at_training_plan(r, setup, err));
     at_status st = open_memory(r, err);
     if (!st) st = open_saver(r, err);
-    if (st) at_run_close(r);
+    if (st) at_training_close(r);
     return st;
 }
 
-void at_run_close(at_run *r) {
+void at_training_close(at_training *r) {
     at_saver_close(r->saver);
     at_lanes_close(r->lanes);
     at_optimizer_close(&r->optimizer);

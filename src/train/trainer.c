@@ -4,7 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "train/run.h"
+#include "train/training.h"
 
 enum { BAD_IN_A_ROW = 3, NAMED_ROWS = 6 };
 static const double LARGEST_GRADIENT = 1e19; /* the square of an element beyond it is infinite in the optimiser */
@@ -12,7 +12,7 @@ static const double LARGEST_GRADIENT = 1e19; /* the square of an element beyond 
 /* ---- trouble ---- */
 
 /* The lines of the sequences whose loss is not finite; of all of the step where each loss is finite and the gradient is not. */
-static void name_rows(const at_run *r, const at_step_plan *plan, const at_lanes_result *result, char *text, size_t size) {
+static void name_rows(const at_training *r, const at_step_plan *plan, const at_lanes_result *result, char *text, size_t size) {
     int all = isfinite(result->loss) != 0, named = 0;
     size_t len = 0;
     text[0] = '\0';
@@ -27,24 +27,24 @@ static void name_rows(const at_run *r, const at_step_plan *plan, const at_lanes_
     if (named > NAMED_ROWS) snprintf(text + len, size - len, " and %d more", named - NAMED_ROWS);
 }
 
-static void tell_bad_step(at_run *r, const at_step_plan *plan, const at_lanes_result *result, double norm) {
+static void tell_bad_step(at_training *r, const at_step_plan *plan, const at_lanes_result *result, double norm) {
     char rows[256];
     name_rows(r, plan, result, rows, sizeof rows);
-    at_run_note(r, 1, "step %d was not taken: loss %g, gradient norm %g; it had the examples at %s:%s", r->now.step, result->loss,
+    at_training_note(r, 1, "step %d was not taken: loss %g, gradient norm %g; it had the examples at %s:%s", r->now.step, result->loss,
                 norm, r->setup->train->path, rows);
 }
 
 /* Without a checkpoint the healthy state is the best one, or that of the start; its moments are not known and begin anew. */
-static void return_to_kept_weights(at_run *r) {
-    at_run_restore_weights(r);
+static void return_to_kept_weights(at_training *r) {
+    at_training_restore_weights(r);
     at_optimizer_reset(&r->optimizer);
     r->now = (at_counters){.step = r->best.step > 0 ? r->best.step : 0, .rate_factor = 1};
 }
 
-static at_status roll_back(at_run *r, at_error *err) {
+static at_status roll_back(at_training *r, at_error *err) {
     int found, from = r->now.step;
     json_t *history = json_incref(r->history);
-    at_status st = at_run_load(r, &found, err);
+    at_status st = at_training_load(r, &found, err);
     json_decref(r->history);
     r->history = history; /* what went wrong stays in it */
     if (st) return st;
@@ -52,14 +52,14 @@ static at_status roll_back(at_run *r, at_error *err) {
     r->now.bad = 0;
     r->now.rolled_back = 1;
     r->now.rate_factor = 0.5;
-    at_run_note(r, 1, "%d steps in a row were not finite: from step %d back to step %d, on with half the learning rate", BAD_IN_A_ROW,
+    at_training_note(r, 1, "%d steps in a row were not finite: from step %d back to step %d, on with half the learning rate", BAD_IN_A_ROW,
                 from, r->now.step);
     return AT_OK;
 }
 
-static at_status after_bad_steps(at_run *r, at_error *err) {
+static at_status after_bad_steps(at_training *r, at_error *err) {
     if (!r->now.rolled_back) return roll_back(r, err);
-    at_run_restore_weights(r);
+    at_training_restore_weights(r);
     return at_fail(err, AT_DIVERGED, "the training diverged: %d steps in a row were not finite, again after going on with half the "
                    "learning rate; try a learning rate of %g instead of %g, and look at the examples named above", BAD_IN_A_ROW,
                    r->h.learning_rate / 10, r->h.learning_rate);
@@ -67,7 +67,7 @@ static at_status after_bad_steps(at_run *r, at_error *err) {
 
 /* ---- one step ---- */
 
-static void set_rates(at_run *r) {
+static void set_rates(at_training *r) {
     double factor = r->now.rate_factor * at_schedule_factor(r->h.schedule, r->now.step, r->warmup, r->n_steps);
     for (int i = 0; i < r->params->n; i++) r->rate_now[i] = r->rate[i] * factor;
     r->progress.learning_rate = r->h.learning_rate * factor;
@@ -80,21 +80,21 @@ static double clip_factor(const at_hyper *h, double norm) {
     return factor < 1 ? factor : 1;
 }
 
-static void count_epoch(at_run *r) {
+static void count_epoch(at_training *r) {
     at_counters *c = &r->now;
     if (c->step % r->sampler.steps_per_epoch) return;
     if (c->epoch_steps) c->last_epoch_loss = c->epoch_loss / c->epoch_steps;
     c->epoch_loss = c->epoch_steps = 0;
 }
 
-static void tell_progress(at_run *r, double loss, double norm, int tokens, double seconds) {
+static void tell_progress(at_training *r, double loss, double norm, int tokens, double seconds) {
     at_progress *p = &r->progress;
     const at_listener_hooks *hooks = &r->setup->hooks;
     r->tokens += (uint64_t)tokens;
     r->train_seconds += seconds;
     p->step = r->now.step;
     p->n_steps = r->n_steps;
-    p->epoch = at_run_epoch(r);
+    p->epoch = at_training_epoch(r);
     p->loss = loss;
     p->gradient_norm = norm;
     p->tokens_per_second = r->train_seconds > 0 ? (double)r->tokens / r->train_seconds : 0;
@@ -103,7 +103,7 @@ static void tell_progress(at_run *r, double loss, double norm, int tokens, doubl
     if (hooks->progress) hooks->progress(hooks->context, p);
 }
 
-static at_status take_step(at_run *r, at_error *err) {
+static at_status take_step(at_training *r, at_error *err) {
     double began = at_clock();
     at_lanes_result result;
     const at_step_plan *plan = at_sampler_step(&r->sampler, r->now.step);
@@ -129,64 +129,64 @@ static at_status take_step(at_run *r, at_error *err) {
 
 /* ---- the loop ---- */
 
-static int evaluation_is_due(const at_run *r) {
+static int evaluation_is_due(const at_training *r) {
     if (!r->setup->eval) return 0;
     int every = r->h.eval_steps > 0 ? r->h.eval_steps : r->sampler.steps_per_epoch;
     return r->now.step == r->n_steps || (r->now.step > 0 && r->now.step % every == 0);
 }
 
 /* After an evaluation, as long as saving takes at most a twentieth of the time; in any case once in save_seconds. */
-static int save_is_due(const at_run *r, int evaluated) {
+static int save_is_due(const at_training *r, int evaluated) {
     double since = at_clock() - r->save_ended;
     if (!r->saver || r->now.bad) return 0;
     return (evaluated && since >= 20 * r->save_cost) || (r->h.save_seconds > 0 && since >= r->h.save_seconds);
 }
 
-static int is_finished(const at_run *r) {
+static int is_finished(const at_training *r) {
     return r->now.step >= r->n_steps || (r->h.patience > 0 && r->best.no_better >= r->h.patience);
 }
 
-static at_status stop(at_run *r, at_error *err) {
+static at_status stop(at_training *r, at_error *err) {
     at_error why;
-    at_run_save(r);
+    at_training_save(r);
     if (r->saver && at_saver_wait(r->saver, &why))
         return at_fail(err, AT_DISK, "stopped after step %d of %d, which could not be saved: %s", r->now.step, r->n_steps, why.text);
     return at_fail(err, AT_STOPPED, "stopped after step %d of %d%s", r->now.step, r->n_steps,
                    r->saver && r->saved_step == r->now.step ? "; the same call goes on from there" : "");
 }
 
-static at_status train(at_run *r, at_error *err) {
+static at_status train(at_training *r, at_error *err) {
     const at_listener_hooks *hooks = &r->setup->hooks;
     while (!is_finished(r)) {
         if (hooks->stop && hooks->stop(hooks->context)) return stop(r, err);
         int before = r->now.step;
         AT_TRY(take_step(r, err));
         int due = r->now.step > before && evaluation_is_due(r);
-        if (due) AT_TRY(at_run_evaluate(r, err));
-        if (save_is_due(r, due)) at_run_save(r);
+        if (due) AT_TRY(at_training_evaluate(r, err));
+        if (save_is_due(r, due)) at_training_save(r);
     }
     return AT_OK;
 }
 
 /* The state at the start competes for the best one: a training never leaves less than it was given. */
-static at_status start(at_run *r, at_error *err) {
+static at_status start(at_training *r, at_error *err) {
     int found;
-    AT_TRY(at_run_load(r, &found, err));
+    AT_TRY(at_training_load(r, &found, err));
     r->began = r->save_ended = at_clock();
     if (found) {
         r->resumed_from = r->now.step;
-        at_run_note(r, 0, "going on from checkpoint-%d of %s", r->now.step, r->setup->folder);
+        at_training_note(r, 0, "going on from checkpoint-%d of %s", r->now.step, r->setup->folder);
         return AT_OK;
     }
-    at_run_keep_weights(r);
+    at_training_keep_weights(r);
     r->progress.n_steps = r->n_steps;
-    return r->setup->eval && r->h.keep_best ? at_run_evaluate(r, err) : AT_OK;
+    return r->setup->eval && r->h.keep_best ? at_training_evaluate(r, err) : AT_OK;
 }
 
-static at_status finish(at_run *r, at_train_result *result, at_error *err) {
+static at_status finish(at_training *r, at_train_result *result, at_error *err) {
     at_error why;
-    if (r->saver && at_saver_wait(r->saver, &why)) at_run_note(r, 1, "the last checkpoint could not be kept: %s", why.text);
-    if (r->h.keep_best && r->best.step >= 0 && r->best.step != r->now.step) at_run_restore_weights(r);
+    if (r->saver && at_saver_wait(r->saver, &why)) at_training_note(r, 1, "the last checkpoint could not be kept: %s", why.text);
+    if (r->h.keep_best && r->best.step >= 0 && r->best.step != r->now.step) at_training_restore_weights(r);
     const at_counters *c = &r->now;
     result->steps = c->step;
     result->best_step = r->best.step;
@@ -195,18 +195,18 @@ static at_status finish(at_run *r, at_train_result *result, at_error *err) {
     result->train_loss = c->epoch_steps ? c->epoch_loss / c->epoch_steps : c->last_epoch_loss;
     result->best_main = r->best.main;
     at_log_end(r, result->seconds, result->train_loss);
-    AT_TRY(at_run_best_score(r, &result->best, err));
+    AT_TRY(at_training_best_score(r, &result->best, err));
     result->history = json_incref(r->history);
     return AT_OK;
 }
 
 at_status at_trainer_run(const at_trainer_setup *setup, at_train_result *result, at_error *err) {
-    at_run r;
+    at_training r;
     *result = (at_train_result){.best_step = -1, .resumed_from = -1};
-    AT_TRY(at_run_open(&r, setup, err));
+    AT_TRY(at_training_open(&r, setup, err));
     at_status st = start(&r, err);
     if (!st) st = train(&r, err);
     if (!st) st = finish(&r, result, err);
-    at_run_close(&r);
+    at_training_close(&r);
     return st;
 }

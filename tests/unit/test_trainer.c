@@ -4,7 +4,7 @@
 
 #include "tiny_training.h"
 #include "train/lanes.h"
-#include "train/run.h"
+#include "train/training.h"
 
 static char model_folder[] = "/tmp/attune-trainer-XXXXXX";
 
@@ -195,9 +195,9 @@ static void the_plan_is_what_is_taken(void **state) {
     t.hyper.batch_size = 64;
     const at_trainer_setup setup = {.model = model, .state = &t.state, .train = d, .hyper = &t.hyper, .backend = t.backend};
     at_memory_plan plan;
-    at_run r;
+    at_training r;
     check_ok(at_trainer_plan(&setup, &plan, &err), &err);
-    check_ok(at_run_open(&r, &setup, &err), &err);
+    check_ok(at_training_open(&r, &setup, &err), &err);
     size_t gradients = 0;
     for (int step = 0; step < r.n_steps; step++) {
         at_lanes_result result;
@@ -211,7 +211,7 @@ static void the_plan_is_what_is_taken(void **state) {
     assert_int_equal(plan.moments, r.optimizer.flat.size);
     if (taken > plan.activations || (double)taken < 0.8 * (double)plan.activations)
         fail_msg("planned %zu bytes of activations, took %zu", plan.activations, taken);
-    at_run_close(&r);
+    at_training_close(&r);
     at_dataset_close(d);
     at_model_close(model);
 }

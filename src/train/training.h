@@ -1,6 +1,6 @@
 /* A training under way: private to trainer.c, best_state.c, log.c and checkpoint.c. */
-#ifndef AT_TRAIN_RUN_H
-#define AT_TRAIN_RUN_H
+#ifndef AT_TRAIN_TRAINING_H
+#define AT_TRAIN_TRAINING_H
 
 #include <stdint.h>
 
@@ -30,7 +30,7 @@ typedef struct at_counters {
     double rate_factor;     /* 1, or 1/2 after that */
 } at_counters;
 
-typedef struct at_run {
+typedef struct at_training {
     const at_trainer_setup *setup;
     at_hyper h;
     at_params *params;
@@ -54,37 +54,37 @@ typedef struct at_run {
     uint64_t tokens;        /* the same */
     int resumed_from;       /* -1: started new */
     at_progress progress;
-} at_run;
+} at_training;
 
 /* setup.c: everything that can be known before step 1; the dry run; then the memory. */
-at_status at_run_plan(at_run *r, const at_trainer_setup *setup, at_error *err);
-at_status at_run_open(at_run *r, const at_trainer_setup *setup, at_error *err);
-void at_run_close(at_run *r);
+at_status at_training_plan(at_training *r, const at_trainer_setup *setup, at_error *err);
+at_status at_training_open(at_training *r, const at_trainer_setup *setup, at_error *err);
+void at_training_close(at_training *r);
 
 double at_clock(void); /* monotonic seconds */
-void at_run_note(const at_run *r, int warning, const char *fmt, ...) AT_PRINTF(3, 4);
-double at_run_epoch(const at_run *r);
+void at_training_note(const at_training *r, int warning, const char *fmt, ...) AT_PRINTF(3, 4);
+double at_training_epoch(const at_training *r);
 
 /* Copies the trainable weights to and from best.copy. */
-void at_run_keep_weights(at_run *r);
-void at_run_restore_weights(at_run *r);
+void at_training_keep_weights(at_training *r);
+void at_training_restore_weights(at_training *r);
 
 /* Evaluates, logs, and keeps the state where it is the best. */
-at_status at_run_evaluate(at_run *r, at_error *err);
+at_status at_training_evaluate(at_training *r, at_error *err);
 /* The best score as the caller gets it. */
-at_status at_run_best_score(at_run *r, at_score *score, at_error *err);
+at_status at_training_best_score(at_training *r, at_score *score, at_error *err);
 
 /* log_history, as transformers' trainer_state.json has it. Numbers that are not finite are the texts "NaN", "Infinity", "-Infinity". */
 json_t *at_log_number(double value);
 double at_log_value(const json_t *number);
-void at_log_step(at_run *r, double loss);
-void at_log_bad_step(at_run *r, double loss, double norm);
-void at_log_evaluation(at_run *r, const at_score *score);
-void at_log_end(at_run *r, double seconds, double train_loss);
+void at_log_step(at_training *r, double loss);
+void at_log_bad_step(at_training *r, double loss, double norm);
+void at_log_evaluation(at_training *r, const at_score *score);
+void at_log_end(at_training *r, double seconds, double train_loss);
 
 /* Begins to write checkpoint-STEP (see saver.h); a failure is a warning to the user, never the end of the training. */
-void at_run_save(at_run *r);
+void at_training_save(at_training *r);
 /* Loads the newest whole checkpoint of this configuration and data. *found 0: there is none. */
-at_status at_run_load(at_run *r, int *found, at_error *err);
+at_status at_training_load(at_training *r, int *found, at_error *err);
 
 #endif
