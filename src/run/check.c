@@ -46,13 +46,15 @@ static void choose_task(check *c, const at_table *first) {
     at_settings_task(c->options, &c->state);
     c->state.columns = wanted;
     c->state.task = name ? at_task_find(name) : NULL;
-    if (!c->state.task && at_task_recognise(first, &wanted, &c->arena, &c->state.task, &why, NULL)) c->state.task = at_task_find("classify");
+    if (!c->state.task && at_task_recognise(first, &wanted, &c->arena, &c->state.task, &why, NULL))
+        c->state.task = at_task_find("classify");
 }
 
 /* The first table's columns are found by name or shape, those of the others have the same names. */
 static at_status find_columns(check *c, at_lint_split *s, const char **why, at_error *err) {
     at_columns wanted = c->lint.n_splits ? c->columns : at_settings_columns(c->options);
-    if (wanted.label && strchr(wanted.label, ',') && at_table_column(s->table, wanted.label) < 0) wanted.label = NULL; /* several: the task's own */
+    if (wanted.label && strchr(wanted.label, ',') && at_table_column(s->table, wanted.label) < 0)
+        wanted.label = NULL; /* several: the task's own */
     AT_TRY(at_columns_find(s->table, &wanted, 0, &c->arena, &s->columns, why, err));
     const char *const *name = s->table->column;
     if (!c->lint.n_splits)
@@ -62,7 +64,9 @@ static at_status find_columns(check *c, at_lint_split *s, const char **why, at_e
 }
 
 static void tell_table(const check *c, const at_lint_split *s, const char *why) {
-    at_tell(c->listener, "data", json_pack("{s:s, s:s, s:i, s:s}", "split", s->name, "file", s->table->path, "rows", s->table->n_rows, "why", why),
+    at_tell(c->listener, "data",
+            json_pack("{s:s, s:s, s:i, s:s}", "split", s->name, "file", s->table->path, "rows", s->table->n_rows, "why",
+                      why),
             "%s: %d rows; %s%s.", s->table->path, s->table->n_rows, why, s->columns.label < 0 ? "; no labels" : "");
 }
 
@@ -105,7 +109,8 @@ static at_status choose_limit(check *c, const char *folder, const at_tokenizer *
     at_arch arch;
     AT_TRY(read_arch(c, folder, &arch, err));
     AT_TRY(at_session_choose_length(tokenizer, &arch, at_options_int(c->options, "max_length", 0), limit, &source, err));
-    at_tell(c->listener, "length", json_pack("{s:i, s:s}", "max_length", *limit, "source", source), "Longest input: %d tokens (%s).", *limit, source);
+    at_tell(c->listener, "length", json_pack("{s:i, s:s}", "max_length", *limit, "source", source),
+            "Longest input: %d tokens (%s).", *limit, source);
     return AT_OK;
 }
 
@@ -142,8 +147,9 @@ static at_status check_lengths(check *c, at_error *err) {
 /* ---- telling ---- */
 
 static json_t *finding_json(const at_finding *f) {
-    json_t *fields = json_pack("{s:s, s:s, s:s, s:o}", "kind", at_lint_kind_name(f->kind), "severity", at_severity_name(f->severity), "file", f->file, "line",
-                               f->line ? json_integer(f->line) : json_null());
+    json_t *fields =
+        json_pack("{s:s, s:s, s:s, s:o}", "kind", at_lint_kind_name(f->kind), "severity", at_severity_name(f->severity),
+                  "file", f->file, "line", f->line ? json_integer(f->line) : json_null());
     if (f->file2) json_object_set_new(fields, "file2", json_string(f->file2));
     if (f->line2) json_object_set_new(fields, "line2", json_integer(f->line2));
     json_object_set_new(fields, "text", json_string(f->text));
@@ -159,10 +165,14 @@ static void tell_finding(const check *c, const at_finding *f, int in_words) {
 static void tell_group(check *c, const at_finding *first, long n) {
     const char *kind = at_lint_kind_name(first->kind), *advice = at_lint_kind_advice(first->kind);
     at_str text = {.arena = &c->arena};
-    if (n > SHOWN) at_str_addf(&text, "  ... and %ld more: %ld %s in all (--json lists them).", n - SHOWN, n, at_lint_kind_plural(first->kind));
+    if (n > SHOWN)
+        at_str_addf(&text, "  ... and %ld more: %ld %s in all (--json lists them).", n - SHOWN, n,
+                    at_lint_kind_plural(first->kind));
     if (advice) at_str_addf(&text, "%s%s", n > SHOWN ? " " : "  ", advice);
     at_tell_text(c->listener, "findings",
-                 json_pack("{s:s, s:s, s:I, s:s?}", "kind", kind, "severity", at_severity_name(first->severity), "count", (json_int_t)n, "advice", advice), text.text);
+                 json_pack("{s:s, s:s, s:I, s:s?}", "kind", kind, "severity", at_severity_name(first->severity),
+                           "count", (json_int_t)n, "advice", advice),
+                 text.text);
     json_int_t before = json_integer_value(json_object_get(c->kinds, kind));
     json_object_set_new(c->kinds, kind, json_integer(before + n));
 }
@@ -191,8 +201,10 @@ static void tell_end(check *c) {
         json_object_set_new(rows, s->name, json_integer(s->table->n_rows));
     }
     for (int s = 0; s < 3; s++) add_count(&found, c->n[s], at_severity_name((at_severity)s));
-    at_tell(c->listener, "done", json_pack("{s:I, s:I, s:I, s:o, s:O}", "errors", (json_int_t)c->n[0], "warnings", (json_int_t)c->n[1], "notes", (json_int_t)c->n[2],
-            "rows", rows, "kinds", c->kinds), "%s: %s.", files.text ? files.text : "", found.text ? found.text : "nothing found, ready to train on");
+    at_tell(c->listener, "done",
+            json_pack("{s:I, s:I, s:I, s:o, s:O}", "errors", (json_int_t)c->n[0], "warnings", (json_int_t)c->n[1],
+                      "notes", (json_int_t)c->n[2], "rows", rows, "kinds", c->kinds),
+            "%s: %s.", files.text ? files.text : "", found.text ? found.text : "nothing found, ready to train on");
 }
 
 static at_status look_at_data(check *c, at_error *err) {
@@ -210,7 +222,8 @@ static at_status look(check *c, at_error *err) {
     tell_findings(c);
     tell_end(c);
     if (!c->n[AT_SEVERE_ERROR]) return AT_OK;
-    return at_fail(err, AT_BAD_DATA, "%ld %s in the data, listed above; training would refuse it", c->n[0], c->n[0] == 1 ? "error" : "errors");
+    return at_fail(err, AT_BAD_DATA, "%ld %s in the data, listed above; training would refuse it", c->n[0],
+                   c->n[0] == 1 ? "error" : "errors");
 }
 
 at_status at_check(const at_options *options, const at_listener *listener, at_error *err) {

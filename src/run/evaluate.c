@@ -36,9 +36,12 @@ static void tell_mistake(evaluation *e, const listed *l) {
     at_cell cell = index >= 0 ? at_table_cell(e->table, l->row, index) : (at_cell){0};
     const at_mistake *m = &l->m;
     char *text = at_shortened(&e->arena, cell.text ? cell.text : "", cell.len, 90);
-    at_tell(e->listener, "mistake", json_pack("{s:s, s:I, s:s, s:s, s:f, s:s%}", "file", e->table->path, "line", (json_int_t)e->table->line[l->row],
-            "label", m->right, "answer", m->answer, "score", m->confidence, "text", cell.text ? cell.text : "", (size_t)cell.len),
-            "%s:%u: labelled %s, answered %s (%.3f): %s", e->table->path, e->table->line[l->row], m->right, m->answer, m->confidence, text ? text : "");
+    at_tell(e->listener, "mistake",
+            json_pack("{s:s, s:I, s:s, s:s, s:f, s:s%}", "file", e->table->path, "line",
+                      (json_int_t)e->table->line[l->row], "label", m->right, "answer", m->answer, "score",
+                      m->confidence, "text", cell.text ? cell.text : "", (size_t)cell.len),
+            "%s:%u: labelled %s, answered %s (%.3f): %s", e->table->path, e->table->line[l->row], m->right, m->answer,
+            m->confidence, text ? text : "");
 }
 
 static at_status tell_mistakes(evaluation *e, at_error *err) {
@@ -55,7 +58,9 @@ static at_status tell_mistakes(evaluation *e, at_error *err) {
         all[n++] = l;
     }
     qsort(all, (size_t)n, sizeof *all, by_confidence);
-    if (n && wanted) at_tell(e->listener, "table", NULL, "\n%s (%lld of %d)", state->task->mistakes ? state->task->mistakes : "Most confident mistakes", wanted < n ? wanted : n, n);
+    if (n && wanted)
+        at_tell(e->listener, "table", NULL, "\n%s (%lld of %d)",
+                state->task->mistakes ? state->task->mistakes : "Most confident mistakes", wanted < n ? wanted : n, n);
     for (int i = 0; i < n && i < wanted; i++) tell_mistake(e, &all[i]);
     return AT_OK;
 }
@@ -69,7 +74,10 @@ static at_status tell_score(evaluation *e, at_error *err) {
     const at_labels *labels = &e->session.state.labels;
     char *metrics = at_score_metrics_text(&e->arena, s), *confusion = at_score_confusion_text(&e->arena, s, labels);
     if (!metrics) return at_fail_memory(err, 0);
-    at_tell_text(e->listener, "eval", json_pack("{s:s, s:s, s:f, s:O}", "data", e->table->path, "metric", s->main_name, "main", s->main, "values", s->values), metrics);
+    at_tell_text(e->listener, "eval",
+                 json_pack("{s:s, s:s, s:f, s:O}", "data", e->table->path, "metric", s->main_name, "main", s->main,
+                           "values", s->values),
+                 metrics);
     if (confusion) at_tell(e->listener, "table", NULL, "\n%s", confusion);
     if (json_object_get(s->values, "confusion_matrix")) at_score_doubts(s, labels, tell_doubt, (void *)e->listener);
     return tell_mistakes(e, err);
@@ -143,8 +151,9 @@ static void tell_cut(const evaluation *e) {
     const at_dataset *d = e->data;
     double tokens = (double)d->token_at[d->n], cut = (double)d->n_cut_tokens;
     if (d->n_cut_examples)
-        at_tell_warning(e->listener, "%s: %d of %d texts are longer than %d tokens and are cut; %.1f%% of the tokens are lost", e->table->path,
-                        d->n_cut_examples, d->n, e->session.max_tokens, 100 * cut / (tokens + cut));
+        at_tell_warning(e->listener,
+                        "%s: %d of %d texts are longer than %d tokens and are cut; %.1f%% of the tokens are lost",
+                        e->table->path, d->n_cut_examples, d->n, e->session.max_tokens, 100 * cut / (tokens + cut));
 }
 
 static at_status evaluate(evaluation *e, at_error *err) {

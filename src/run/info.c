@@ -60,8 +60,8 @@ static at_status add_places(at_dataset *d, at_error *err) {
 }
 
 /* Stands for any task: what is measured does not depend on what is to be predicted. */
-static at_tensor *any_loss(const at_task_state *s, at_tape *tape, const at_model *model, at_tensor *logits, const at_batch *batch, const at_dataset *d,
-                           double norm) {
+static at_tensor *any_loss(const at_task_state *s, at_tape *tape, const at_model *model, at_tensor *logits,
+                           const at_batch *batch, const at_dataset *d, double norm) {
     (void)s, (void)model, (void)d;
     int32_t *target = at_alloc(tape->objects, (size_t)batch->n_outputs, sizeof *target);
     if (!target) return at_tape_fail(tape, AT_NO_MEMORY, "not enough memory for the targets of a chunk");
@@ -95,7 +95,8 @@ static at_status plan(about *a, at_error *err) {
 }
 
 static const char *head_words(const at_model *m) {
-    static const char *const WORDS[] = {"", "pooler (first token, dense, tanh), classifier", "mean of the tokens, linear", "each token, linear"};
+    static const char *const WORDS[] = {"", "pooler (first token, dense, tanh), classifier",
+                                        "mean of the tokens, linear", "each token, linear"};
     return m->trained_head ? WORDS[m->head.kind] : "none: a body alone, to be trained";
 }
 
@@ -121,9 +122,13 @@ static char *words(about *a) {
     at_str_addf(&s, "longest     %d tokens (%s)\n", a->max_tokens, a->max_source);
     at_str_addf(&s, "to run      %.0f MB\n", 4 * a->parameters / 1e6);
     if (a->planned)
-        at_str_addf(&s, "to train    %.0f MB with batches of %d texts of %d tokens (weights %.0f, their best state %.0f, gradients %.0f in %d lanes, optimiser %.0f, "
-                    "activations %.0f); %.0f MB are free\n", (double)a->plan.total / 1e6, PLAN_EXAMPLES, a->max_tokens, (double)a->plan.weights / 1e6, (double)a->plan.best / 1e6,
-                    (double)a->plan.gradients / 1e6, a->plan.lanes, (double)a->plan.moments / 1e6, (double)a->plan.activations / 1e6,
+        at_str_addf(&s,
+                    "to train    %.0f MB with batches of %d texts of %d tokens (weights %.0f, their best state %.0f, "
+                    "gradients %.0f in %d lanes, optimiser %.0f, "
+                    "activations %.0f); %.0f MB are free\n",
+                    (double)a->plan.total / 1e6, PLAN_EXAMPLES, a->max_tokens, (double)a->plan.weights / 1e6,
+                    (double)a->plan.best / 1e6, (double)a->plan.gradients / 1e6, a->plan.lanes,
+                    (double)a->plan.moments / 1e6, (double)a->plan.activations / 1e6,
                     (double)at_memory_available() / 1e6);
     at_str_addf(&s, "kernels     %s, %d threads", a->backend->name, at_pool_threads(a->pool));
     return s.failed ? NULL : s.text;
@@ -140,11 +145,13 @@ static json_t *fields(const about *a) {
     const at_arch *r = &m->arch;
     const char *head = m->trained_head ? at_head_name(m->head.kind) : NULL;
     const at_task *task = m->trained_head ? at_task_of_model(m) : NULL;
-    return json_pack("{s:s, s:s, s:i, s:i, s:i, s:i, s:i, s:i, s:f, s:s?, s:s?, s:o, s:i, s:s, s:f, s:f, s:s, s:i}", "folder", a->folder, "family", r->family,
-                     "layers", r->layers, "hidden", r->hidden, "heads", r->heads, "intermediate", r->intermediate, "vocabulary", r->vocab_size,
-                     "positions", r->max_positions, "parameters", a->parameters, "head", head, "task", task ? task->name : NULL, "labels", names_json(&m->labels), "max_length",
-                     a->max_tokens, "max_length_source", a->max_source, "memory_to_run", 4 * a->parameters, "memory_to_train",
-                     (double)a->plan.total, "kernels", a->backend->name, "threads", at_pool_threads(a->pool));
+    return json_pack("{s:s, s:s, s:i, s:i, s:i, s:i, s:i, s:i, s:f, s:s?, s:s?, s:o, s:i, s:s, s:f, s:f, s:s, s:i}",
+                     "folder", a->folder, "family", r->family, "layers", r->layers, "hidden", r->hidden, "heads",
+                     r->heads, "intermediate", r->intermediate, "vocabulary", r->vocab_size, "positions",
+                     r->max_positions, "parameters", a->parameters, "head", head, "task", task ? task->name : NULL,
+                     "labels", names_json(&m->labels), "max_length", a->max_tokens, "max_length_source", a->max_source,
+                     "memory_to_run", 4 * a->parameters, "memory_to_train", (double)a->plan.total, "kernels",
+                     a->backend->name, "threads", at_pool_threads(a->pool));
 }
 
 static at_status inform(about *a, at_error *err) {
@@ -157,7 +164,8 @@ static at_status inform(about *a, at_error *err) {
     at_model_options options = {.head = AT_HEAD_NONE, .keep_head = 1, .pool = a->pool};
     AT_TRY(at_model_open(a->folder, &options, &a->model, err));
     AT_TRY(at_tokenizer_open(a->folder, &a->tokenizer, err));
-    AT_TRY(at_session_choose_length(a->tokenizer, &a->model->arch, at_options_int(o, "max_length", 0), &a->max_tokens, &a->max_source, err));
+    AT_TRY(at_session_choose_length(a->tokenizer, &a->model->arch, at_options_int(o, "max_length", 0), &a->max_tokens,
+                                    &a->max_source, err));
     a->parameters = count_parameters(a->model);
     AT_TRY(plan(a, err));
     char *text = words(a);

@@ -12,7 +12,8 @@ static const size_t READ_BYTES = 1 << 16, LINE_BYTES = 16 << 20;
 
 static at_status stopped(at_error *err) { return at_fail(err, AT_STOPPED, "stopped"); }
 
-static at_status answer_rows(at_session *s, at_answers *answers, const at_table *t, int first, const at_dataset *d, const float *logits, at_error *err) {
+static at_status answer_rows(at_session *s, at_answers *answers, const at_table *t, int first, const at_dataset *d,
+                             const float *logits, at_error *err) {
     for (at_row_outputs r = {0}; at_dataset_next_row(d, &r);) {
         at_answered row = {t, first + (int)r.row, logits + r.output * (size_t)s->state.n_out, r.n_outputs, d, r.output};
         AT_TRY(at_answers_add(answers, &row, err));
@@ -42,7 +43,8 @@ static at_status answer_table(at_session *s, at_answers *answers, const at_table
 static at_status finish(at_answers *answers, const char *path, const at_listener *listener, at_status st, at_error *err) {
     if (!st) st = at_answers_commit(answers, err);
     if (!st && path)
-        at_tell(listener, "done", json_pack("{s:I, s:s}", "rows", (json_int_t)answers->rows, "output", path), "%ld answers are in %s.", answers->rows, path);
+        at_tell(listener, "done", json_pack("{s:I, s:s}", "rows", (json_int_t)answers->rows, "output", path),
+                "%ld answers are in %s.", answers->rows, path);
     else if (!st)
         at_tell(listener, "done", json_pack("{s:I}", "rows", (json_int_t)answers->rows), NULL);
     at_answers_close(answers);
@@ -149,7 +151,9 @@ static at_status read_stream(streaming *in, char **buffer, at_error *err) {
     size_t used = 0, size = 0;
     for (;;) {
         if (size - used < READ_BYTES) {
-            if (used > LINE_BYTES) return at_fail(err, AT_BAD_DATA, "%s:%ld: the line is longer than 16 MiB", in->lines.table.path, in->number + 1);
+            if (used > LINE_BYTES)
+                return at_fail(err, AT_BAD_DATA, "%s:%ld: the line is longer than 16 MiB", in->lines.table.path,
+                               in->number + 1);
             char *more = realloc(*buffer, size = 2 * size + 2 * READ_BYTES);
             if (!more) return at_fail_memory(err, size);
             *buffer = more;
@@ -177,7 +181,8 @@ static at_status predict_stream(at_session *s, const at_options *o, const at_lis
     line_table_start(&in->lines, o, "standard input");
     s->state.columns = pair_columns(o);
     char *buffer = NULL;
-    at_status st = at_answers_open(&in->answers, s, listener, (at_answer_format)at_options_choice(o, "format"), path, &in->lines.table, err);
+    at_status st = at_answers_open(&in->answers, s, listener, (at_answer_format)at_options_choice(o, "format"), path,
+                                   &in->lines.table, err);
     if (!st) st = read_stream(in, &buffer, err);
     st = finish(&in->answers, path, listener, st, err);
     free(buffer);

@@ -17,8 +17,9 @@
 static const char RECORD[] = "attune_run.json";
 
 /* Settings that change no bit of the result. */
-static const char *const FREE[] = {"output", "restart",  "dry_run",       "save_seconds", "save_total_limit", "tensorboard", "config", "threads",
-                                   "json",   "quiet",    "logging_steps", "min_score",    NULL};
+static const char *const FREE[] = {"output",        "restart",   "dry_run", "save_seconds", "save_total_limit",
+                                   "tensorboard",   "config",    "threads", "json",         "quiet",
+                                   "logging_steps", "min_score", NULL};
 
 /* ---- what this run reads ---- */
 
@@ -87,10 +88,14 @@ static void add_differences(at_str *list, const json_t *before, const json_t *no
 static at_status compare(at_run_folder *f, const json_t *before, at_arena *arena, at_error *err) {
     at_str list = {.arena = arena};
     static const char *const PARTS[] = {"settings", "hashes", NULL};
-    for (int i = 0; PARTS[i]; i++) add_differences(&list, json_object_get(before, PARTS[i]), json_object_get(f->record, PARTS[i]), PARTS[i]);
-    if (!json_equal(json_object_get(before, "version"), json_object_get(f->record, "version"))) at_str_addf(&list, "%sthe version of attune", list.len ? "; " : "");
+    for (int i = 0; PARTS[i]; i++)
+        add_differences(&list, json_object_get(before, PARTS[i]), json_object_get(f->record, PARTS[i]), PARTS[i]);
+    if (!json_equal(json_object_get(before, "version"), json_object_get(f->record, "version")))
+        at_str_addf(&list, "%sthe version of attune", list.len ? "; " : "");
     if (list.len)
-        return at_fail(err, AT_USAGE, "%s holds a run of another command (%.700s). Give --restart to replace it, or another --output", f->path, list.text);
+        return at_fail(err, AT_USAGE,
+                       "%s holds a run of another command (%.700s). Give --restart to replace it, or another --output",
+                       f->path, list.text);
     const char *status = json_string_value(json_object_get(before, "status"));
     f->finished = status && !strcmp(status, "done");
     f->resumed = !f->finished;

@@ -15,10 +15,12 @@ typedef struct at_run_folder {
     int finished;         /* the same run is already done */
     int resumed;          /* it was begun before */
     int replaces;         /* --restart, and there is a run to be replaced */
-    int lock;             /* the folder itself, opened and locked: this training alone writes here; 0: not yet, or where locks are not known */
+    int lock; /* the folder itself, opened and locked: this training alone writes here; 0: not yet, or where locks are
+                 not known */
 } at_run_folder;
 
-/* Looks and compares, and changes nothing. AT_USAGE where another training is at work there. model: the folder that --model names, for the hashes. With --dry-run the path is NULL after it. */
+/* Looks and compares, and changes nothing. AT_USAGE where another training is at work there. model: the folder that
+ * --model names, for the hashes. With --dry-run the path is NULL after it. */
 at_status at_run_folder_open(at_run_folder *folder, const at_options *options, const char *model, at_arena *arena, at_error *err);
 /* The run begins, its data and model are known to be good: makes the folder, with --restart removes the run before, writes the record. */
 at_status at_run_folder_begin(at_run_folder *folder, at_arena *arena, at_error *err);

@@ -1,4 +1,5 @@
-/* A score in words for a person: tables of plain text from the numbers that at_task.score gives. All text lies in the arena; NULL: no memory. */
+/* A score in words for a person: tables of plain text from the numbers that at_task.score gives. All text lies in the
+ * arena; NULL: no memory. */
 #ifndef AT_RUN_SCORE_TEXT_H
 #define AT_RUN_SCORE_TEXT_H
 

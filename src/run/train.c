@@ -112,7 +112,9 @@ at_status at_train(const at_options *options, const at_listener *listener, at_er
     at_status st = open_run(run, err);
     if (!st && run->folder.finished) {
         st = at_run_folder_tidy(&run->folder, err);
-        if (!st) at_tell(listener, "done", json_pack("{s:s, s:b}", "output", run->folder.path, "already", 1), "%s: this very run is already done. Use --restart to do it again.", run->folder.path);
+        if (!st)
+            at_tell(listener, "done", json_pack("{s:s, s:b}", "output", run->folder.path, "already", 1),
+                    "%s: this very run is already done. Use --restart to do it again.", run->folder.path);
     } else {
         if (!st) st = at_train_data(run, err);
         if (!st) st = train(run, err);

@@ -34,15 +34,20 @@ static at_status check_head_choice(const at_train_run *run, at_error *err) {
     int choice = at_options_choice(run->options, "head");
     const at_task *task = run->state.task;
     if (!choice || at_task_has_head(task, (at_head_kind)choice)) return AT_OK;
-    return at_fail(err, AT_USAGE, "--head %s: the task %s has the head %s", at_head_name((at_head_kind)choice), task->name, at_head_name(task->heads[0]));
+    return at_fail(err, AT_USAGE, "--head %s: the task %s has the head %s", at_head_name((at_head_kind)choice),
+                   task->name, at_head_name(task->heads[0]));
 }
 
 static void tell_task(at_train_run *run) {
     const at_task_state *s = &run->state;
     char labels[40] = "";
     if (s->task->names_labels) snprintf(labels, sizeof labels, "; %d labels", s->labels.n);
-    at_tell(run->listener, "task", json_pack("{s:s, s:s, s:i}", "task", s->task->name, "why", s->why, "labels", s->labels.n), "Task: %s (%s)%s.%s", s->task->name, s->why,
-            labels, !run->goes_on ? "" : s->task->names_labels ? " The model knows them all: its own head goes on learning." : " The model's own head goes on learning.");
+    at_tell(run->listener, "task",
+            json_pack("{s:s, s:s, s:i}", "task", s->task->name, "why", s->why, "labels", s->labels.n),
+            "Task: %s (%s)%s.%s", s->task->name, s->why, labels,
+            !run->goes_on           ? ""
+            : s->task->names_labels ? " The model knows them all: its own head goes on learning."
+                                    : " The model's own head goes on learning.");
 }
 
 static at_status choose_task(at_train_run *run, at_error *err) {
@@ -78,8 +83,9 @@ static at_status encode(at_train_run *run, const at_table *table, at_dataset **d
     AT_TRY(at_dataset_fits(*d, arch->vocab_size, arch->type_vocab, arch->max_positions, err));
     uint64_t tokens = (*d)->token_at[(*d)->n];
     if ((*d)->n_cut_examples)
-        at_tell_warning(run->listener, "%s: %d of %d texts are longer than %d tokens and are cut; %.1f%% of the tokens are lost", table->path,
-                        (*d)->n_cut_examples, (*d)->n, run->max_tokens,
+        at_tell_warning(run->listener,
+                        "%s: %d of %d texts are longer than %d tokens and are cut; %.1f%% of the tokens are lost",
+                        table->path, (*d)->n_cut_examples, (*d)->n, run->max_tokens,
                         100.0 * (double)(*d)->n_cut_tokens / (double)(tokens + (*d)->n_cut_tokens));
     return AT_OK;
 }
@@ -107,7 +113,8 @@ static at_status set_class_weights(at_train_run *run, at_error *err) {
     char **list = at_options_list(run->options, "class_weights", &run->arena, &n);
     if (!list) return at_fail_memory(err, 0);
     if (!n || !strcmp(list[0], "none")) return AT_OK;
-    if (!run->state.task->balance) return at_fail(err, AT_USAGE, "--class-weights: the task %s has no classes to weigh", run->state.task->name);
+    if (!run->state.task->balance)
+        return at_fail(err, AT_USAGE, "--class-weights: the task %s has no classes to weigh", run->state.task->name);
     run->state.class_weight = AT_NEW_ARRAY(&run->arena, at_real, run->state.labels.n);
     if (!run->state.class_weight) return at_fail_memory(err, 0);
     if (!strcmp(list[0], "balanced")) return run->state.task->balance(&run->state, run->all, run->state.class_weight, err);
@@ -120,9 +127,15 @@ static at_status set_class_weights(at_train_run *run, at_error *err) {
 
 static at_recipe_facts gather_facts(const at_train_run *run) {
     const at_dataset *d = run->all;
-    at_recipe_facts f = {.method = (at_method)at_options_choice(run->options, "method"), .n_train = d->n, .n_classes = run->state.labels.n,
-                         .smallest_class = d->n, .n_outputs = (double)at_dataset_outputs(d), .mean_tokens = (double)d->token_at[d->n] / d->n, .hidden = run->model->arch.hidden,
-                         .layers = run->model->arch.layers, .has_eval = run->eval_table != NULL};
+    at_recipe_facts f = {.method = (at_method)at_options_choice(run->options, "method"),
+                         .n_train = d->n,
+                         .n_classes = run->state.labels.n,
+                         .smallest_class = d->n,
+                         .n_outputs = (double)at_dataset_outputs(d),
+                         .mean_tokens = (double)d->token_at[d->n] / d->n,
+                         .hidden = run->model->arch.hidden,
+                         .layers = run->model->arch.layers,
+                         .has_eval = run->eval_table != NULL};
     for (int c = 0; d->label && !d->place_at && c < f.n_classes; c++) {
         int count = 0;
         for (int i = 0; i < d->n; i++) count += d->label[i] == c;

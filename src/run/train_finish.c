@@ -62,8 +62,14 @@ static const char *method_name(const at_train_run *run) {
 
 static json_t *phases_json(const at_train_run *run) {
     json_t *phases = json_object();
-    if (run->step1.values) json_object_set_new(phases, "head", json_pack("{s:f, s:f, s:f}", run->step1.main_name, run->step1.main, "loss", run->step1.loss, "seconds", run->head_seconds));
-    if (run->step2.values) json_object_set_new(phases, "tuned", json_pack("{s:f, s:f, s:f}", run->step2.main_name, run->step2.main, "loss", run->step2.loss, "seconds", run->tune_seconds));
+    if (run->step1.values)
+        json_object_set_new(phases, "head",
+                            json_pack("{s:f, s:f, s:f}", run->step1.main_name, run->step1.main, "loss", run->step1.loss,
+                                      "seconds", run->head_seconds));
+    if (run->step2.values)
+        json_object_set_new(phases, "tuned",
+                            json_pack("{s:f, s:f, s:f}", run->step2.main_name, run->step2.main, "loss", run->step2.loss,
+                                      "seconds", run->tune_seconds));
     json_object_set_new(phases, "kept", json_string(run->tuned ? "tuned" : "head"));
     return phases;
 }
@@ -71,10 +77,13 @@ static json_t *phases_json(const at_train_run *run) {
 static json_t *all_results(const at_train_run *run) {
     static const char *const JUDGED[] = {"file", "split", "out-of-fold"};
     const at_hyper *h = &run->hyper;
-    json_t *all = json_pack("{s:s, s:s, s:s, s:s, s:f, s:i, s:f, s:i, s:i, s:f, s:i, s:o, s:O}", "method", method_name(run), "head", at_head_name(run->head),
-                            "task", run->state.task->name, "judged_by", JUDGED[run->recipe.judging], "epoch", run->tuned ? h->num_train_epochs : 0.0,
-                            "train_samples", run->train->n, "train_loss", run->tuned ? run->result.train_loss : 0.0, "steps", run->result.steps, "best_step", run->result.best_step,
-                            "learning_rate", h->learning_rate, "batch_size", h->batch_size, "phases", phases_json(run), "notes", run->notes);
+    json_t *all =
+        json_pack("{s:s, s:s, s:s, s:s, s:f, s:i, s:f, s:i, s:i, s:f, s:i, s:o, s:O}", "method", method_name(run),
+                  "head", at_head_name(run->head), "task", run->state.task->name, "judged_by",
+                  JUDGED[run->recipe.judging], "epoch", run->tuned ? h->num_train_epochs : 0.0, "train_samples",
+                  run->train->n, "train_loss", run->tuned ? run->result.train_loss : 0.0, "steps", run->result.steps,
+                  "best_step", run->result.best_step, "learning_rate", h->learning_rate, "batch_size", h->batch_size,
+                  "phases", phases_json(run), "notes", run->notes);
     add_values(all, "eval", chosen(run));
     add_values(all, "test", &run->test_score);
     return all;
@@ -89,8 +98,9 @@ static at_status save_json(const at_train_run *run, const char *name, const json
 static at_status save_results(const at_train_run *run, at_error *err) {
     json_t *all = all_results(run), *eval = json_object();
     add_values(eval, "eval", chosen(run));
-    json_t *state = json_pack("{s:f, s:i, s:i, s:f, s:s?, s:O?}", "epoch", run->hyper.num_train_epochs, "global_step", run->result.steps, "best_global_step", run->result.best_step,
-                              "best_metric", chosen(run)->main, "best_model_checkpoint", NULL, "log_history", run->result.history);
+    json_t *state = json_pack("{s:f, s:i, s:i, s:f, s:s?, s:O?}", "epoch", run->hyper.num_train_epochs, "global_step",
+                              run->result.steps, "best_global_step", run->result.best_step, "best_metric",
+                              chosen(run)->main, "best_model_checkpoint", NULL, "log_history", run->result.history);
     at_status st = save_json(run, "all_results.json", all, err);
     if (!st) st = save_json(run, "eval_results.json", eval, err);
     if (!st) st = save_json(run, "trainer_state.json", state, err);
@@ -103,15 +113,19 @@ static at_status save_results(const at_train_run *run, at_error *err) {
 static void tell_test(const at_train_run *run) {
     const at_score *s = &run->test_score;
     if (!s->values) return;
-    at_tell(run->listener, "test", json_pack("{s:s, s:f, s:O}", "metric", s->main_name, "main", s->main, "values", s->values), "Test (%d examples): %s %.4f%s, loss %.4f.",
-            run->test->n, s->main_name, s->main, isfinite(s->low) ? at_format((at_arena *)&run->arena, " [%.3f, %.3f]", s->low, s->high) : "", s->loss);
+    at_tell(run->listener, "test",
+            json_pack("{s:s, s:f, s:O}", "metric", s->main_name, "main", s->main, "values", s->values),
+            "Test (%d examples): %s %.4f%s, loss %.4f.", run->test->n, s->main_name, s->main,
+            isfinite(s->low) ? at_format((at_arena *)&run->arena, " [%.3f, %.3f]", s->low, s->high) : "", s->loss);
 }
 
 /* The task's own settings go into config.json with its name. */
 static at_status save_model(at_train_run *run, at_error *err) {
     const at_task *task = run->state.task;
     json_t *own = run->state.own ? json_deep_copy(run->state.own) : json_object();
-    if (!own || json_object_set_new(own, "task", json_string(task->name)) || json_object_set_new(run->model->config, "attune", own)) return at_fail_memory(err, 0);
+    if (!own || json_object_set_new(own, "task", json_string(task->name)) ||
+        json_object_set_new(run->model->config, "attune", own))
+        return at_fail_memory(err, 0);
     if (task->convert_head) task->convert_head(&run->state, run->model, 0);
     run->model->problem_type = task->problem_type;
     return at_model_save(run->model, &run->state.labels, run->folder.path, err);
@@ -129,9 +143,12 @@ at_status at_train_finish(at_train_run *run, at_error *err) {
         AT_TRY(at_run_folder_finish(&run->folder, err));
     }
     const at_score *s = chosen(run);
-    at_tell(run->listener, "done", json_pack("{s:s?, s:s, s:s?, s:f}", "output", run->folder.path, "kept", run->tuned ? "tuned" : "head", "metric", s->main_name, "main", s->main),
-            "Done%s%s.%s%s%s", run->folder.path ? ": the model is in " : "", run->folder.path ? run->folder.path : "", run->folder.path ? " Try: attune predict --model " : "",
-            run->folder.path ? run->folder.path : "", run->folder.path ? " \"your text\"" : "");
+    at_tell(run->listener, "done",
+            json_pack("{s:s?, s:s, s:s?, s:f}", "output", run->folder.path, "kept", run->tuned ? "tuned" : "head",
+                      "metric", s->main_name, "main", s->main),
+            "Done%s%s.%s%s%s", run->folder.path ? ": the model is in " : "", run->folder.path ? run->folder.path : "",
+            run->folder.path ? " Try: attune predict --model " : "", run->folder.path ? run->folder.path : "",
+            run->folder.path ? " \"your text\"" : "");
     double wanted = at_options_real(run->options, "min_score", -INFINITY);
     const at_score *judged = run->test_score.values ? &run->test_score : s;
     if (judged->values && judged->main < wanted)

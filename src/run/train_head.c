@@ -84,13 +84,16 @@ static at_status check_features(const at_dataset *slice, const candidates *c, si
         for (int i = 0; i < slice->n; i++)
             for (size_t j = at_dataset_output_at(slice, i) * hidden; j < at_dataset_output_at(slice, i + 1) * hidden; j++)
                 if (!isfinite(c->set[k].features[j]))
-                    return at_fail(err, AT_DIVERGED, "%s:%u: the model's answer to this text is not a finite number; its weights are damaged",
-                                   slice->path, slice->line[i]);
+                    return at_fail(
+                        err, AT_DIVERGED,
+                        "%s:%u: the model's answer to this text is not a finite number; its weights are damaged",
+                        slice->path, slice->line[i]);
     return AT_OK;
 }
 
 /* Slices are cut by the data alone, so that the bits do not depend on where a run was stopped. */
-static at_status compute_slice(at_train_run *run, const at_dataset *d, const candidates *c, int first, int end, feature_progress *p, at_error *err) {
+static at_status compute_slice(at_train_run *run, const at_dataset *d, const candidates *c, int first, int end,
+                               feature_progress *p, at_error *err) {
     at_arena scratch = {0};
     at_dataset *part = NULL;
     candidates at = *c;
@@ -126,7 +129,8 @@ static at_status compute_features(at_train_run *run, const at_dataset *d, candid
 }
 
 /* A stratified subset of about `most` outputs by folds: the examples of fold 0 of enough folds. */
-static at_status subset_of(const at_dataset *d, size_t most, uint64_t seed, at_arena *arena, at_dataset **part, uint32_t **index, at_error *err) {
+static at_status subset_of(const at_dataset *d, size_t most, uint64_t seed, at_arena *arena, at_dataset **part,
+                           uint32_t **index, at_error *err) {
     int parts = (int)((at_dataset_outputs(d) + most - 1) / most), n = 0;
     if (parts > 127) parts = 127;
     int8_t *fold = AT_NEW_ARRAY(arena, int8_t, d->n);
@@ -180,10 +184,13 @@ static at_status compare_heads(at_train_run *run, head_work *w, const at_feature
     if (made_for_mean(run)) take_mean = gain >= -error;
     run->head = take_mean ? AT_HEAD_MEAN : AT_HEAD_POOLER;
     run->head_choice = take_mean ? average : pooler;
-    at_tell(run->listener, "head", json_pack("{s:s, s:f, s:f, s:f, s:f, s:f, s:f}", "head", at_head_name(run->head), "pooler", p, "mean", a, "pooler_loss", pooler.loss,
-            "mean_loss", average.loss, "gain", gain, "standard_error", error),
-            "Head: %s; in cross-validation on the frozen features mean has a loss of %.4f (score %.4f), pooler %.4f (%.4f); the difference is %.1f standard errors.%s",
-            at_head_name(run->head), average.loss, a, pooler.loss, p, error > 0 ? gain / error : 0.0, take_mean ? "" : " Pooler opens in more programs.");
+    at_tell(run->listener, "head",
+            json_pack("{s:s, s:f, s:f, s:f, s:f, s:f, s:f}", "head", at_head_name(run->head), "pooler", p, "mean", a,
+                      "pooler_loss", pooler.loss, "mean_loss", average.loss, "gain", gain, "standard_error", error),
+            "Head: %s; in cross-validation on the frozen features mean has a loss of %.4f (score %.4f), pooler %.4f "
+            "(%.4f); the difference is %.1f standard errors.%s",
+            at_head_name(run->head), average.loss, a, pooler.loss, p, error > 0 ? gain / error : 0.0,
+            take_mean ? "" : " Pooler opens in more programs.");
     return AT_OK;
 }
 
@@ -194,15 +201,18 @@ static at_status choose_head(at_train_run *run, head_work *w, const candidates *
     }
     if (w->problem.data->n < FEW_EXAMPLES && made_for_mean(run)) {
         run->head = AT_HEAD_MEAN;
-        at_tell(run->listener, "head", json_pack("{s:s}", "head", "mean"), "Head: mean; the body was trained with the mean of its tokens, and %d examples are "
-                "too few to compare heads by.", w->problem.data->n);
+        at_tell(run->listener, "head", json_pack("{s:s}", "head", "mean"),
+                "Head: mean; the body was trained with the mean of its tokens, and %d examples are "
+                "too few to compare heads by.",
+                w->problem.data->n);
         return choose_one(run, w, &c->set[1], &run->head_choice, err);
     }
     return compare_heads(run, w, &c->set[0], &c->set[1], err);
 }
 
 /* The features of a part of the data. */
-static at_status take_features(const at_dataset *d, const uint32_t *index, const at_dataset *part, size_t hidden, at_arena *arena, candidates *c, at_error *err) {
+static at_status take_features(const at_dataset *d, const uint32_t *index, const at_dataset *part, size_t hidden,
+                               at_arena *arena, candidates *c, at_error *err) {
     size_t count = at_dataset_outputs(part) * hidden;
     for (int k = 0; k < c->n; k++) {
         float *some = AT_NEW_ARRAY(arena, float, count);
@@ -261,10 +271,13 @@ static at_status fit_chosen(at_train_run *run, const at_dataset *d, const candid
 }
 
 static void tell_step1(at_train_run *run) {
-    at_tell(run->listener, "phase", json_pack("{s:s, s:s, s:f, s:f, s:f, s:f}", "phase", "head", "metric", run->step1.main_name, "main", run->step1.main, "loss",
-            run->step1.loss, "penalty", run->head_choice.penalty, "seconds", run->head_seconds),
+    at_tell(run->listener, "phase",
+            json_pack("{s:s, s:s, s:f, s:f, s:f, s:f}", "phase", "head", "metric", run->step1.main_name, "main",
+                      run->step1.main, "loss", run->step1.loss, "penalty", run->head_choice.penalty, "seconds",
+                      run->head_seconds),
             "Step 1, head on the frozen body: %s %.4f%s, loss %.4f (%.1f s).", run->step1.main_name, run->step1.main,
-            isfinite(run->step1.low) ? at_format(&run->arena, " [%.3f, %.3f]", run->step1.low, run->step1.high) : "", run->step1.loss, run->head_seconds);
+            isfinite(run->step1.low) ? at_format(&run->arena, " [%.3f, %.3f]", run->step1.low, run->step1.high) : "",
+            run->step1.loss, run->head_seconds);
 }
 
 at_status at_train_head(at_train_run *run, at_error *err) {

@@ -23,11 +23,13 @@ enum { N_LESS = sizeof LESS / sizeof *LESS };
 /* Beside what the trainer takes: the start of a mean of both steps, and a fold's model beside the one that is kept. */
 static size_t beside(const at_train_run *run, const at_model *m) {
     size_t copies = run->mix < 1;
-    int folds = run->recipe.judging == AT_JUDGE_FOLDS && run->recipe.tuned_folds && at_options_choice(run->options, "method") == AT_METHOD_TWO_STEP;
+    int folds = run->recipe.judging == AT_JUDGE_FOLDS && run->recipe.tuned_folds &&
+                at_options_choice(run->options, "method") == AT_METHOD_TWO_STEP;
     return (copies + (size_t)folds) * m->params.total * sizeof(at_real);
 }
 
-at_status at_train_memory(const at_train_run *run, at_model *model, const at_hyper *hyper, at_pool *pool, at_memory_plan *plan, at_error *err) {
+at_status at_train_memory(const at_train_run *run, at_model *model, const at_hyper *hyper, at_pool *pool,
+                          at_memory_plan *plan, at_error *err) {
     at_trainer_setup setup = {.model = model, .state = &run->state, .train = run->train, .eval = run->eval, .hyper = hyper,
                               .backend = run->backend, .pool = pool};
     AT_TRY(at_trainer_plan(&setup, plan, err));
@@ -65,7 +67,9 @@ static at_status too_much(const at_train_run *run, at_model *m, size_t needed, s
         if (!st && bytes <= available) at_str_addf(&fits, "%s (%.0f MB), ", LESS[i].option, (double)bytes / 1e6);
     }
     if (!st)
-        st = at_fail(err, AT_NO_MEMORY, "the training would take %.0f MB more, %.0f MB are free. What fits: %s--method head; a smaller --max-length takes less too",
+        st = at_fail(err, AT_NO_MEMORY,
+                     "the training would take %.0f MB more, %.0f MB are free. What fits: %s--method head; a smaller "
+                     "--max-length takes less too",
                      (double)needed / 1e6, (double)available / 1e6, fits.text ? fits.text : "");
     at_arena_free(&scratch);
     return st;

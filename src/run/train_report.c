@@ -150,21 +150,38 @@ at_status at_train_card(at_train_run *run, at_error *err) {
     card_parts parts;
     const at_score *judged = run->tuned ? &run->step2 : &run->step1;
     int mean = run->head == AT_HEAD_MEAN;
-    at_card card = {.folder = run->folder.path, .base = at_options_text(run->options, "model", NULL), .family = run->model->arch.family,
-                    .n_parameters = parameters_of(run->model), .max_tokens = run->max_tokens, .head = at_head_name(run->head),
-                    .library = mean ? AT_CARD_SENTENCE_TRANSFORMERS : AT_CARD_TRANSFORMERS, .pairs = run->state.columns.text2 != NULL,
-                    .label = labels_of(run), .n_labels = run->state.task->names_labels ? run->state.labels.n : 0, .noun = run->state.task->noun,
-                    .pipeline = run->state.task->pipeline, .pipeline_arguments = run->state.task->pipeline_arguments,
-                    .labels_note = run->state.task->labels_note, .train_file = at_options_text(run->options, "train", NULL),
-                    .n_train = run->train->n, .method = at_options_text(run->options, "method", "two-step"),
-                    .kept = run->tuned || !run->step2.values ? NULL : "Fine-tuning the whole model was not better on unseen data: the body is the pre-trained one, only the head is new.",
-                    .setting = parts.setting, .judging = JUDGED[run->recipe.judging], .note = parts.note};
+    at_card card = {.folder = run->folder.path,
+                    .base = at_options_text(run->options, "model", NULL),
+                    .family = run->model->arch.family,
+                    .n_parameters = parameters_of(run->model),
+                    .max_tokens = run->max_tokens,
+                    .head = at_head_name(run->head),
+                    .library = mean ? AT_CARD_SENTENCE_TRANSFORMERS : AT_CARD_TRANSFORMERS,
+                    .pairs = run->state.columns.text2 != NULL,
+                    .label = labels_of(run),
+                    .n_labels = run->state.task->names_labels ? run->state.labels.n : 0,
+                    .noun = run->state.task->noun,
+                    .pipeline = run->state.task->pipeline,
+                    .pipeline_arguments = run->state.task->pipeline_arguments,
+                    .labels_note = run->state.task->labels_note,
+                    .train_file = at_options_text(run->options, "train", NULL),
+                    .n_train = run->train->n,
+                    .method = at_options_text(run->options, "method", "two-step"),
+                    .kept = run->tuned || !run->step2.values
+                                ? NULL
+                                : "Fine-tuning the whole model was not better on unseen data: the body is the "
+                                  "pre-trained one, only the head is new.",
+                    .setting = parts.setting,
+                    .judging = JUDGED[run->recipe.judging],
+                    .note = parts.note};
     card.n_settings = settings_of(run, parts.setting);
     card.n_notes = notes_of(run, parts.note);
     if (judged->values)
-        card.eval = (at_card_result){run->eval_table ? run->eval_table->path : run->train_table->path, judged_rows(judged), parts.eval, metrics_of(run->state.task, judged, parts.eval)};
+        card.eval = (at_card_result){run->eval_table ? run->eval_table->path : run->train_table->path,
+                                     judged_rows(judged), parts.eval, metrics_of(run->state.task, judged, parts.eval)};
     if (run->test_score.values)
-        card.test = (at_card_result){run->test_table->path, judged_rows(&run->test_score), parts.test, metrics_of(run->state.task, &run->test_score, parts.test)};
+        card.test = (at_card_result){run->test_table->path, judged_rows(&run->test_score), parts.test,
+                                     metrics_of(run->state.task, &run->test_score, parts.test)};
     char *text, *path = at_path_join(&run->arena, run->folder.path, "README.md");
     AT_TRY(at_model_card(&card, &run->arena, &text, err));
     return path ? at_file_write(path, text, strlen(text), err) : at_fail_memory(err, 0);

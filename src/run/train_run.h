@@ -62,12 +62,16 @@ at_status at_train_data(at_train_run *run, at_error *err);   /* tables -> datase
 at_status at_train_plan_make(at_train_run *run, at_error *err); /* recipe + options -> hyper */
 at_status at_train_plan_tell(at_train_run *run, at_error *err); /* what will be done */
 /* What training this model takes, with all that stands beside it. */
-at_status at_train_memory(const at_train_run *run, at_model *model, const at_hyper *hyper, at_pool *pool, at_memory_plan *plan, at_error *err);
+at_status at_train_memory(const at_train_run *run, at_model *model, const at_hyper *hyper, at_pool *pool,
+                          at_memory_plan *plan, at_error *err);
 /* AT_NO_MEMORY, with what would fit, where the training is more than there is; before anything of it is done. */
 at_status at_train_memory_check(at_train_run *run, at_error *err);
 at_status at_train_open_model(at_train_run *run, at_head_kind head, at_model **model, at_error *err);
-at_status at_train_open_body(at_train_run *run, at_error *err); /* run->model, with the folder's own head; without values where none are used */
-at_status at_train_open_sizes(at_train_run *run, at_model **model, at_error *err); /* no values, with the largest head that may be trained */
+at_status
+at_train_open_body(at_train_run *run,
+                   at_error *err); /* run->model, with the folder's own head; without values where none are used */
+at_status at_train_open_sizes(at_train_run *run, at_model **model,
+                              at_error *err);                /* no values, with the largest head that may be trained */
 at_status at_train_head(at_train_run *run, at_error *err);   /* step 1 */
 at_status at_train_tune(at_train_run *run, at_error *err);   /* step 2 */
 at_status at_train_finish(at_train_run *run, at_error *err); /* test, files */

@@ -99,8 +99,8 @@ at_status at_saved_array_load(const at_safetensors *file, const char *name, int 
 }
 
 /* Opens path/name and hands it to `load`. */
-static at_status with_file(at_training *r, const char *path, const char *name, at_status (*load)(at_training *, const at_safetensors *, at_error *),
-                           at_error *err) {
+static at_status with_file(at_training *r, const char *path, const char *name,
+                           at_status (*load)(at_training *, const at_safetensors *, at_error *), at_error *err) {
     char whole[4400];
     at_safetensors *file;
     snprintf(whole, sizeof whole, "%s/%s", path, name);
@@ -188,9 +188,11 @@ static void tell_differences(const at_training *r, const json_t *manifest) {
     const char *backend = json_string_value(json_object_get(manifest, "backend"));
     int lanes = number_of(manifest, "lanes"), rows = number_of(manifest, "chunk_rows");
     if (!backend || strcmp(backend, r->setup->backend->name) || lanes != r->n_lanes || rows != r->setup->backend->chunk_rows)
-        at_training_note(r, 1, "the checkpoint was made with %s kernels and %d lanes, this run has %s and %d: it goes on, but its last digits "
-                    "will differ from those of an uninterrupted run", backend ? backend : "other", lanes, r->setup->backend->name,
-                    r->n_lanes);
+        at_training_note(r, 1,
+                         "the checkpoint was made with %s kernels and %d lanes, this run has %s and %d: it goes on, "
+                         "but its last digits "
+                         "will differ from those of an uninterrupted run",
+                         backend ? backend : "other", lanes, r->setup->backend->name, r->n_lanes);
 }
 
 at_status at_training_load(at_training *r, int *found, at_error *err) {

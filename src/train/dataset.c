@@ -172,7 +172,8 @@ static int pack_allocate(packed *p, at_arena *arena, size_t rows, size_t n_seq, 
     p->place = at_alloc_raw(arena, outputs, sizeof *p->place);
     p->output = at_alloc_raw(arena, outputs, sizeof *p->output);
     p->output_row = at_alloc_raw(arena, outputs, sizeof *p->output_row);
-    return p->cu && p->ids && p->types && p->positions && p->row_id && p->seq_row && p->seq_id && p->example && p->place && p->output && p->output_row;
+    return p->cu && p->ids && p->types && p->positions && p->row_id && p->seq_row && p->seq_id && p->example &&
+           p->place && p->output && p->output_row;
 }
 
 /* The answers of one sequence, from the `at`-th of the batch on; returns how many. */

@@ -49,7 +49,9 @@ static inline int at_dataset_length(const at_dataset *d, int example) {
 }
 
 /* Outputs before an example (of `n`: all of them), and those of one example. */
-static inline size_t at_dataset_output_at(const at_dataset *d, int example) { return d->place_at ? (size_t)d->place_at[example] : (size_t)example; }
+static inline size_t at_dataset_output_at(const at_dataset *d, int example) {
+    return d->place_at ? (size_t)d->place_at[example] : (size_t)example;
+}
 static inline size_t at_dataset_outputs(const at_dataset *d) { return at_dataset_output_at(d, d->n); }
 static inline int at_dataset_n_outputs(const at_dataset *d, int example) {
     return d->place_at ? (int)(d->place_at[example + 1] - d->place_at[example]) : 1;

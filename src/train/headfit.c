@@ -159,7 +159,8 @@ static const at_lbfgs_options COMPARE = {.max_iterations = 50, .gradient_toleran
                               KEEP_POOLER = {.max_iterations = 60, .gradient_tolerance = 1e-5, .value_tolerance = 1e-5};
 
 /* From where the bench stands to the minimum over `index`. */
-static at_status fit(bench *b, const uint32_t *index, int n, double penalty, const at_lbfgs_options *options, double *value, at_error *err) {
+static at_status fit(bench *b, const uint32_t *index, int n, double penalty, const at_lbfgs_options *options,
+                     double *value, at_error *err) {
     const at_task_state *state = b->problem->state;
     at_params *p = &b->head.params;
     at_arena arena = {0};
@@ -367,7 +368,8 @@ at_status at_head_fit(const at_head_problem *p, double penalty, at_model *model,
     if (!st) st = fit(&b, all, n, penalty, b.head.head.dense ? &KEEP_POOLER : &KEEP, loss, err);
     /* The same declaration made both, so that the model's head weights stand in the same order. */
     for (int i = 0, k = 0; i < model->params.n && !st; i++)
-        if (model->params.weights[i].is_head) st = install(&b.head.params, &b.head.params.weights[k++], &model->params, &model->params.weights[i], err);
+        if (model->params.weights[i].is_head)
+            st = install(&b.head.params, &b.head.params.weights[k++], &model->params, &model->params.weights[i], err);
     bench_close(&b);
     at_arena_free(&arena);
     return st;

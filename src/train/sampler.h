@@ -1,5 +1,6 @@
-/* Which examples a step takes, and how they are dealt to lanes and chunks. All of it is a function of the data's lengths, the seed and
- * the numbers of the plan: never of threads. A sequence's number for dropout is its place in the step, so the deal does not change masks. */
+/* Which examples a step takes, and how they are dealt to lanes and chunks. All of it is a function of the data's
+ * lengths, the seed and the numbers of the plan: never of threads. A sequence's number for dropout is its place in the
+ * step, so the deal does not change masks. */
 #ifndef AT_TRAIN_SAMPLER_H
 #define AT_TRAIN_SAMPLER_H
 

@@ -4,14 +4,17 @@
  *                   optimizer.safetensors   moments, and how many steps each weight has made
  *                   best.safetensors        the best state, where it is not this one
  *                   state.json              counters, history, best score
- *                   manifest.json           written last: names, sizes and XXH3-128 of the others, what they belong to, and a hash of itself
+ *                   manifest.json           written last: names, sizes and XXH3-128 of the others, what they belong to,
+ * and a hash of itself
  *
- * Writing. The caller's thread hands all bytes to the system (a copy into the page cache, so the arrays may change at once); a thread of
- * the saver then syncs the files, reads them back and compares the hashes, writes the manifest, renames `.checkpoint-STEP.tmp` to its
- * name and syncs the folder. Only then older checkpoints of the same run go, all but one (at_saver_keep). So a crash at any point leaves the old
- * checkpoints or the new one, whole; a full disk leaves the old ones.
+ * Writing. The caller's thread hands all bytes to the system (a copy into the page cache, so the arrays may change at
+ * once); a thread of the saver then syncs the files, reads them back and compares the hashes, writes the manifest,
+ * renames `.checkpoint-STEP.tmp` to its name and syncs the folder. Only then older checkpoints of the same run go, all
+ * but one (at_saver_keep). So a crash at any point leaves the old checkpoints or the new one, whole; a full disk leaves
+ * the old ones.
  *
- * Reading walks from the newest to the first whole one. Checkpoints of another configuration or other data are left alone. */
+ * Reading walks from the newest to the first whole one. Checkpoints of another configuration or other data are left
+ * alone. */
 #ifndef AT_TRAIN_SAVER_H
 #define AT_TRAIN_SAVER_H
 
@@ -49,7 +52,8 @@ void at_saver_close(at_saver *saver); /* waits */
 at_status at_saver_write(at_saver *s, int step, const at_saved_file *files, int n_files, const json_t *state, at_error *err);
 at_status at_saver_wait(at_saver *s, at_error *err); /* until the last one is whole on disk: its outcome, told once */
 
-/* The newest whole checkpoint: *path in the arena or NULL, *manifest (owned by the caller). `note` gets a sentence for each that was passed over. */
+/* The newest whole checkpoint: *path in the arena or NULL, *manifest (owned by the caller). `note` gets a sentence for
+ * each that was passed over. */
 at_status at_saver_find(at_saver *s, at_arena *arena, const char **path, json_t **manifest,
                         void (*note)(void *context, const char *sentence), void *context, at_error *err);
 /* Fills an array from a file of a checkpoint that was found whole; its count must agree. */

@@ -40,8 +40,10 @@ at_status at_task_open(at_task_state *s, const at_model *m, at_error *err) {
     if (s->task) return at_task_adopt(s, m, err);
     at_str known = {.arena = &s->arena};
     for (const char *const *name = at_task_names(); *name; name++) at_str_addf(&known, "%s%s", known.len ? ", " : "", *name);
-    return at_fail(err, AT_BAD_MODEL, "%s: config.json: problem_type '%s' with a head of kind %s is not known here; the tasks are %s", m->folder,
-                   m->problem_type ? m->problem_type : "none", at_head_name(m->head.kind), known.text ? known.text : "");
+    return at_fail(err, AT_BAD_MODEL,
+                   "%s: config.json: problem_type '%s' with a head of kind %s is not known here; the tasks are %s",
+                   m->folder, m->problem_type ? m->problem_type : "none", at_head_name(m->head.kind),
+                   known.text ? known.text : "");
 }
 
 void at_task_close(at_task_state *s) {

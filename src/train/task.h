@@ -37,9 +37,9 @@ typedef struct at_task_state {
     void *data;                /* the task's, in the arena */
 } at_task_state;
 
-/* Results of one evaluation. Numbers by name, in a JSON object that is ready for all_results.json (without prefix): accuracy, f1, ... and
- * arrays (confusion_matrix) and objects of objects of numbers, one row a name (per_class). `main` is the number that selection uses, larger is
- * better (losses are negated there). */
+/* Results of one evaluation. Numbers by name, in a JSON object that is ready for all_results.json (without prefix):
+ * accuracy, f1, ... and arrays (confusion_matrix) and objects of objects of numbers, one row a name (per_class). `main`
+ * is the number that selection uses, larger is better (losses are negated there). */
 typedef struct at_score {
     json_t *values;            /* owned */
     const char *main_name;     /* "accuracy" */
