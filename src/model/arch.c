@@ -61,6 +61,7 @@ static void complete(at_config *c, at_arch *a) {
     if (!a->layer_sets) a->layer_sets = a->layers;
     if (a->attention_scale == 0 && a->head_dim) a->attention_scale = 1 / sqrt((double)a->head_dim);
     if (a->embedding_scale == 0) a->embedding_scale = 1;
+    if (!a->rope[1].dim) a->rope[1] = a->rope[0];
     if (!c->status && (!(a->attention_scale > 0) || (long long)a->heads * a->head_dim > AT_MAX_HIDDEN * 4))
         at_config_fail(c, "%d heads of %d are more than attune takes", a->heads, a->head_dim);
 }

@@ -46,8 +46,9 @@ typedef struct at_arch {
     int head_norms;           /* norms of queries and keys: each head by itself */
     int relative_buckets, relative_distance; /* bias of the scores by distance, in so many buckets; 0: none */
     double embedding_scale;   /* 1 in most models */
-    int qkv_bias, out_bias, mlp_bias, norm_bias; /* for name rows with a condition */
+    int qkv_bias, out_bias, mlp_bias, norm_bias, head_bias; /* for name rows with a condition */
     double embedding_dropout, hidden_dropout, output_dropout; /* after the embeddings, the attention, the feed-forward */
+    double inner_dropout;     /* within the feed-forward */
     double attention_dropout, classifier_dropout; /* classifier: hidden_dropout where the config has none */
     double initializer_range;
     int pad_id;               /* -1: the config names none */

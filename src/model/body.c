@@ -65,6 +65,7 @@ static at_tensor *feed_forward(walk *w, int layer, at_tensor *x) {
     } else {
         up = at_op_linear(w->t, x, &l->up, &l->up_bias, 1, w->m->arch.activation);
     }
+    if (w->m->arch.inner_dropout > 0) up = at_op_dropout(w->t, up, w->m->arch.inner_dropout, w->b->row_id);
     return at_op_linear(w->t, up, &l->down, &l->down_bias, 1, AT_ACT_NONE);
 }
 
@@ -130,7 +131,9 @@ static at_tensor *embed(walk *w) {
 static void prepare_positions(walk *w) {
     const at_arch *a = &w->m->arch;
     if (a->position != AT_POSITION_ROTARY) return;
-    for (int i = 0; i < (a->local ? 2 : 1); i++) at_rope_prepare(w->t, w->b, &a->rope[i], &w->rope[i]);
+    at_rope_prepare(w->t, w->b, &a->rope[0], &w->rope[0]);
+    w->rope[1] = w->rope[0];
+    if (a->local && a->rope[1].inverse != a->rope[0].inverse) at_rope_prepare(w->t, w->b, &a->rope[1], &w->rope[1]);
 }
 
 at_tensor *at_body_forward(at_tape *t, const at_model *m, const at_batch *b) {

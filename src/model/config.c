@@ -133,9 +133,10 @@ void at_config_positions_behind_padding(at_config *c, at_arch *a, int padding) {
 
 /* ---- layers that see a window only ---- */
 
-void at_config_local_layers(at_config *c, at_arch *a, int every, int full) {
+void at_config_local_layers(at_config *c, at_arch *a, int (*is_local)(int layer, int n), int n) {
     const json_t *types = at_config_get(c, "layer_types");
     unsigned char *local = AT_NEW_ARRAY(c->arena, unsigned char, a->layers);
+    if (c->status) return;
     if (!local) {
         c->status = at_fail_memory(c->err, (size_t)a->layers);
         return;
@@ -146,10 +147,10 @@ void at_config_local_layers(at_config *c, at_arch *a, int every, int full) {
     }
     for (int l = 0; l < a->layers; l++) {
         const char *type = json_string_value(json_array_get(types, (size_t)l));
-        int is_local = type && !strcmp(type, "sliding_attention");
-        if (types && !is_local && (!type || strcmp(type, "full_attention")))
+        int slides = type && !strcmp(type, "sliding_attention");
+        if (types && !slides && (!type || strcmp(type, "full_attention")))
             at_config_fail(c, "'layer_types' has '%.60s'; full_attention and sliding_attention are supported", type ? type : "no text");
-        local[l] = (unsigned char)(types ? is_local : every > 0 && l % every != full);
+        local[l] = (unsigned char)(types ? slides : is_local(l, n));
     }
     a->local = local;
 }

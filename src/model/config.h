@@ -47,12 +47,12 @@ void at_config_pad(at_config *c, at_arch *a, int fallback);
 void at_config_positions_behind_padding(at_config *c, at_arch *a, int padding);
 
 /* Rotary positions from rope_parameters or rope_theta and rope_scaling, for the layers of this kind ("full_attention",
- * "sliding_attention") where they are told apart. Needs head_dim and max_positions. `theta` where the config names none. */
-void at_config_rope(at_config *c, const at_arch *a, const char *layer_kind, double theta, at_rope *rope);
+ * "sliding_attention") where they are told apart. Needs head_dim and max_positions (which longrope limits). `theta`, and the turned part of a head, where the config names none. */
+void at_config_rope(at_config *c, at_arch *a, const char *layer_kind, double theta, double partial,
+                    at_rope *rope);
 
-/* layer_types ("full_attention", "sliding_attention"), or where the config has none: layer l is local where l % every != full.
- * every 0: none is. Sets a->local. */
-void at_config_local_layers(at_config *c, at_arch *a, int every, int full);
+/* layer_types ("full_attention", "sliding_attention"), or where the config has none: what is_local(layer, n) says. Sets a->local. */
+void at_config_local_layers(at_config *c, at_arch *a, int (*is_local)(int layer, int n), int n);
 /* sliding_window as transformers counts it (the token itself is one of them) -> a->window. 0 where absent. */
 void at_config_window(at_config *c, at_arch *a, const char *key);
 

@@ -28,6 +28,7 @@ typedef struct at_name_row {
     int decay;
     size_t when;          /* of an int in at_arch that must not be 0; 0: always there */
     at_file_form form;
+    int but_first;        /* the first layer has none */
 } at_name_row;
 
 typedef struct at_family {
@@ -51,17 +52,28 @@ const at_family *at_family_at(int i); /* the i-th of the list, NULL after the la
 #define AT_LAYER(field) offsetof(at_layer, field)
 #define AT_HEAD(field) offsetof(at_head, field)
 #define AT_WHEN(flag) offsetof(at_arch, flag)
-#define AT_TABLE(name, field, out, in) {name, field, AT_WEIGHT_TABLE, AT_DIM_##out, AT_DIM_##in, 1, 0, AT_FILE_PLAIN}
-#define AT_MATRIX(name, field, out, in) {name, field, AT_WEIGHT_MATRIX, AT_DIM_##out, AT_DIM_##in, 1, 0, AT_FILE_PLAIN}
-#define AT_LINEAR(name, field, out, in) {name, field, AT_WEIGHT_LINEAR, AT_DIM_##out, AT_DIM_##in, 1, 0, AT_FILE_PLAIN}
-#define AT_VECTOR(name, field, out) {name, field, AT_WEIGHT_VECTOR, AT_DIM_##out, AT_DIM_ONE, 0, 0, AT_FILE_PLAIN}
+#define AT_TABLE(name, field, out, in) {name, field, AT_WEIGHT_TABLE, AT_DIM_##out, AT_DIM_##in, 1, 0, AT_FILE_PLAIN, 0}
+#define AT_MATRIX(name, field, out, in) {name, field, AT_WEIGHT_MATRIX, AT_DIM_##out, AT_DIM_##in, 1, 0, AT_FILE_PLAIN, 0}
+#define AT_LINEAR(name, field, out, in) {name, field, AT_WEIGHT_LINEAR, AT_DIM_##out, AT_DIM_##in, 1, 0, AT_FILE_PLAIN, 0}
+#define AT_VECTOR(name, field, out) {name, field, AT_WEIGHT_VECTOR, AT_DIM_##out, AT_DIM_ONE, 0, 0, AT_FILE_PLAIN, 0}
 #define AT_LINEAR_IF(flag, name, field, out, in) \
-    {name, field, AT_WEIGHT_LINEAR, AT_DIM_##out, AT_DIM_##in, 1, AT_WHEN(flag), AT_FILE_PLAIN}
-#define AT_VECTOR_IF(flag, name, field, out) {name, field, AT_WEIGHT_VECTOR, AT_DIM_##out, AT_DIM_ONE, 0, AT_WHEN(flag), AT_FILE_PLAIN}
-#define AT_CONV1D(name, field, out, in) {name, field, AT_WEIGHT_LINEAR, AT_DIM_##out, AT_DIM_##in, 1, 0, AT_FILE_TRANSPOSED}
-#define AT_BY_HEADS(name, field, out, in) {name, field, AT_WEIGHT_LINEAR, AT_DIM_##out, AT_DIM_##in, 1, 0, AT_FILE_BY_HEADS}
+    {name, field, AT_WEIGHT_LINEAR, AT_DIM_##out, AT_DIM_##in, 1, AT_WHEN(flag), AT_FILE_PLAIN, 0}
+#define AT_VECTOR_IF(flag, name, field, out) {name, field, AT_WEIGHT_VECTOR, AT_DIM_##out, AT_DIM_ONE, 0, AT_WHEN(flag), AT_FILE_PLAIN, 0}
+#define AT_VECTOR_BUT_FIRST(name, field, out) {name, field, AT_WEIGHT_VECTOR, AT_DIM_##out, AT_DIM_ONE, 0, 0, AT_FILE_PLAIN, 1}
+#define AT_VECTOR_BUT_FIRST_IF(flag, name, field, out) \
+    {name, field, AT_WEIGHT_VECTOR, AT_DIM_##out, AT_DIM_ONE, 0, AT_WHEN(flag), AT_FILE_PLAIN, 1}
+#define AT_CONV1D(name, field, out, in) {name, field, AT_WEIGHT_LINEAR, AT_DIM_##out, AT_DIM_##in, 1, 0, AT_FILE_TRANSPOSED, 0}
+#define AT_BY_HEADS(name, field, out, in) {name, field, AT_WEIGHT_LINEAR, AT_DIM_##out, AT_DIM_##in, 1, 0, AT_FILE_BY_HEADS, 0}
 #define AT_VECTOR_BY_HEADS_IF(flag, name, field, out) \
-    {name, field, AT_WEIGHT_VECTOR, AT_DIM_##out, AT_DIM_ONE, 0, AT_WHEN(flag), AT_FILE_BY_HEADS}
+    {name, field, AT_WEIGHT_VECTOR, AT_DIM_##out, AT_DIM_ONE, 0, AT_WHEN(flag), AT_FILE_BY_HEADS, 0}
+
+/* What LLaMA's relatives have in common. */
+extern const at_name_row at_llama_body[2], at_llama_layer[18], at_score_head[1];
+extern const char *const at_llama_buffers[2];
+void at_llama_read(at_config *c, at_arch *a, double norm_epsilon);
+#define AT_LLAMA_ROWS                                                                                        \
+    .body = at_llama_body, .n_body = AT_COUNT(at_llama_body), .layer = at_llama_layer,                       \
+    .n_layer = AT_COUNT(at_llama_layer), .head = at_score_head, .n_head = AT_COUNT(at_score_head)
 
 /* What BERT's relatives have in common: its names and the reading of its config, for family files that build on them. */
 extern const at_name_row at_bert_body[5], at_bert_layer[16];

@@ -9,7 +9,7 @@
 typedef struct rope_reading {
     at_config *c;
     const json_t *object; /* rope_parameters or rope_scaling; NULL: neither */
-    const at_arch *arch;
+    at_arch *arch;
     double theta, original;
     int dim;
     double *inverse;      /* [dim / 2] */
@@ -83,6 +83,7 @@ static void scale_longrope(rope_reading *r) {
         if (!(by > 0)) at_config_fail(r->c, "'short_factor' of the rotary positions has a factor that is not positive");
         else r->inverse[i] /= by;
     }
+    if (r->original < r->arch->max_positions) r->arch->max_positions = (int)r->original;
 }
 
 static const struct {
@@ -108,13 +109,15 @@ static void apply_scaling(rope_reading *r) {
     at_config_fail(r->c, "rotary positions of type '%.40s'; default, linear, llama3, yarn and longrope are supported", type);
 }
 
-void at_config_rope(at_config *c, const at_arch *a, const char *layer_kind, double theta, at_rope *rope) {
+void at_config_rope(at_config *c, at_arch *a, const char *layer_kind, double theta, double partial, at_rope *rope) {
     const json_t *parameters = at_config_get(c, "rope_parameters"), *scaling = at_config_get(c, "rope_scaling");
     rope_reading r = {.c = c, .object = parameters ? parameters : scaling, .arch = a, .factor = 1};
     const json_t *own = layer_kind ? json_object_get(r.object, layer_kind) : NULL;
+    int slides = layer_kind && !strcmp(layer_kind, "sliding_attention"); /* old configs scale the other layers only */
     if (json_is_object(own)) r.object = own;
-    double partial = at_config_number(c, "partial_rotary_factor", at_config_number(c, "rotary_pct", 1, 0, 1), 0, 1);
-    r.theta = number(&r, "rope_theta", at_config_number(c, "rope_theta", theta, 1e-3, 1e12));
+    else if (slides) r.object = NULL;
+    partial = at_config_number(c, "partial_rotary_factor", at_config_number(c, "rotary_pct", partial, 0, 1), 0, 1);
+    r.theta = number(&r, "rope_theta", slides ? theta : at_config_number(c, "rope_theta", theta, 1e-3, 1e12));
     r.original = number(&r, "original_max_position_embeddings", a->max_positions);
     r.original = at_config_number(c, "original_max_position_embeddings", r.original, 1, 1e9);
     r.dim = (int)(a->head_dim * number(&r, "partial_rotary_factor", partial));

@@ -173,7 +173,8 @@ static void adamw_steps_give_the_same_losses(void **state) {
 /* --- switches: each returns 0 where the model has nothing to flip --- */
 
 static int flip_activation(at_model *m) {
-    m->arch.activation = m->arch.activation == AT_ACT_GELU ? AT_ACT_GELU_TANH : m->arch.activation == AT_ACT_GELU_TANH ? AT_ACT_GELU : AT_ACT_RELU;
+    at_activation *act = &m->arch.activation;
+    *act = *act == AT_ACT_GELU ? AT_ACT_GELU_TANH : *act == AT_ACT_SILU ? AT_ACT_RELU : AT_ACT_GELU;
     return 1;
 }
 static int flip_relu(at_model *m) {

@@ -9,10 +9,12 @@ in float64, sequence by sequence, so that no padding is involved. Sizes are odd,
 that every switch of a family is felt; tests/golden/test_golden.c flips them one by one.
 """
 import contextlib
+import copy
 import json
 import math
 import shutil
 import sys
+import tempfile
 from pathlib import Path
 
 import torch
@@ -116,11 +118,20 @@ def write_folder(folder, model, n_labels):
     model.config.id2label = {i: f"class {chr(97 + i)}" for i in range(n_labels)}
     model.config.label2id = {v: k for k, v in model.config.id2label.items()}
     model.config.problem_type = "single_label_classification"
-    model.float().save_pretrained(folder)
-    model.double()
+    copy.deepcopy(model).float().save_pretrained(folder)  # the model itself keeps its buffers in double
     config = json.loads((folder / "config.json").read_text())
     config.pop("transformers_version", None)
     write_json(folder / "config.json", config)
+
+
+def gradients_as_saved(model):
+    """By the names, and in the shapes, of the files: the gradients take the weights' place in a copy, which is saved."""
+    copied = copy.deepcopy(model).float()
+    for own, other in zip(model.parameters(), copied.parameters()):
+        other.data = own.grad.float()
+    with tempfile.TemporaryDirectory() as work:
+        copied.save_pretrained(work)
+        return load_file(Path(work) / "model.safetensors")
 
 
 def record(name, family, n_labels, pads=None, config_class=None, **settings):
@@ -131,7 +142,11 @@ def record(name, family, n_labels, pads=None, config_class=None, **settings):
     generator = torch.Generator().manual_seed(sum(map(ord, name)))
     config = transformers.AutoConfig.for_model(family, num_labels=n_labels, attn_implementation="eager", **settings)
     config._attn_implementation = "eager"
-    model = AutoModelForSequenceClassification.from_config(config, attn_implementation="eager").double().eval()
+    with everything_in_double():  # the frequencies of rotary positions are computed here
+        model = AutoModelForSequenceClassification.from_config(config, attn_implementation="eager").double().eval()
+    for module in model.modules():  # a root that was rounded to float32
+        if hasattr(module, "embed_scale"):
+            module.embed_scale = torch.tensor(config.hidden_size**0.5, dtype=torch.float64)
     types = getattr(config, "type_vocab_size", 0) or 0
     scale_up(model, family, generator)
     sequences, labels = make_batch(config, generator, n_labels, types, pads)
@@ -139,10 +154,9 @@ def record(name, family, n_labels, pads=None, config_class=None, **settings):
     hidden, logits = forward(model, sequences, types)
     loss = torch.nn.functional.cross_entropy(logits, labels)
     loss.backward()
+    expected = gradients_as_saved(model)
     stored = set(load_file(folder / "model.safetensors"))
-    # Poolers that the classifier does not use and that get no gradient are left out.
-    expected = {n: p.grad.float().contiguous() for n, p in model.named_parameters() if p.grad is not None}
-    assert set(expected) <= stored, set(expected) - stored
+    assert set(expected) == stored, set(expected) ^ stored
     expected["hidden"] = hidden.detach().float().contiguous()
     expected["logits"] = logits.detach().float().contiguous()
     save_file(expected, folder / "expected.safetensors")
@@ -157,6 +171,11 @@ def record(name, family, n_labels, pads=None, config_class=None, **settings):
 
 BERT_LIKE = dict(hidden_size=18, num_attention_heads=3, num_hidden_layers=2, intermediate_size=29, vocab_size=31,
                  max_position_embeddings=29, hidden_act="gelu_new", layer_norm_eps=1e-6)
+MODERN_ROPE = {"rope_parameters": {"full_attention": {"rope_type": "default", "rope_theta": 90.0},
+                                   "sliding_attention": {"rope_type": "default", "rope_theta": 20.0}}}
+LLAMA_LIKE = dict(hidden_size=24, num_attention_heads=4, num_key_value_heads=2, num_hidden_layers=2, intermediate_size=29, vocab_size=31,
+                  max_position_embeddings=25, rms_norm_eps=1e-3)
+GEMMA_LIKE = LLAMA_LIKE | dict(head_dim=10, query_pre_attn_scalar=7, sliding_window=5)
 FAMILIES = {
     "roberta": lambda n: record(n, "roberta", 3, pads="inside", type_vocab_size=1, pad_token_id=1, **BERT_LIKE),
     "xlm-roberta": lambda n: record(n, "xlm-roberta", 2, pads="inside", type_vocab_size=1, pad_token_id=2, **BERT_LIKE),
@@ -168,6 +187,57 @@ FAMILIES = {
     "albert": lambda n: record(n, "albert", 3, embedding_size=11, type_vocab_size=2, num_hidden_groups=2, pad_token_id=0,
                                **(BERT_LIKE | {"num_hidden_layers": 5})),
     "mpnet": lambda n: record(n, "mpnet", 3, pads="inside", pad_token_id=1, **BERT_LIKE),
+    "modernbert": lambda n: record(n, "modernbert", 3, pad_token_id=0, hidden_size=18, num_attention_heads=3, num_hidden_layers=4,
+                                   intermediate_size=29, vocab_size=31, max_position_embeddings=25, hidden_activation="gelu", norm_eps=1e-3,
+                                   local_attention=7, **MODERN_ROPE),
+    "modernbert-biases": lambda n: record(n, "modernbert", 2, pad_token_id=0, hidden_size=18, num_attention_heads=3, num_hidden_layers=3,
+                                          intermediate_size=29, vocab_size=31, max_position_embeddings=25, hidden_activation="silu",
+                                          norm_eps=1e-3, local_attention=4, norm_bias=True, attention_bias=True, mlp_bias=True,
+                                          classifier_bias=True, classifier_pooling="mean", classifier_activation="relu",
+                                          layer_types=["sliding_attention", "full_attention", "sliding_attention"], **MODERN_ROPE),
+    "nomic_bert": lambda n: record(n, "nomic_bert", 3, type_vocab_size=2, pad_token_id=0, rope_parameters={"rope_type": "default", "rope_theta": 50.0},
+                                   **(BERT_LIKE | {"hidden_act": "silu"})),
+    "gpt2": lambda n: record(n, "gpt2", 3, pads="end", pad_token_id=4, n_embd=18, n_head=3, n_layer=2, n_inner=29, vocab_size=31, n_positions=25,
+                             layer_norm_epsilon=1e-3),
+    "gpt2-plain": lambda n: record(n, "gpt2", 2, n_embd=15, n_head=3, n_layer=2, vocab_size=31, n_positions=25, scale_attn_weights=False,
+                                   activation_function="relu"),
+    "gpt_neox": lambda n: record(n, "gpt_neox", 3, pads="end", pad_token_id=4, hidden_size=24, num_attention_heads=3, num_hidden_layers=2,
+                                 intermediate_size=29, vocab_size=31, max_position_embeddings=25, layer_norm_eps=1e-3,
+                                 rope_parameters={"rope_type": "default", "rope_theta": 30.0, "partial_rotary_factor": 0.5}),
+    "gpt_neox-serial": lambda n: record(n, "gpt_neox", 2, hidden_size=24, num_attention_heads=3, num_hidden_layers=2, intermediate_size=29,
+                                        vocab_size=31, max_position_embeddings=25, layer_norm_eps=1e-3, use_parallel_residual=False,
+                                        attention_bias=False, hidden_act="gelu_new",
+                                        rope_parameters={"rope_type": "default", "rope_theta": 30.0, "partial_rotary_factor": 0.75}),
+    "llama": lambda n: record(n, "llama", 3, pads="end", pad_token_id=4, rope_parameters={"rope_type": "default", "rope_theta": 50.0}, **LLAMA_LIKE),
+    "llama-3": lambda n: record(n, "llama", 2, attention_bias=True, mlp_bias=True, head_dim=10,
+                                rope_parameters={"rope_type": "llama3", "rope_theta": 50.0, "factor": 4.0, "low_freq_factor": 1.0,
+                                                 "high_freq_factor": 3.0, "original_max_position_embeddings": 24},
+                                **(LLAMA_LIKE | {"max_position_embeddings": 96})),
+    "llama-linear": lambda n: record(n, "llama", 2, rope_parameters={"rope_type": "linear", "rope_theta": 50.0, "factor": 3.0}, **LLAMA_LIKE),
+    "llama-yarn": lambda n: record(n, "llama", 2, rope_parameters={"rope_type": "yarn", "rope_theta": 50.0, "factor": 4.0, "beta_fast": 3.0,
+                                                                   "beta_slow": 0.4, "original_max_position_embeddings": 24},
+                                   **(LLAMA_LIKE | {"max_position_embeddings": 96, "head_dim": 10})),
+    "mistral": lambda n: record(n, "mistral", 3, sliding_window=4, pads="end", pad_token_id=4, rope_parameters={"rope_type": "default", "rope_theta": 50.0},
+                                **LLAMA_LIKE),
+    "qwen2": lambda n: record(n, "qwen2", 3, use_sliding_window=True, sliding_window=5, max_window_layers=1, pads="end", pad_token_id=4,
+                              rope_parameters={"rope_type": "default", "rope_theta": 50.0}, **LLAMA_LIKE),
+    "qwen2-plain": lambda n: record(n, "qwen2", 2, sliding_window=5, rope_parameters={"rope_type": "default", "rope_theta": 50.0}, **LLAMA_LIKE),
+    "qwen3": lambda n: record(n, "qwen3", 3, head_dim=10, pads="end", pad_token_id=4, rope_parameters={"rope_type": "default", "rope_theta": 50.0},
+                              **LLAMA_LIKE),
+    "qwen3-window": lambda n: record(n, "qwen3", 2, head_dim=6, attention_bias=True, use_sliding_window=True, sliding_window=5, max_window_layers=1,
+                                     rope_parameters={"rope_type": "default", "rope_theta": 50.0}, **LLAMA_LIKE),
+    "phi3": lambda n: record(n, "phi3", 3, sliding_window=4, pads="end", pad_token_id=4,
+                             rope_parameters={"rope_type": "default", "rope_theta": 50.0, "partial_rotary_factor": 0.7}, **LLAMA_LIKE),
+    "phi3-long": lambda n: record(n, "phi3", 2, pads="end", pad_token_id=4, original_max_position_embeddings=24,
+                                  rope_parameters={"rope_type": "longrope", "rope_theta": 50.0, "short_factor": [1.0, 1.3, 2.1],
+                                                   "long_factor": [1.5, 2.0, 4.0]}, **(LLAMA_LIKE | {"max_position_embeddings": 96})),
+    "olmo2": lambda n: record(n, "olmo2", 3, pads="end", pad_token_id=4, rope_parameters={"rope_type": "default", "rope_theta": 50.0}, **LLAMA_LIKE),
+    "gemma2": lambda n: record(n, "gemma2", 3, pads="end", pad_token_id=4, **GEMMA_LIKE, attn_logit_softcapping=3.0,
+                               rope_parameters={"rope_type": "default", "rope_theta": 50.0}),
+    "gemma3_text": lambda n: record(n, "gemma3_text", 3, pads="end", pad_token_id=4, **(GEMMA_LIKE | {"num_hidden_layers": 3}),
+                                    layer_types=["sliding_attention", "full_attention", "sliding_attention"],
+                                    rope_parameters={"full_attention": {"rope_type": "linear", "factor": 2.0, "rope_theta": 90.0},
+                                                     "sliding_attention": {"rope_type": "default", "rope_theta": 20.0}}),
 }
 
 if __name__ == "__main__":
