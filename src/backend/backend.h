@@ -61,6 +61,12 @@ typedef struct at_attention {
     const at_real *distance;    /* NULL, or [heads, 2*reach - 1]: added to the score (after the scale, before the soft-cap) of key j
                                    from query i: its element j - i + reach - 1, positions counted from the end */
     at_real *ddistance;         /* attention_backward: its gradient, added to; NULL: not wanted */
+    /* Disentangled attention (DeBERTa), of a text with itself, one key-value head a head: the product of query i and key j gets
+     * q_i . position_key[b] + k_j . position_query[b] with b = bucket[i - j + reach - 1]; either may be NULL. */
+    const at_real *position_key, *position_query; /* [buckets, heads*head_dim] contiguous */
+    at_real *dposition_key, *dposition_query;     /* attention_backward: added to; may be NULL */
+    const int *bucket;          /* [2*reach - 1], 0 .. buckets-1; NULL: the attention is not disentangled */
+    int buckets;
     const uint32_t *seq_id;     /* [n_seq] index of the sequence in the step */
     uint32_t dropout_threshold; /* as in at_dropout */
     uint64_t dropout_key;

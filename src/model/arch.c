@@ -84,3 +84,14 @@ void at_arch_set_dropout(at_arch *arch, double hidden, double attention) {
     if (attention >= 0) arch->attention_dropout = attention;
     if (hidden >= 0) arch->hidden_dropout = arch->output_dropout = arch->embedding_dropout = hidden;
 }
+
+int at_position_bucket(const at_arch *arch, int query_minus_key) {
+    int span = arch->relative_buckets / 2, middle = arch->position_buckets / 2;
+    int n = query_minus_key < 0 ? -query_minus_key : query_minus_key, bucket = n;
+    if (middle > 0 && n > middle) { /* in float, as the models were trained */
+        float share = logf((float)n / (float)middle) / logf((float)(arch->relative_distance - 1) / (float)middle);
+        bucket = (int)ceilf(share * (float)(middle - 1)) + middle;
+    }
+    int row = span + (query_minus_key < 0 ? -bucket : bucket);
+    return row < 0 ? 0 : row > 2 * span - 1 ? 2 * span - 1 : row;
+}

@@ -45,6 +45,11 @@ typedef struct at_arch {
     double soft_cap;          /* of the scores; 0: none */
     int head_norms;           /* norms of queries and keys: each head by itself */
     int relative_buckets, relative_distance; /* bias of the scores by distance, in so many buckets; 0: none */
+    /* Disentangled attention, with relative_buckets rows of positions: */
+    int position_keys, position_queries; /* what contents meet positions: content to position, position to content; 0, 0: none */
+    int own_position_keys, own_position_queries; /* projections of their own, else those of the contents */
+    int position_buckets;     /* distances up to half of it have a row each, the others logarithmic up to relative_distance; 0: all have */
+    int relative_norm;        /* the rows of positions are normalised */
     double embedding_scale;   /* 1 in most models */
     int qkv_bias, out_bias, mlp_bias, norm_bias, head_bias; /* for name rows with a condition */
     double embedding_dropout, hidden_dropout, output_dropout; /* after the embeddings, the attention, the feed-forward */
@@ -59,6 +64,9 @@ typedef struct at_arch {
 /* Reads and checks config.json's root: every size positive and bounded (so that their products cannot overflow), heads
  * divide hidden, known activation, no switch that is on and unknown; unknown model_type: the list of those known. `path` is for errors. */
 at_status at_arch_read(const json_t *config, const char *path, at_arena *arena, at_arch *arch, at_error *err);
+
+/* The row of positions for query minus key, 0 .. relative_buckets - 1: DeBERTa's, as transformers' make_log_bucket_position. */
+int at_position_bucket(const at_arch *arch, int query_minus_key);
 
 /* The dropouts of body and attention that a user asks for; a negative one leaves what the config says. */
 void at_arch_set_dropout(at_arch *arch, double hidden, double attention);

@@ -8,6 +8,9 @@ typedef struct walk {
     const at_model *m;
     const at_batch *b;
     at_rope_table rope[2]; /* of layers that see everything, of local ones */
+    at_tensor *positions;  /* rows of positions that the batch's distances use, for disentangled attention; else NULL */
+    const int *bucket;     /* [2 * max_len - 1] row of each distance */
+    const uint64_t *position_row; /* names of the rows for dropout */
 } walk;
 
 /* A norm of the model's kind; without a gain there is none, and x goes on as it is. */
@@ -19,6 +22,27 @@ static at_tensor *norm(walk *w, at_tensor *x, at_tensor *residual, double p, at_
 static int is_local(const at_arch *a, int layer) { return a->window > 0 && (!a->local || a->local[layer]); }
 
 static int rope_of(const at_arch *a, int layer) { return a->local && a->local[layer]; }
+
+static at_tensor *project_positions(walk *w, at_tensor *rows, at_weight *own, at_weight *own_bias, at_weight *shared, at_weight *shared_bias) {
+    return at_op_linear(w->t, rows, own ? &own : &shared, own ? &own_bias : &shared_bias, 1, AT_ACT_NONE);
+}
+
+/* What the scores have beside queries and keys. */
+static void add_positions(walk *w, int layer, at_attention_inputs *in) {
+    const at_arch *a = &w->m->arch;
+    const at_layer *l = &w->m->body.layer[layer];
+    if (!w->positions) {
+        in->relative = w->m->body.relative;
+        in->distance = a->relative_distance;
+        return;
+    }
+    at_tensor *rows = at_op_dropout(w->t, w->positions, a->hidden_dropout, w->position_row);
+    if (a->position_keys)
+        in->position_key = project_positions(w, rows, l->position_key, l->position_key_bias, l->qkv[1], l->qkv_bias[1]);
+    if (a->position_queries)
+        in->position_query = project_positions(w, rows, l->position_query, l->position_query_bias, l->qkv[0], l->qkv_bias[0]);
+    in->bucket = w->bucket;
+}
 
 /* Queries, keys and values apart: each may have its norm before it turns. */
 static at_tensor *attend_apart(walk *w, int layer, at_tensor *x, const at_attention *form) {
@@ -32,7 +56,8 @@ static at_tensor *attend_apart(walk *w, int layer, at_tensor *x, const at_attent
         if (i < 2 && a->position == AT_POSITION_ROTARY)
             part[i] = at_op_rotary(w->t, part[i], &w->rope[rope_of(a, layer)], i ? a->kv_heads : a->heads, a->head_dim);
     }
-    const at_attention_inputs in = {part[0], part[1], part[2], w->m->body.relative, a->relative_distance};
+    at_attention_inputs in = {.q = part[0], .k = part[1], .v = part[2]};
+    add_positions(w, layer, &in);
     return at_op_attention_with(w->t, &in, w->b, form, a->attention_dropout);
 }
 
@@ -42,7 +67,8 @@ static at_tensor *attend_fused(walk *w, int layer, at_tensor *x, const at_attent
     at_tensor *qkv = at_op_linear(w->t, x, l->qkv, l->qkv_bias, 3, AT_ACT_NONE);
     if (a->position == AT_POSITION_ROTARY)
         qkv = at_op_rotary(w->t, qkv, &w->rope[rope_of(a, layer)], a->heads + a->kv_heads, a->head_dim);
-    const at_attention_inputs in = {qkv, qkv, qkv, w->m->body.relative, a->relative_distance};
+    at_attention_inputs in = {.q = qkv, .k = qkv, .v = qkv};
+    add_positions(w, layer, &in);
     return at_op_attention_with(w->t, &in, w->b, form, a->attention_dropout);
 }
 
@@ -128,8 +154,29 @@ static at_tensor *embed(walk *w) {
     return body->project ? at_op_linear(t, x, &body->project, &body->project_bias, 1, AT_ACT_NONE) : x;
 }
 
+/* The rows that the distances of the batch need, from the lowest to the highest, and which row each distance has. */
+static void prepare_relative_rows(walk *w) {
+    const at_arch *a = &w->m->arch;
+    const at_body *body = &w->m->body;
+    int reach = w->b->max_len, *bucket = at_alloc(w->t->objects, (size_t)(2 * reach - 1), sizeof *bucket);
+    if (!bucket) {
+        at_tape_fail(w->t, AT_NO_MEMORY, "not enough memory for %d distances", reach);
+        return;
+    }
+    for (int d = 0; d < 2 * reach - 1; d++) bucket[d] = at_position_bucket(a, d - reach + 1);
+    int first = bucket[0], n = bucket[2 * reach - 2] - first + 1;
+    uint64_t *row = at_alloc(w->t->objects, (size_t)n, sizeof *row);
+    for (int d = 0; d < 2 * reach - 1; d++) bucket[d] -= first;
+    for (int r = 0; row && r < n; r++) row[r] = (uint64_t)(first + r);
+    if (!row) at_tape_fail(w->t, AT_NO_MEMORY, "not enough memory for %d rows of positions", n);
+    w->bucket = bucket;
+    w->position_row = row;
+    w->positions = norm(w, at_op_rows(w->t, body->relative, first, n), NULL, 0, body->relative_norm, body->relative_norm_bias);
+}
+
 static void prepare_positions(walk *w) {
     const at_arch *a = &w->m->arch;
+    if (a->position_keys || a->position_queries) prepare_relative_rows(w);
     if (a->position != AT_POSITION_ROTARY) return;
     at_rope_prepare(w->t, w->b, &a->rope[0], &w->rope[0]);
     w->rope[1] = w->rope[0];

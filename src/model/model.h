@@ -12,6 +12,7 @@
 /* What a family has not is NULL. attention_norm and output_norm stand where at_block_kind says. */
 typedef struct at_layer {
     at_weight *qkv[3], *qkv_bias[3];        /* query, key, value */
+    at_weight *position_key, *position_key_bias, *position_query, *position_query_bias; /* projections of the rows of positions */
     at_weight *query_norm, *key_norm;       /* over a head, or over all of them (LayerNorm's width says which) */
     at_weight *out, *out_bias, *attention_norm, *attention_norm_bias, *attention_after;
     at_weight *gate, *gate_bias, *up, *up_bias, *down, *down_bias, *output_norm, *output_norm_bias, *output_after;
@@ -20,7 +21,8 @@ typedef struct at_layer {
 typedef struct at_body {
     at_weight *token, *position, *type, *embed_norm, *embed_norm_bias;
     at_weight *project, *project_bias;      /* from the embeddings' width to the blocks' */
-    at_weight *relative;                    /* [buckets, heads] bias of the scores by distance */
+    at_weight *relative;                    /* [buckets, heads] bias of the scores by distance, or [buckets, hidden] rows of positions */
+    at_weight *relative_norm, *relative_norm_bias;
     at_weight *final_norm, *final_norm_bias; /* after the layers, and after everything else here */
     at_layer *layer; /* [arch.layers]; layers that share weights hold the same ones */
 } at_body;

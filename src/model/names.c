@@ -9,7 +9,7 @@ int at_dimension_size(const at_arch *arch, at_dimension d, int n_out) {
     switch (d) {
     case AT_DIM_ONE: return 1;
     case AT_DIM_VOCAB: return arch->vocab_size;
-    case AT_DIM_POSITIONS: return arch->max_positions + arch->position_offset;
+    case AT_DIM_POSITIONS: return arch->position == AT_POSITION_LEARNED ? arch->max_positions + arch->position_offset : 0;
     case AT_DIM_TYPES: return arch->type_vocab;
     case AT_DIM_EMBEDDING: return arch->embedding;
     case AT_DIM_HIDDEN: return arch->hidden;

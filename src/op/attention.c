@@ -9,6 +9,7 @@
 typedef struct attention_node {
     at_node node;
     at_tensor *x[3]; /* q, k, v; all three the same where they lie side by side */
+    at_tensor *position[2]; /* of keys, of queries; or NULL */
     at_weight *relative;
     int max_distance, reach;
     at_real *distance; /* [heads, 2*reach - 1], or NULL */
@@ -69,6 +70,19 @@ static void run_backward(at_tape *t, attention_node *n, at_real *const *dx, at_r
                                    x[2]->cols, scratch);
 }
 
+/* The gradients of the positions' projections, which the kernel adds to. */
+static void prepare_positions(at_tape *t, attention_node *n) {
+    at_real *d[2] = {NULL, NULL};
+    for (int i = 0; i < 2; i++) {
+        int accumulate;
+        if (!n->position[i] || !n->position[i]->needs_grad) continue;
+        d[i] = at_tape_gradient(t, n->position[i], &accumulate);
+        if (d[i] && !accumulate && !t->dry) memset(d[i], 0, at_elements(n->position[i]) * sizeof *d[i]);
+    }
+    n->form.dposition_key = d[0];
+    n->form.dposition_query = d[1];
+}
+
 /* Where the kernel, which assigns, may write the gradients: into them, or where another consumer already wrote, into scratch. */
 static void prepare_gradients(at_tape *t, const attention_node *n, at_real **dx, at_real **add_to) {
     for (int i = 0; i < 3; i++) {
@@ -90,6 +104,7 @@ static void attention_backward(at_tape *t, at_node *node) {
     at_mark mark = at_arena_mark(t->scratch);
     at_real *scratch = at_tape_scratch(t, t->backend->attention_scratch(&n->form));
     prepare_gradients(t, n, dx, add_to);
+    prepare_positions(t, n);
     int wants_bias = at_weight_records(t, n->relative);
     at_real *ddistance = n->form.ddistance = wants_bias ? at_tape_scratch(t, distances(n)) : NULL;
     if (!t->status && !t->dry) {
@@ -115,6 +130,12 @@ static int check_tensors(at_tape *t, const at_attention_inputs *in, const at_bat
     const at_weight *w = in->relative;
     if (w && (w->in != a->heads || w->out < 4 || w->kind != AT_WEIGHT_MATRIX || in->distance <= w->out / 4))
         at_tape_fail(t, AT_BUG, "attention: %s is [%d, %d] for %d heads", w->name, w->out, w->in, a->heads);
+    const at_tensor *const position[2] = {in->position_key, in->position_query};
+    for (int i = 0; i < 2; i++)
+        if (position[i] && (position[i]->cols != query_cols(a) || a->heads != a->kv_heads || !in->bucket))
+            at_tape_fail(t, AT_BUG, "attention: positions of [%d, %d] for %d heads", position[i]->rows, position[i]->cols, a->heads);
+    if (position[0] && position[1] && position[0]->rows != position[1]->rows)
+        at_tape_fail(t, AT_BUG, "attention: %d and %d buckets", position[0]->rows, position[1]->rows);
     return !t->status;
 }
 
@@ -128,6 +149,16 @@ static int check(at_tape *t, const at_batch *b, const at_attention *a, double p)
     return !t->status;
 }
 
+/* Returns whether one of them needs a gradient. */
+static int set_positions(const at_tape *t, at_attention *a, const at_attention_inputs *in) {
+    const at_tensor *key = in->position_key, *query = in->position_query;
+    a->bucket = key || query ? in->bucket : NULL;
+    a->buckets = key ? key->rows : query ? query->rows : 0;
+    a->position_key = key ? key->data : NULL;
+    a->position_query = query ? query->data : NULL;
+    return (key && at_tape_records(t, key)) || (query && at_tape_records(t, query));
+}
+
 static void run_forward(at_tape *t, attention_node *n, at_real *y, at_real *scratch) {
     at_tensor *const *x = n->x;
     if (n->distance) spread(t, n);
@@ -137,7 +168,7 @@ static void run_forward(at_tape *t, attention_node *n, at_real *y, at_real *scra
 
 at_tensor *at_op_attention_with(at_tape *t, const at_attention_inputs *in, const at_batch *b, const at_attention *form, double p) {
     if (t->status || !check(t, b, form, p) || !check_tensors(t, in, b, form)) return NULL;
-    attention_node n = {.x = {in->q, in->k, in->v}, .relative = in->relative, .max_distance = in->distance, .reach = b->max_len,
+    attention_node n = {.x = {in->q, in->k, in->v}, .position = {in->position_key, in->position_query}, .relative = in->relative, .max_distance = in->distance, .reach = b->max_len,
                         .form = *form};
     at_attention *a = &n.form;
     at_dropout drop = at_next_dropout(t, p, NULL);
@@ -146,7 +177,7 @@ at_tensor *at_op_attention_with(at_tape *t, const at_attention_inputs *in, const
     a->seq_id = b->seq_id;
     a->dropout_threshold = drop.threshold;
     a->dropout_key = drop.key;
-    int records = at_tape_records(t, in->q) || at_tape_records(t, in->k) || at_tape_records(t, in->v) ||
+    int records = set_positions(t, a, in) | at_tape_records(t, in->q) | at_tape_records(t, in->k) | at_tape_records(t, in->v) |
                   at_weight_records(t, in->relative);
     at_tensor *y = at_tape_tensor(t, in->q->space, in->q->rows, query_cols(a));
     if (!y) return NULL;

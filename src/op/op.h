@@ -32,6 +32,10 @@ typedef struct at_attention_inputs {
     at_tensor *q, *k, *v;
     at_weight *relative;
     int distance;
+    /* Disentangled attention (He et al. 2021), both NULL otherwise: [buckets, heads*head_dim], see at_attention; heads = kv_heads.
+     * bucket [2 * max_len - 1] of the batch's longest sequence, living as long as the tape's nodes. */
+    at_tensor *position_key, *position_query;
+    const int *bucket;
 } at_attention_inputs;
 at_tensor *at_op_attention_with(at_tape *t, const at_attention_inputs *in, const at_batch *b, const at_attention *form, double p);
 int at_relative_bucket(int key_minus_query, int buckets, int distance);
@@ -54,6 +58,8 @@ at_tensor *at_op_rotary(at_tape *t, at_tensor *x, const at_rope_table *table, in
 
 /* x [rows, 2n] = [gate | up]; y [rows, n] = act(gate) * up */
 at_tensor *at_op_gated(at_tape *t, at_tensor *x, at_activation act);
+/* y [n, in] = rows first .. first+n-1 of a matrix, in a space of their own. */
+at_tensor *at_op_rows(at_tape *t, at_weight *weight, int first, int n);
 /* y = factor * x */
 at_tensor *at_op_scale(at_tape *t, at_tensor *x, double factor);
 

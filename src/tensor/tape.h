@@ -16,7 +16,7 @@
 #include "backend/backend.h"
 #include "tensor/weight.h"
 
-typedef enum at_space { AT_SPACE_TOKENS, AT_SPACE_SEQUENCES, AT_SPACE_SCALAR } at_space;
+typedef enum at_space { AT_SPACE_TOKENS, AT_SPACE_SEQUENCES, AT_SPACE_SCALAR, AT_SPACE_TABLE } at_space;
 
 typedef struct at_tensor {
     at_real *data;       /* [rows, cols] contiguous */

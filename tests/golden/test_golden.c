@@ -281,13 +281,38 @@ static int flip_sets(at_model *m) {
     return 1;
 }
 static int flip_relative(at_model *m) {
-    int had = m->body.relative != NULL;
+    int had = m->body.relative && !m->arch.position_keys && !m->arch.position_queries;
     m->body.relative = NULL;
     return had;
 }
 static int flip_relative_distance(at_model *m) {
-    int had = m->body.relative != NULL;
+    int had = m->body.relative && (m->arch.position_buckets || !m->arch.position_keys);
     m->arch.relative_distance /= 2;
+    return had;
+}
+static int flip_position_keys(at_model *m) {
+    int had = m->arch.position_keys;
+    m->arch.position_keys = 0;
+    return had && m->arch.position_queries;
+}
+static int flip_position_queries(at_model *m) {
+    int had = m->arch.position_queries;
+    m->arch.position_queries = 0;
+    return had && m->arch.position_keys;
+}
+static int flip_position_projections(at_model *m) {
+    int had = m->body.layer[1].position_key != NULL;
+    m->body.layer[1].position_key = NULL;
+    return had;
+}
+static int flip_position_buckets(at_model *m) {
+    int had = m->arch.position_buckets;
+    m->arch.position_buckets = 0;
+    return had;
+}
+static int flip_relative_norm(at_model *m) {
+    int had = m->body.relative_norm != NULL;
+    m->body.relative_norm = NULL;
     return had;
 }
 static int flip_window(at_model *m) {
@@ -389,7 +414,9 @@ static const struct {
                 {"embedding of the padding", flip_still_row},
                 {"activation of the head", flip_head_activation}, {"layer of the head", flip_head_layer}, {"norm of the head", flip_head_norm},
                 {"projection of the embeddings", flip_project}, {"layers that share weights", flip_sets}, {"relative bias", flip_relative},
-                {"reach of the relative bias", flip_relative_distance}, {"window", flip_window}, {"size of the window", flip_window_size},
+                {"reach of the relative bias", flip_relative_distance}, {"content to position", flip_position_keys},
+                {"position to content", flip_position_queries}, {"projections of positions", flip_position_projections},
+                {"buckets of positions", flip_position_buckets}, {"norm of positions", flip_relative_norm}, {"window", flip_window}, {"size of the window", flip_window_size},
                 {"local layers", flip_local}, {"frequencies of local layers", flip_local_rope}, {"frequencies", flip_rope},
                 {"turned columns", flip_rope_width}, {"factor of the angles", flip_rope_factor}, {"soft cap", flip_soft_cap},
                 {"gate", flip_gated}, {"scale of the embeddings", flip_embedding_scale}, {"bias of the queries", flip_query_bias},

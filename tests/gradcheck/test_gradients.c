@@ -18,7 +18,7 @@
 enum { MAX_WEIGHTS = 6, MAX_ROWS = 64, ARENA_BYTES = 8 << 20 };
 enum { BIAS = 1, RESIDUAL = 2, RMS = 4, TWICE = 8, STILL_X = 16, STILL_X2 = 32, NO_POSITION = 64, NO_TYPE = 128,
        CLASS_WEIGHTS = 256, IGNORE_SOME = 512, SAME = 1024, GROUPS = 2048, PLUS_ONE = 4096, NO_BIAS = 8192, APART = 16384,
-       RELATIVE = 32768 };
+       RELATIVE = 32768, POSITIONS = 65536 };
 
 typedef struct grad_case {
     const char *op, *what;
@@ -91,6 +91,18 @@ static const grad_case CASES[] = {
      .form = {.heads = 2, .kv_heads = 2, .head_dim = 3, .causal = 1, .scale = 0.7}},
     {"attention_with", "relative frozen", {9, 4}, .flags = RELATIVE, .frozen = 1,
      .form = {.heads = 2, .kv_heads = 2, .head_dim = 3, .scale = 0.7}},
+    {"attention_with", "disentangled", {9, 1, 4}, .flags = POSITIONS, .form = {.heads = 2, .kv_heads = 2, .head_dim = 3, .scale = 0.5}},
+    {"attention_with", "disentangled, long, twice", {37}, .flags = POSITIONS | TWICE, .form = {.heads = 1, .kv_heads = 1, .head_dim = 2, .scale = 0.5}},
+    {"attention_with", "disentangled, keys alone, dropout", {9, 1, 4}, .p = 0.2, .flags = POSITIONS, .variant = 1,
+     .form = {.heads = 2, .kv_heads = 2, .head_dim = 3, .scale = 0.5}},
+    {"attention_with", "disentangled, queries alone", {9, 1, 4}, .flags = POSITIONS, .variant = 2,
+     .form = {.heads = 2, .kv_heads = 2, .head_dim = 3, .scale = 0.5}},
+    {"attention_with", "disentangled, positions alone trained", {9, 4}, .flags = POSITIONS | STILL_X,
+     .form = {.heads = 2, .kv_heads = 2, .head_dim = 3, .scale = 0.5}},
+    {"attention_with", "disentangled, positions frozen", {9, 4}, .flags = POSITIONS, .frozen = 3,
+     .form = {.heads = 2, .kv_heads = 2, .head_dim = 3, .scale = 0.5}},
+    {"rows", "some of them", LENS, .cols = 4},
+    {"rows", "twice", LENS, .cols = 4, .flags = TWICE},
     {"rotary", "whole heads", LENS, .cols = 12, .variant = 4},
     {"rotary", "a part of each head, columns behind them", LENS, .cols = 17, .variant = 4, .flags = GROUPS},
     {"rotary", "long heads, twice", {3, 2}, .cols = 72, .variant = 36, .flags = TWICE},
@@ -206,6 +218,10 @@ static void make_weights(context *x) {
         while (n < 3 && c->out[n]) n++;
         for (int s = 0; s < n; s++) add_weight(x, s, AT_WEIGHT_LINEAR, c->out[s], c->cols);
         for (int s = 0; s < n && c->flags & BIAS; s++) add_weight(x, 3 + s, AT_WEIGHT_VECTOR, c->out[s], 1);
+    } else if (c->flags & POSITIONS) {
+        for (int i = 0; i < 2; i++) add_weight(x, i, AT_WEIGHT_MATRIX, 9, c->form.heads * c->form.head_dim);
+    } else if (!strcmp(c->op, "rows")) {
+        add_weight(x, 0, AT_WEIGHT_MATRIX, 20, c->cols);
     } else if (c->flags & RELATIVE) {
         add_weight(x, 0, AT_WEIGHT_MATRIX, 8, c->form.heads);
     } else if (!strcmp(c->op, "norm")) {
@@ -227,7 +243,7 @@ static void make_weights(context *x) {
 static void make_inputs(context *x) {
     const grad_case *c = x->c;
     int apart = c->flags & APART, two = apart || (!strcmp(c->op, "norm") && c->flags & RESIDUAL) || (!strcmp(c->op, "add") && !(c->flags & SAME));
-    x->n_inputs = !strcmp(c->op, "embed") ? 0 : two ? 2 : 1;
+    x->n_inputs = !strcmp(c->op, "embed") || !strcmp(c->op, "rows") ? 0 : two ? 2 : 1;
     x->rows = x->batch.rows;
     x->cols = c->form.heads ? (c->form.heads + 2 * c->form.kv_heads) * c->form.head_dim : c->cols;
     x->width[0] = apart ? c->form.heads * c->form.head_dim : x->cols;
@@ -266,7 +282,15 @@ static at_tensor *run_attention(context *x, at_tape *t) {
 static at_tensor *run_attention_with(context *x, at_tape *t) {
     const at_attention *form = &x->c->form;
     at_tensor *in = x->input[0];
-    at_attention_inputs inputs = {in, in, in, x->w[0], 6};
+    at_attention_inputs inputs = {.q = in, .k = in, .v = in, .distance = 6};
+    int bucket[2 * MAX_ROWS], *kept = at_alloc(t->objects, 2 * MAX_ROWS, sizeof *kept);
+    for (int d = 0; d < 2 * x->batch.max_len - 1; d++) bucket[d] = (d + 3) % 5 + (d > 6 ? 3 : 0);
+    inputs.bucket = memcpy(kept, bucket, sizeof bucket);
+    if (x->c->flags & RELATIVE) inputs.relative = x->w[0];
+    if (x->c->flags & POSITIONS) { /* variant: 1 keys alone, 2 queries alone */
+        if (x->c->variant != 2) inputs.position_key = at_op_rows(t, x->w[0], 1, 8);
+        if (x->c->variant != 1) inputs.position_query = at_op_rows(t, x->w[1], 0, 8);
+    }
     if (x->c->flags & APART) {
         inputs.k = x->input[1];
         inputs.v = at_op_activation(t, x->input[1], AT_ACT_TANH);
@@ -282,6 +306,8 @@ static at_tensor *run_rotary(context *x, at_tape *t) {
     at_rope_prepare(t, &x->batch, &rope, &table);
     return at_op_rotary(t, x->input[0], &table, x->cols / head_dim - ((x->c->flags & GROUPS) != 0), head_dim);
 }
+
+static at_tensor *run_rows(context *x, at_tape *t) { return at_op_rows(t, x->w[0], 2, 9); }
 
 static at_tensor *run_gated(context *x, at_tape *t) { return at_op_gated(t, x->input[0], (at_activation)x->c->variant); }
 
@@ -326,7 +352,7 @@ static const struct {
     const char *name;
     at_tensor *(*run)(context *, at_tape *);
 } OPS[] = {{"embed", run_embed}, {"linear", run_linear}, {"norm", run_norm}, {"attention", run_attention},
-           {"attention_with", run_attention_with}, {"rotary", run_rotary}, {"gated", run_gated}, {"scale", run_scale},
+           {"attention_with", run_attention_with}, {"rotary", run_rotary}, {"gated", run_gated}, {"scale", run_scale}, {"rows", run_rows},
            {"dropout", run_dropout}, {"activation", run_activation}, {"add", run_add}, {"pool", run_pool},
            {"gather", run_gather}, {"unit", run_unit}, {"cross_entropy", run_cross_entropy}, {"mse", run_mse},
            {"binary_cross_entropy", run_binary_cross_entropy}};

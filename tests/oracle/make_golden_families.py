@@ -49,7 +49,7 @@ def scale_up(model, family, generator):
             value = 0.2 * noise + (0 if family.startswith("gemma") else 1)
         elif p.ndim == 1:
             value = 0.1 * noise
-        elif "relative_attention_bias" in name:
+        elif "relative_attention_bias" in name or "rel_embeddings" in name:
             value = 0.8 * noise
         elif isinstance(model.get_submodule(name.rpartition(".")[0]), torch.nn.Embedding):
             value = (0.02 if normed else 0.5) * noise
@@ -187,6 +187,13 @@ FAMILIES = {
     "albert": lambda n: record(n, "albert", 3, embedding_size=11, type_vocab_size=2, num_hidden_groups=2, pad_token_id=0,
                                **(BERT_LIKE | {"num_hidden_layers": 5})),
     "mpnet": lambda n: record(n, "mpnet", 3, pads="inside", pad_token_id=1, **BERT_LIKE),
+    "deberta-v2": lambda n: record(n, "deberta-v2", 3, pad_token_id=0, type_vocab_size=0, relative_attention=True, position_buckets=8,
+                                   max_relative_positions=-1, norm_rel_ebd="layer_norm", share_att_key=True, pos_att_type=["p2c", "c2p"],
+                                   position_biased_input=False, **BERT_LIKE),
+    "deberta-v2-own": lambda n: record(n, "deberta-v2", 2, pad_token_id=0, type_vocab_size=2, relative_attention=True, max_relative_positions=9,
+                                       pos_att_type=["c2p", "p2c"], pooler_hidden_act="tanh", **(BERT_LIKE | {"num_hidden_layers": 3})),
+    "deberta-v2-c2p": lambda n: record(n, "deberta-v2", 2, pad_token_id=0, relative_attention=True, position_buckets=6, pos_att_type=["c2p"],
+                                       **BERT_LIKE),
     "modernbert": lambda n: record(n, "modernbert", 3, pad_token_id=0, hidden_size=18, num_attention_heads=3, num_hidden_layers=4,
                                    intermediate_size=29, vocab_size=31, max_position_embeddings=25, hidden_activation="gelu", norm_eps=1e-3,
                                    local_attention=7, **MODERN_ROPE),
