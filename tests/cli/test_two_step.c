@@ -65,12 +65,13 @@ static void the_mean_is_the_default_on_few_examples(void **state) {
     for (size_t i = 0; i < n; i++) assert_true(fabs(mixed[i] - (0.7 * (double)tuned[i] + 0.3 * (double)start[i])) < 1e-6);
 }
 
-/* By default step 2 begins with the body as it came and a head that is smaller than step 1's. */
-static void few_examples_start_from_a_softened_head(void **state) {
+/* Step 2 begins with the body as it came and a head that is smaller than step 1's. */
+static void step_2_starts_from_a_softened_head(void **state) {
     (void)state;
     double of_head = 0, of_start = 0;
+    program_expect(TRAIN "--head pooler --folds 1 --mix 0 --soften-head 30 --output soft", 0, "", "");
     size_t n = weights_of("head", head);
-    assert_int_equal(weights_of("start", start), n);
+    assert_int_equal(weights_of("soft", start), n);
     for (size_t i = 0; i < n; i++) {
         if (head[i] == start[i]) continue;
         of_head += (double)head[i] * (double)head[i];
@@ -130,7 +131,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(what_is_kept_is_the_mean_of_both_steps),
         cmocka_unit_test(the_mean_is_the_default_on_few_examples),
-        cmocka_unit_test(few_examples_start_from_a_softened_head),
+        cmocka_unit_test(step_2_starts_from_a_softened_head),
         cmocka_unit_test(a_step_2_that_does_harm_is_given_up),
         cmocka_unit_test(it_is_given_up_beside_an_evaluation_file_too),
         cmocka_unit_test(the_head_is_the_one_that_wins),

@@ -39,7 +39,7 @@ static void the_mean_of_both_steps_is_for_few_examples(void **state) {
     full.method = AT_METHOD_FULL;
     double mix = choose(facts_of(60, 30)).mix;
     assert_true(mix > 0 && mix < 1);
-    assert_true(choose(facts_of(60, 30)).softening > 1 && choose(full).softening == 1 && choose(facts_of(20000, 9000)).softening == 1);
+    assert_true(choose(facts_of(100, 50)).softening > 1 && choose(facts_of(24, 12)).softening == 1 && choose(full).softening == 1 && choose(facts_of(20000, 9000)).softening == 1);
     assert_true(choose(full).mix == 1);
     assert_true(choose(facts_of(20000, 9000)).mix == 1);
 }
