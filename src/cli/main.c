@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 static int fail(at_status code, const char *text) {
     fprintf(stderr, "error: %s\n", text);
@@ -46,6 +47,19 @@ static at_status call(const at_command *command, const at_arguments *a, const at
     return command->call(a->options, listener, err);
 }
 
+static int is_on(const at_options *options, const char *flag) {
+    const char *value = at_options_get(options, flag, NULL);
+    return value && !strcmp(value, "true");
+}
+
+/* Somebody who only types the command would wait for it while it waits for lines. */
+static void tell_reading(const at_command *command, const at_arguments *a) {
+    if (command->bit != AT_CMD_PREDICT || a->n_texts || at_options_get(a->options, "input", NULL) ||
+        !isatty(STDIN_FILENO) || is_on(a->options, "quiet"))
+        return;
+    fprintf(stderr, "Reading texts from the terminal, one a line; Ctrl-D ends.\n");
+}
+
 static int run_command(const at_command *command, int argc, char **argv) {
     at_error err = {AT_OK, ""};
     at_arguments a;
@@ -53,17 +67,17 @@ static int run_command(const at_command *command, int argc, char **argv) {
     if (st) return fail(st, err.text);
     if (a.help) return at_help_command(command, stdout), 0;
     at_signals_install(command->bit == AT_CMD_TRAIN);
+    tell_reading(command, &a);
     at_show *show = at_show_open(a.options, command->bit);
     st = show ? call(command, &a, at_show_listener(show), &err) : AT_NO_MEMORY;
-    if (st == AT_STOPPED && command->bit != AT_CMD_TRAIN) {
+    if (st == AT_STOPPED && (command->bit != AT_CMD_TRAIN || is_on(a.options, "dry_run"))) {
         st = AT_ABORTED; /* nothing was saved that could go on */
         snprintf(err.text, sizeof err.text, "stopped");
     }
     if (show) at_show_close(show, st, &err);
     if (st == AT_STOPPED) {
         fprintf(stderr, "stopped and saved; this goes on from there:\n");
-        const char *restart = at_options_get(a.options, "restart", NULL);
-        print_command_line(stderr, argc, argv, restart && !strcmp(restart, "true"));
+        print_command_line(stderr, argc, argv, is_on(a.options, "restart"));
     }
     at_arguments_free(&a);
     return (int)st;

@@ -37,15 +37,22 @@ static at_status set_option(at_options *options, const char *word, const char *a
     return at_options_set(options, word, after, err);
 }
 
-/* A single plain word that is the name of a data file is a file to predict for, not a text. */
+/* A single plain word that is the name of a data file, there or not, is a file to predict for, not a text; behind -- it is a text. */
 static int looks_like_file(const char *word) {
     static const char *const endings[] = {".csv", ".tsv", ".jsonl", ".json", ".txt", NULL};
     size_t len = strlen(word);
     for (int i = 0; endings[i]; i++) {
         size_t n = strlen(endings[i]);
-        if (len > n && !strcmp(word + len - n, endings[i])) return access(word, F_OK) == 0;
+        if (len > n && !strcmp(word + len - n, endings[i])) return !strchr(word, ' ') || access(word, F_OK) == 0;
     }
     return 0;
+}
+
+static at_status one_too_many(const at_command *command, const char *word, at_error *err) {
+    err->code = AT_USAGE;
+    snprintf(err->text, sizeof err->text, "unexpected '%.200s': one value too many; the form is: attune %s %.*s", word, command->name,
+             (int)strcspn(command->usage, "\n"), command->usage);
+    return AT_USAGE;
 }
 
 static at_status place_words(const at_command *command, at_arguments *a, int only_texts, at_error *err) {
@@ -59,7 +66,7 @@ static at_status place_words(const at_command *command, at_arguments *a, int onl
     for (int i = 0; i < a->n_texts; i++) {
         char name[64];
         size_t len = strcspn(names, " ");
-        if (!len || len >= sizeof name) return fail(err, AT_USAGE, "unexpected '", a->texts[i], "': one value too many");
+        if (!len || len >= sizeof name) return one_too_many(command, a->texts[i], err);
         memcpy(name, names, len);
         name[len] = '\0';
         names += len + (names[len] == ' ');

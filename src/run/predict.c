@@ -2,6 +2,7 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/str.h"
@@ -190,12 +191,20 @@ static at_status predict_stream(at_session *s, const at_options *o, const at_lis
     return st;
 }
 
+/* Answers in the place of the data they were made of would be a loss. */
+static at_status check_output(const char *input, const char *output, at_error *err) {
+    struct stat in, out;
+    if (!input || !output || stat(input, &in) || stat(output, &out) || in.st_dev != out.st_dev || in.st_ino != out.st_ino) return AT_OK;
+    return at_fail(err, AT_USAGE, "--output %s: is the input itself; choose another file", output);
+}
+
 at_status at_predict_file(const at_options *o, const at_listener *listener, at_error *err) {
     const char *input = at_options_text(o, "input", NULL);
     at_table_options table_options = at_settings_table(o);
     at_table *table = NULL;
-    at_session s;
-    at_status st = at_session_open_options(&s, o, err);
+    at_session s = {0};
+    at_status st = check_output(input, at_options_text(o, "output", NULL), err);
+    if (!st) st = at_session_open_options(&s, o, err);
     if (!st && (!input || !strcmp(input, "-"))) {
         st = predict_stream(&s, o, listener, err);
     } else if (!st) {

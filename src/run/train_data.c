@@ -50,6 +50,21 @@ static void tell_task(at_train_run *run) {
                                     : " The model's own head goes on learning.");
 }
 
+/* A first line that is a row would be lost as a header, and scores on what was trained on say nothing: both go unnoticed else. */
+static void tell_doubts(at_train_run *run) {
+    const at_task_state *s = &run->state;
+    const json_t *hashes = json_object_get(run->folder.record, "hashes"), *train = json_object_get(hashes, "train");
+    static const char *const OTHERS[] = {"eval", "test"};
+    if (run->train_table->has_header && s->task->names_labels && s->columns.label && label_index(&s->labels, s->columns.label) >= 0)
+        at_tell_warning(run->listener,
+                        "%s:1: the label column is called '%s', as one of its labels is: is the first line a row, not "
+                        "a header? If so, say --no-header",
+                        run->train_table->path, s->columns.label);
+    for (int i = 0; i < 2; i++)
+        if (json_equal(train, json_object_get(hashes, OTHERS[i])))
+            at_tell_warning(run->listener, "--%s is the training file itself: a score on it says nothing about new texts", OTHERS[i]);
+}
+
 static at_status choose_task(at_train_run *run, at_error *err) {
     at_columns wanted = at_settings_columns(run->options);
     const char *name = at_options_text(run->options, "task", NULL), *why;
@@ -63,6 +78,7 @@ static at_status choose_task(at_train_run *run, at_error *err) {
     run->state.label_smoothing = at_options_real(run->options, "label_smoothing_factor", 0);
     run->state.main_metric = at_options_text(run->options, "metric_for_best_model", NULL);
     tell_task(run);
+    tell_doubts(run);
     return AT_OK;
 }
 
@@ -185,6 +201,25 @@ static at_status set_apart(at_train_run *run, at_error *err) {
     return AT_OK;
 }
 
+/* Scores a few made-up answers: a metric that is not there is found out before anything is computed. */
+static at_status check_metric(const at_train_run *run, at_error *err) {
+    enum { FEW = 8 };
+    uint32_t index[FEW];
+    at_arena scratch = {0};
+    at_dataset *few = NULL;
+    at_score score = {0};
+    int n = run->all->n < FEW ? run->all->n : FEW;
+    if (!run->state.main_metric) return AT_OK;
+    for (int i = 0; i < n; i++) index[i] = (uint32_t)i;
+    at_status st = at_dataset_subset(run->all, index, n, &few, err);
+    float *answers = st ? NULL : AT_NEW_ARRAY(&scratch, float, at_dataset_outputs(few) * (size_t)run->state.n_out);
+    if (answers && run->state.task->score(&run->state, few, answers, &score, err) == AT_USAGE) st = AT_USAGE;
+    at_score_free(&score);
+    at_dataset_close(few);
+    at_arena_free(&scratch);
+    return st;
+}
+
 at_status at_train_data(at_train_run *run, at_error *err) {
     AT_TRY(read_table(run, "train", &run->train_table, err));
     AT_TRY(read_table(run, "eval", &run->eval_table, err));
@@ -196,6 +231,7 @@ at_status at_train_data(at_train_run *run, at_error *err) {
     AT_TRY(encode(run, run->train_table, &run->all, err));
     AT_TRY(encode(run, run->eval_table, &run->eval, err));
     AT_TRY(encode(run, run->test_table, &run->test, err));
+    AT_TRY(check_metric(run, err));
     AT_TRY(set_class_weights(run, err));
     return set_apart(run, err);
 }

@@ -131,6 +131,12 @@ static at_status save_model(at_train_run *run, at_error *err) {
     return at_model_save(run->model, &run->state.labels, run->folder.path, err);
 }
 
+/* A path as it can be pasted into a shell; one with quotes of its own is left as it is. */
+static const char *shell_word(at_train_run *run, const char *path) {
+    const char *quoted = strpbrk(path, " \t()&;|<>*?$`\"\\") && !strchr(path, '\'') ? at_format(&run->arena, "'%s'", path) : path;
+    return quoted ? quoted : path;
+}
+
 at_status at_train_finish(at_train_run *run, at_error *err) {
     AT_TRY(choose_rest(run, err));
     if (run->test) AT_TRY(at_train_judge(run, run->test, &run->test_score, err));
@@ -147,7 +153,7 @@ at_status at_train_finish(at_train_run *run, at_error *err) {
             json_pack("{s:s?, s:s, s:s?, s:f}", "output", run->folder.path, "kept", run->tuned ? "tuned" : "head",
                       "metric", s->main_name, "main", s->main),
             "Done%s%s.%s%s%s", run->folder.path ? ": the model is in " : "", run->folder.path ? run->folder.path : "",
-            run->folder.path ? " Try: attune predict --model " : "", run->folder.path ? run->folder.path : "",
+            run->folder.path ? " Try: attune predict --model " : "", run->folder.path ? shell_word(run, run->folder.path) : "",
             run->folder.path ? " \"your text\"" : "");
     double wanted = at_options_real(run->options, "min_score", -INFINITY);
     const at_score *judged = run->test_score.values ? &run->test_score : s;

@@ -107,12 +107,20 @@ static void tell_model(const at_train_run *run) {
         all += size;
         if (run->frozen && run->frozen[i]) frozen += size;
     }
-    at_tell(run->listener, "model", json_pack("{s:s, s:i, s:i, s:i, s:f, s:f}", "family", run->model->arch.family, "used", r->n_used, "dropped",
-            r->n_dropped, "new", r->n_fresh, "parameters", all, "frozen", frozen),
-            "Model: %s, %d layers of %d, %.1f M parameters%s; tensors used %d, dropped %d%s%s%s, new %d%s%s%s.", run->model->arch.family,
-            run->model->arch.layers, run->model->arch.hidden, all / 1e6, frozen > 0 ? at_format((at_arena *)&run->arena, " (%.1f M frozen)", frozen / 1e6) : "",
-            r->n_used, r->n_dropped, r->n_dropped ? " (" : "", r->n_dropped ? r->dropped[0] : "", r->n_dropped > 1 ? ", ...)" : r->n_dropped ? ")" : "",
-            r->n_fresh, r->n_fresh ? " (" : "", r->n_fresh ? r->fresh[0] : "", r->n_fresh > 1 ? ", ...)" : r->n_fresh ? ")" : "");
+    at_tell(run->listener, "model",
+            json_pack("{s:s, s:i, s:i, s:i, s:f, s:f}", "family", run->model->arch.family, "used", r->n_used, "dropped",
+                      r->n_dropped, "new", r->n_fresh, "parameters", all, "frozen", frozen),
+            "Model: %s, %d layers of %d, %.1f M parameters%s; tensors used %d, dropped %d%s%s%s, new %d%s%s%s.",
+            run->model->arch.family, run->model->arch.layers, run->model->arch.hidden, all / 1e6,
+            frozen > 0 ? at_format((at_arena *)&run->arena, " (%.1f M frozen)", frozen / 1e6) : "", r->n_used,
+            r->n_dropped, r->n_dropped ? " (" : "", r->n_dropped ? r->dropped[0] : "",
+            r->n_dropped > 1 ? ", ...)"
+            : r->n_dropped   ? ")"
+                             : "",
+            r->n_fresh, r->n_fresh ? " (" : "", r->n_fresh ? r->fresh[0] : "",
+            r->n_fresh > 1 ? ", ...)"
+            : r->n_fresh   ? ")"
+                           : "");
 }
 
 static const char *judging_name(at_judging j) { return j == AT_JUDGE_FILE ? "file" : j == AT_JUDGE_SPLIT ? "split" : "folds"; }
@@ -121,21 +129,32 @@ static void tell_choices(const at_train_run *run) {
     const at_recipe *r = &run->recipe;
     const at_hyper *h = &run->hyper;
     int trains = at_options_choice(run->options, "method") != AT_METHOD_HEAD;
-    at_tell(run->listener, "judging", json_pack("{s:s, s:i, s:i}", "by", judging_name(r->judging), "train", run->train->n, "eval", run->eval ? run->eval->n : 0),
+    at_tell(run->listener, "judging",
+            json_pack("{s:s, s:i, s:i}", "by", judging_name(r->judging), "train", run->train->n, "eval",
+                      run->eval ? run->eval->n : 0),
             "Judged: %s.", r->why_judging);
     if (!trains) return;
     const at_options *o = run->options;
     at_tell(run->listener, "choice", json_pack("{s:f, s:f}", "learning_rate", h->learning_rate, "layer_decay", h->layer_decay), "Rate: %s.",
             at_options_is_auto(o, "learning_rate") ? r->why_rate : "as given");
-    at_tell(run->listener, "choice", json_pack("{s:i, s:f, s:i}", "batch_size", h->batch_size, "epochs", h->num_train_epochs, "max_steps", h->max_steps), "Length: %s.",
-            at_options_is_auto(o, "num_train_epochs") && at_options_is_auto(o, "per_device_train_batch_size") && !h->max_steps ? r->why_length : "as given");
+    at_tell(run->listener, "choice",
+            json_pack("{s:i, s:f, s:i}", "batch_size", h->batch_size, "epochs", h->num_train_epochs, "max_steps",
+                      h->max_steps),
+            "Length: %s.",
+            at_options_is_auto(o, "num_train_epochs") && at_options_is_auto(o, "per_device_train_batch_size") &&
+                    !h->max_steps
+                ? r->why_length
+                : "as given");
     at_tell(run->listener, "choice", json_pack("{s:i, s:b}", "patience", h->patience, "keep_best", h->keep_best), "Stop: %s.", r->why_stop);
     if (run->softening != 1 && run->head_choice.n_folds)
         at_tell(run->listener, "choice", json_pack("{s:f}", "soften_head", run->softening), "Start: %s.",
                 at_options_is_auto(o, "soften_head") ? r->why_soft : "a head with the penalty asked for (--soften-head)");
     if (run->mix < 1)
         at_tell(run->listener, "choice", json_pack("{s:f}", "mix", run->mix), "Kept: %s.",
-                at_options_is_auto(o, "mix") ? r->why_mix : at_format((at_arena *)&run->arena, "%.0f%% of step 2, the rest of where it began (--mix)", 100 * run->mix));
+                at_options_is_auto(o, "mix")
+                    ? r->why_mix
+                    : at_format((at_arena *)&run->arena, "%.0f%% of step 2, the rest of where it began (--mix)",
+                                100 * run->mix));
 }
 
 static double steps_of(const at_train_run *run) {
@@ -157,12 +176,17 @@ static at_status tell_memory(at_train_run *run, at_error *err) {
     AT_TRY(at_train_memory(run, run->model, &run->hyper, run->pool, &plan, err));
     size_t free_memory = at_memory_available();
     double seconds = seconds_expected(run);
-    at_tell(run->listener, "plan", json_pack("{s:i, s:I, s:i, s:f, s:f, s:f, s:i, s:i, s:s, s:f}", "examples", run->train->n, "tokens",
-            (json_int_t)run->train->token_at[run->train->n], "longest", run->train->longest, "steps", steps_of(run), "memory_bytes", (double)plan.total,
-            "memory_available", (double)free_memory, "lanes", plan.lanes, "threads", plan.threads, "kernels", run->backend->name, "seconds_expected", seconds),
-            "Plan: %d examples, %llu tokens, %.0f steps; memory %.0f MB of %.0f MB free; %d threads, %d lanes, %s kernels, fp32%s.", run->train->n,
-            (unsigned long long)run->train->token_at[run->train->n], steps_of(run), (double)plan.total / 1e6, (double)free_memory / 1e6, plan.threads,
-            plan.lanes, run->backend->name, seconds > 0 ? at_format(&run->arena, "; about %.0f s", seconds) : "");
+    at_tell(run->listener, "plan",
+            json_pack("{s:i, s:I, s:i, s:f, s:f, s:f, s:i, s:i, s:s, s:f}", "examples", run->train->n, "tokens",
+                      (json_int_t)run->train->token_at[run->train->n], "longest", run->train->longest, "steps",
+                      steps_of(run), "memory_bytes", (double)plan.total, "memory_available", (double)free_memory,
+                      "lanes", plan.lanes, "threads", plan.threads, "kernels", run->backend->name, "seconds_expected",
+                      seconds),
+            "Plan: %d examples, %llu tokens, %.0f steps; memory %.0f MB of %.0f MB free; %d threads, %d lanes, %s "
+            "kernels, fp32%s.",
+            run->train->n, (unsigned long long)run->train->token_at[run->train->n], steps_of(run),
+            (double)plan.total / 1e6, (double)free_memory / 1e6, plan.threads, plan.lanes, run->backend->name,
+            seconds > 0 ? at_format(&run->arena, "; about %.0f s", seconds) : "");
     return AT_OK;
 }
 

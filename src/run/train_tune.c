@@ -44,8 +44,10 @@ static void on_evaluated(void *context, const at_progress *p, const at_score *s,
     }
     json_object_del(values, "per_class");
     json_object_del(values, "confusion_matrix");
-    at_tell(run->listener, "eval", json_pack("{s:i, s:f, s:b, s:o}", "step", p->step, "epoch", p->epoch, "best", is_best, "values", values),
-            "  step %d, epoch %.2f: %s %.4f, loss %.4f%s", p->step, p->epoch, s->main_name, s->main, s->loss, is_best ? " (best so far)" : "");
+    at_tell(run->listener, "eval",
+            json_pack("{s:i, s:f, s:b, s:o}", "step", p->step, "epoch", p->epoch, "best", is_best, "values", values),
+            "  step %d, epoch %.2f: %s %.4f, loss %.4f%s", p->step, p->epoch, s->main_name, s->main, s->loss,
+            is_best ? " (best so far)" : "");
 }
 
 static void on_note(void *context, int warning, const char *sentence) {
@@ -142,7 +144,8 @@ static at_status run_fold(at_train_run *run, int f, float *logits, at_error *err
     if (!st) st = at_mapped_open(&answer, &run->folder, name, at_dataset_outputs(d.outside) * k, err);
     if (!st) {
         if (!at_mapped_is_whole(&answer)) {
-            at_tell(run->listener, "fold", json_pack("{s:i, s:i}", "fold", f + 1, "folds", run->recipe.tuned_folds), "Step 2 on fold %d of %d, to learn whether it pays:", f + 1, run->recipe.tuned_folds);
+            at_tell(run->listener, "fold", json_pack("{s:i, s:i}", "fold", f + 1, "folds", run->recipe.tuned_folds),
+                    "Step 2 on fold %d of %d, to learn whether it pays:", f + 1, run->recipe.tuned_folds);
             st = train_fold(run, &d, answer.values, err);
             if (!st) st = at_mapped_keep(&answer, answer.count, err);
         }
@@ -194,8 +197,15 @@ static at_status judge_by_folds(at_train_run *run, at_error *err) {
 
 static at_status train_all(at_train_run *run, at_error *err) {
     run->final = 1;
-    at_trainer_setup setup = {.model = run->model, .state = &run->state, .train = run->train, .eval = run->eval, .hyper = &run->hyper,
-                              .backend = run->backend, .pool = run->pool, .folder = run->folder.path, .fingerprint = run->folder.fingerprint,
+    at_trainer_setup setup = {.model = run->model,
+                              .state = &run->state,
+                              .train = run->train,
+                              .eval = run->eval,
+                              .hyper = &run->hyper,
+                              .backend = run->backend,
+                              .pool = run->pool,
+                              .folder = run->folder.path,
+                              .fingerprint = run->folder.fingerprint,
                               .hooks = at_train_hooks(run)};
     return train_and_mix(run, &setup, &run->result, err);
 }
@@ -203,10 +213,13 @@ static at_status train_all(at_train_run *run, at_error *err) {
 static void tell_decision(at_train_run *run) {
     const at_score *a = &run->step1, *b = &run->step2;
     if (!a->values || !b->values) return;
-    const char *words = !run->tuned ? "Step 1 is better on unseen data: it, the fitted head on the body as it came, is kept"
-                        : b->main > a->main ? "Step 2 beats step 1 on unseen data: it is kept"
-                                            : "Step 2 is kept: step 1 is not better on unseen data by more than the noise of so few examples";
-    at_tell(run->listener, "decision", json_pack("{s:s, s:f, s:f}", "kept", run->tuned ? "tuned" : "head", "head", a->main, "tuned", b->main),
+    const char *words =
+        !run->tuned ? "Step 1 is better on unseen data: it, the fitted head on the body as it came, is kept"
+        : b->main > a->main
+            ? "Step 2 beats step 1 on unseen data: it is kept"
+            : "Step 2 is kept: step 1 is not better on unseen data by more than the noise of so few examples";
+    at_tell(run->listener, "decision",
+            json_pack("{s:s, s:f, s:f}", "kept", run->tuned ? "tuned" : "head", "head", a->main, "tuned", b->main),
             "%s (%s: step 1 %.4f, step 2 %.4f).", words, b->main_name, a->main, b->main);
 }
 
@@ -218,8 +231,8 @@ static at_status return_to_step1(at_train_run *run, at_error *err) {
     return fit_head(run, run->train, run->features, run->head_choice.penalty, run->model, err);
 }
 
-/* The evaluated steps of the final training include step 0, which is step 1's result unless its head was softened: the best state is it where
- * nothing was better. */
+/* The evaluated steps of the final training include step 0, which is step 1's result unless its head was softened: the
+ * best state is it where nothing was better. */
 static at_status tune_by_eval(at_train_run *run, at_error *err) {
     int softened = run->head_choice.n_folds && run->softening != 1;
     if (softened) AT_TRY(fit_start(run, run->train, run->features, run->model, err));

@@ -57,24 +57,29 @@ void at_score_free(at_score *score) {
     *score = (at_score){0};
 }
 
-static void list_numbers(const json_t *values, at_str *list) {
-    const char *key;
+static at_status unknown_metric(const json_t *values, const char *wanted, at_error *err) {
+    enum { MOST = 64 };
+    const char *key, *names[MOST];
     json_t *value;
-    json_object_foreach((json_t *)(uintptr_t)values, key, value)
-        if (json_is_real(value)) at_str_addf(list, "%s%s", list->len ? ", " : "", key);
+    int n = 0;
+    at_arena scratch = {0};
+    at_str list = {.arena = &scratch};
+    json_object_foreach((json_t *)(uintptr_t)values, key, value) {
+        if (!json_is_real(value) || n == MOST) continue;
+        at_str_addf(&list, "%s%s", n ? ", " : "", key);
+        names[n++] = key;
+    }
+    const char *near = at_nearest(wanted, names, n);
+    at_fail(err, AT_USAGE, "there is no metric '%s' to select by; there are %s.%s%s%s", wanted, list.text ? list.text : "none",
+            near ? " Did you mean '" : "", near ? near : "", near ? "'?" : "");
+    at_arena_free(&scratch);
+    return AT_USAGE;
 }
 
 at_status at_score_choose(const at_task_state *s, const char *usual, const char *const *smaller, at_score *score, at_error *err) {
     score->main_name = s->main_metric ? s->main_metric : usual;
     const json_t *value = json_object_get(score->values, score->main_name);
-    if (!json_is_real(value) && !json_is_null(value)) {
-        at_arena scratch = {0};
-        at_str list = {.arena = &scratch};
-        list_numbers(score->values, &list);
-        at_fail(err, AT_USAGE, "there is no metric '%s' to select by; there are %s", score->main_name, list.text ? list.text : "none");
-        at_arena_free(&scratch);
-        return AT_USAGE;
-    }
+    if (!json_is_real(value) && !json_is_null(value)) return unknown_metric(score->values, score->main_name, err);
     score->main = json_is_null(value) ? (double)NAN : json_real_value(value); /* null: it could not be computed */
     char interval[64];
     snprintf(interval, sizeof interval, "%s_interval", score->main_name);

@@ -32,6 +32,17 @@ static void probabilities_are_those_of_the_model(void **state) {
     program_free(&run);
 }
 
+static void what_is_no_text_is_not_answered_as_one(void **state) {
+    (void)state;
+    program_expect("cd $D && $A predict --model model nosuch.csv", 3, "", "error: nosuch.csv: cannot open");
+    program_expect("cd $D && $A predict --model model 'see nosuch.csv'", 0, "see nosuch.csv\n", "");
+    program_expect("cd $D && $A predict --model model -- nosuch.csv", 0, "nosuch.csv\n", "");
+    program_expect("cd $D && cp rows.csv same.csv && ln -s same.csv link.csv && $A predict --model model same.csv --output link.csv; c=$?; cmp rows.csv same.csv && exit $c", 2, "",
+                   "error: --output link.csv: is the input itself; choose another file");
+    program_expect("cd $D && $A eval model rows.csv", 2, "", "unexpected 'rows.csv': one value too many; the form is: attune eval --model FOLDER [--data] FILE [--output FOLDER]\n");
+    program_expect("cd $D && command -v script > /dev/null || { echo 'Ctrl-D ends'; exit 0; }; printf 'good\\n\\004' | script -qec \"$A predict --model model\" /dev/null", 0, "Ctrl-D ends", "");
+}
+
 static void files_keep_columns_and_order(void **state) {
     (void)state;
     program_expect("cd $D && $A predict --model model rows.csv | cut -d, -f1-3", 0,
@@ -232,6 +243,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(texts_are_answered_in_every_form),
         cmocka_unit_test(probabilities_are_those_of_the_model),
+        cmocka_unit_test(what_is_no_text_is_not_answered_as_one),
         cmocka_unit_test(files_keep_columns_and_order),
         cmocka_unit_test(what_fails_leaves_nothing),
         cmocka_unit_test(jsonl_keeps_the_types_of_its_columns),

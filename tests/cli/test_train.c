@@ -120,6 +120,25 @@ static void a_plan_is_printed_and_nothing_trained(void **state) {
     program_expect("cd $D && $A train --model model --train train.csv --dry-run --output planned && ! ls planned", 0, "Plan: 60 examples", "No such file");
 }
 
+/* What runs, and is likely not meant. */
+static void what_looks_like_a_mistake_is_said(void **state) {
+    (void)state;
+    program_expect("cd $D && sed 1d train.csv > bare.csv && $A train --model model --train bare.csv --method head --output bare", 0,
+                   "warning: bare.csv:1: the label column is called 'minus', as one of its labels is: is the first line a row, not a header? If so, say --no-header", "");
+    program_expect("cd $D && $A train --model model --train bare.csv --method head --output bare2 --no-header | grep -c 'not a header'", 1, "0\n", "");
+    program_expect("cd $D && cp train.csv copy.csv && $A train --model model --train train.csv --test copy.csv --method head --output 'on itself'", 0,
+                   "warning: --test is the training file itself: a score on it says nothing about new texts", "");
+    program_expect("ls -d \"$D/on itself\" && cd $D && $A train --model model --train train.csv --method head --output 'two words'", 0, "Try: attune predict --model 'two words' ", "");
+    program_expect("cd $D && $A train --model model --train train.csv --output typo --metric acuracy; c=$?; ls typo 2>&1; exit $c", 2, "typo': No such file", "Did you mean 'accuracy'?");
+}
+
+static void a_stopped_plan_saves_nothing(void **state) {
+    (void)state;
+    program_expect("cd $D && awk 'NR == 1 || 1 { print } END { for (i = 0; i < 200000; i++) print \"good bad a b c d e f,plus\" }' train.csv > long.csv && "
+                   "{ $A train --model model --train long.csv --dry-run > log & p=$!; for i in {1..400}; do grep -qs '^Step 1' log && break; sleep 0.05; done; kill -TERM $p; wait $p; }",
+                   130, "", "error: stopped\n");
+}
+
 static void what_is_wrong_has_its_code(void **state) {
     (void)state;
     program_expect("cd $D && $A train --train train.csv --output x", 2, "", "error: --model is missing");
@@ -144,6 +163,8 @@ int main(void) {
         cmocka_unit_test(the_first_signal_saves_and_the_same_command_goes_on),
         cmocka_unit_test(one_training_at_a_time_writes_into_a_folder),
         cmocka_unit_test(a_plan_is_printed_and_nothing_trained),
+        cmocka_unit_test(what_looks_like_a_mistake_is_said),
+        cmocka_unit_test(a_stopped_plan_saves_nothing),
         cmocka_unit_test(what_is_wrong_has_its_code),
     };
     return cmocka_run_group_tests(tests, make, tiny_folder_remove);
