@@ -18,6 +18,7 @@ printf '#include <stdio.h>\n' | gcc -fsyntax-only -x c - 2>/dev/null || missing+
 need_library jansson libjansson-dev
 need_library yaml-0.1 libyaml-dev
 need_library libutf8proc libutf8proc-dev
+need_library libpcre2-8 libpcre2-dev
 need_library libcurl libcurl4-openssl-dev
 need_library libcrypto libssl-dev
 need_library libxxhash libxxhash-dev

@@ -14,7 +14,10 @@ void at_added_splits_free(at_added_splits *splits) {
 static at_status normalise_pattern(at_arena *arena, at_added_token *token, at_chars *chars,
                                    const at_normalizers *normalizers, at_error *err) {
     AT_TRY(at_chars_decode(chars, token->content, strlen(token->content), 0, err));
-    AT_TRY(at_normalize(normalizers, chars, err));
+    at_matcher matcher = {0};
+    at_status st = at_normalize(normalizers, chars, &matcher, err);
+    at_matcher_free(&matcher);
+    AT_TRY(st);
     if (!chars->n)
         return at_fail(err, AT_BAD_MODEL, "the added token '%.80s' is nothing once it is normalised", token->content);
     char *pattern = at_alloc(arena, (size_t)chars->n, 4);

@@ -6,7 +6,7 @@
 #define AT_TEXT_BERT_H
 
 #include "text/normalizer.h"
-#include "text/tokens.h"
+#include "text/wordpiece.h"
 
 /* What a character of the text means once normalised. */
 typedef enum at_bert_class {

@@ -16,6 +16,8 @@ void at_chars_free(at_chars *chars) {
     free(chars->item);
     free(chars->other);
     free(chars->change);
+    free(chars->utf8);
+    free(chars->char_of);
     *chars = (at_chars){0};
 }
 
@@ -48,12 +50,22 @@ at_status at_chars_decode(at_chars *chars, const char *text, size_t len, int fir
     return AT_OK;
 }
 
+at_status at_chars_copy(at_chars *chars, const at_chars *from, int begin, int end, at_error *err) {
+    AT_TRY(reserve(chars, end - begin, err));
+    memcpy(chars->item, from->item + begin, (size_t)(end - begin) * sizeof *chars->item);
+    chars->n = end - begin;
+    chars->origin = chars->n ? chars->item[0].start : from->origin;
+    return AT_OK;
+}
+
 at_status at_chars_begin(at_chars *chars, int n, at_error *err) {
     AT_TRY(reserve(chars, n, err));
     chars->read = 0;
     chars->n_other = 0;
     return AT_OK;
 }
+
+at_status at_chars_more(at_chars *chars, int n, at_error *err) { return reserve(chars, n, err); }
 
 void at_chars_emit(at_chars *chars, uint32_t cp, int change) {
     at_char out = {cp, chars->origin, chars->origin};
@@ -74,6 +86,38 @@ void at_chars_end(at_chars *chars) {
     chars->item = chars->other;
     chars->other = swap;
     chars->n = chars->n_other;
+}
+
+at_status at_chars_write(at_chars *chars, int for_regex, at_error *err) {
+    size_t need = 4 * (size_t)chars->n + 1, len = 0;
+    if (need > chars->utf8_cap) {
+        char *utf8 = realloc(chars->utf8, need);
+        if (utf8) chars->utf8 = utf8;
+        int *char_of = realloc(chars->char_of, need * sizeof *char_of);
+        if (char_of) chars->char_of = char_of;
+        if (!utf8 || !char_of) return at_fail_memory(err, need);
+        chars->utf8_cap = need;
+    }
+    for (int i = 0; i < chars->n; i++) {
+        uint32_t cp = chars->item[i].cp;
+        int size = at_utf8_encode(for_regex ? at_cp_for_regex(cp) : cp, chars->utf8 + len);
+        for (int k = 0; k < size; k++) chars->char_of[len + (size_t)k] = i;
+        len += (size_t)size;
+    }
+    chars->char_of[len] = chars->n;
+    chars->utf8_len = len;
+    return AT_OK;
+}
+
+at_status at_chars_prepend(at_chars *chars, const uint32_t *cps, int n, at_error *err) {
+    if (!chars->n || !n) return AT_OK;
+    if (chars->n > INT32_MAX / 2 - n) return at_fail(err, AT_BAD_DATA, "a text is too long to be tokenised");
+    AT_TRY(at_chars_begin(chars, chars->n + n, err));
+    for (int i = 0; i < n; i++) chars->other[i] = (at_char){cps[i], chars->item[0].start, chars->item[0].end};
+    memcpy(chars->other + n, chars->item, (size_t)chars->n * sizeof *chars->item);
+    chars->n_other = chars->n + n;
+    at_chars_end(chars);
+    return AT_OK;
 }
 
 void at_chars_remove(at_chars *chars, int flags) {

@@ -1,24 +1,46 @@
-/* Decoders: tokens back to text. */
+/* Decoders: tokens back to text. Each is a name, a function that reads its fields and one that makes new texts of the texts of all tokens;
+ * a Sequence is the flat list of its parts. What is left in the end is put together. */
 #ifndef AT_TEXT_DECODER_H
 #define AT_TEXT_DECODER_H
 
-#include "base/json.h"
-#include "base/str.h"
+#include "text/build.h"
 
-typedef enum at_decoder_kind {
-    AT_DECODER_NONE, /* tokens joined by a space */
-    AT_DECODER_WORDPIECE
-} at_decoder_kind;
+/* The texts of n tokens, one after the other. */
+typedef struct at_texts {
+    at_str text;
+    size_t *end; /* of each in `text` */
+    int n;
+} at_texts;
 
-typedef struct at_decoder {
-    at_decoder_kind kind;
-    const char *prefix;
-    int cleanup;
-} at_decoder;
+typedef struct at_decoder at_decoder;
+typedef struct at_decoder_type {
+    const char *name;
+    at_status (*read)(at_build *build, const json_t *part, at_decoder *d, at_error *err);                        /* NULL: no fields */
+    at_status (*run)(const at_decoder *d, at_matcher *matcher, const at_texts *in, at_texts *out, at_error *err); /* out: room for in->n */
+} at_decoder_type;
 
-at_status at_decoder_read(at_arena *arena, const char *path, const json_t *part, at_decoder *decoder, at_error *err);
+struct at_decoder {
+    const at_decoder_type *type;
+    const char *from;      /* WordPiece's prefix, BPEDecoder's suffix, CTC's pad, Metaspace's and Strip's character */
+    const char *to;        /* Replace's content, CTC's word delimiter */
+    at_pattern *pattern;   /* Replace */
+    int cleanup;           /* WordPiece, CTC */
+    int keeps_first;       /* Metaspace: a first replacement becomes a space too */
+    int start, stop;       /* Strip: how many */
+};
 
-/* Adds token number i of a text. */
-void at_decoder_add(const at_decoder *decoder, int i, const char *token, at_str *text);
+typedef struct at_decoders {
+    at_decoder *item;
+    int n;
+    int any; /* 0: tokens are joined by spaces */
+} at_decoders;
+
+at_status at_decoders_read(at_build *build, const json_t *part, at_decoders *decoders, at_error *err);
+/* WordPiece with "##" and cleanup, for old folders; ByteLevel. */
+at_status at_decoders_wordpiece(at_arena *arena, at_decoders *decoders, at_error *err);
+at_status at_decoders_bytelevel(at_arena *arena, at_decoders *decoders, at_error *err);
+
+/* The whole text in *out; everything is allocated in the arena. */
+at_status at_decoders_run(const at_decoders *decoders, at_arena *arena, const at_texts *tokens, at_str *out, at_error *err);
 
 #endif

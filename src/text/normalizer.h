@@ -1,39 +1,43 @@
-/* Normalizers: what is done to a text before it is cut into words. A Sequence is read as the flat list of its parts. */
+/* Normalizers: what is done to a text before it is cut into words. Each is a name, a function that reads its fields and one that is
+ * applied. A Sequence is read as the flat list of its parts. */
 #ifndef AT_TEXT_NORMALIZER_H
 #define AT_TEXT_NORMALIZER_H
 
-#include "base/json.h"
+#include "text/build.h"
 #include "text/chars.h"
+#include "text/charsmap.h"
 
-typedef enum at_normalizer_kind {
-    AT_NORMALIZER_BERT,
-    AT_NORMALIZER_NFC,
-    AT_NORMALIZER_NFD,
-    AT_NORMALIZER_NFKC,
-    AT_NORMALIZER_NFKD,
-    AT_NORMALIZER_LOWERCASE,
-    AT_NORMALIZER_STRIP_ACCENTS,
-    AT_NORMALIZER_STRIP,
-    AT_NORMALIZER_REPLACE,
-    AT_NORMALIZER_SEQUENCE
-} at_normalizer_kind;
+typedef struct at_normalizer at_normalizer;
 
-typedef struct at_normalizer {
-    at_normalizer_kind kind;
+typedef struct at_normalizer_type {
+    const char *name;
+    at_status (*read)(at_build *build, const json_t *part, at_normalizer *n, at_error *err); /* NULL: no fields */
+    at_status (*apply)(const at_normalizer *n, at_chars *chars, at_matcher *matcher, at_error *err);
+} at_normalizer_type;
+
+struct at_normalizer {
+    const at_normalizer_type *type;
     int clean_text, handle_chinese_chars, strip_accents, lowercase; /* BERT; strip_accents null is resolved */
     int left, right;                                                /* Strip */
-    uint32_t *pattern, *content;                                    /* Replace */
-    int n_pattern, n_content;
-} at_normalizer;
+    at_pattern *pattern;                                            /* Replace */
+    uint32_t *content;                                              /* Replace, Prepend */
+    int n_content;
+    at_charsmap map;                                                /* Precompiled */
+};
 
 typedef struct at_normalizers {
     at_normalizer *item;
     int n;
 } at_normalizers;
 
-/* `part` is the value of "normalizer" in the file `path`; null or absent is none. */
-at_status at_normalizers_read(at_arena *arena, const char *path, const json_t *part, at_normalizers *normalizers,
-                              at_error *err);
-at_status at_normalize(const at_normalizers *normalizers, at_chars *chars, at_error *err);
+/* `part` is the value of "normalizer"; null or absent is none. */
+at_status at_normalizers_read(at_build *build, const json_t *part, at_normalizers *normalizers, at_error *err);
+/* The one normalizer of BERT, for old folders. */
+at_status at_normalizers_bert(at_arena *arena, const at_normalizer *settings, at_normalizers *normalizers, at_error *err);
+int at_normalizer_is_bert(const at_normalizer *n);
+/* 1 where they change nothing in a text below U+0300: none at all, or NFC. */
+int at_normalizers_keep_latin(const at_normalizers *normalizers);
+
+at_status at_normalize(const at_normalizers *normalizers, at_chars *chars, at_matcher *matcher, at_error *err);
 
 #endif

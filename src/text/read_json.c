@@ -1,67 +1,9 @@
 /* tokenizer.json: the file of the `tokenizers` library. */
 #include <string.h>
 
+#include "base/str.h"
 #include "text/parts.h"
 #include "text/spec.h"
-
-static const char *const models[] = {"WordPiece", NULL};
-
-/* The size and the bytes of a vocabulary, after checks of every id and text. */
-static at_status measure(const char *path, const json_t *vocab, int *size, size_t *bytes, at_error *err) {
-    const char *token;
-    const json_t *value;
-    json_int_t highest = -1;
-    *bytes = 0;
-    if (!json_is_object(vocab)) return at_fail(err, AT_BAD_MODEL, "%s: the model has no vocabulary", path);
-    if (json_object_size(vocab) > AT_VOCAB_MAX)
-        return at_fail(err, AT_BAD_MODEL, "%s: more than %d tokens", path, AT_VOCAB_MAX);
-    json_object_foreach((json_t *)vocab, token, value) {
-        size_t len = strlen(token);
-        json_int_t id = json_integer_value(value);
-        if (!json_is_integer(value) || id < 0 || id >= AT_VOCAB_MAX)
-            return at_fail(err, AT_BAD_MODEL, "%s: the token '%.80s' has no id within 0 and %d", path, token,
-                           AT_VOCAB_MAX - 1);
-        if (len > AT_TOKEN_BYTES)
-            return at_fail(err, AT_BAD_MODEL, "%s: the token %lld is longer than %d bytes", path, (long long)id,
-                           AT_TOKEN_BYTES);
-        if (id > highest) highest = id;
-        *bytes += len;
-    }
-    *size = (int)highest + 1;
-    return AT_OK;
-}
-
-static at_status read_vocab(at_tokenizer *t, const char *path, const json_t *vocab, at_error *err) {
-    const char *token, *other;
-    const json_t *value;
-    size_t bytes = 0;
-    int size = 0;
-    AT_TRY(measure(path, vocab, &size, &bytes, err));
-    AT_TRY(at_vocab_init(&t->arena, &t->vocab, size, bytes, err));
-    json_object_foreach((json_t *)vocab, token, value) {
-        int32_t id = (int32_t)json_integer_value(value);
-        if ((other = at_vocab_text(&t->vocab, id)))
-            return at_fail(err, AT_BAD_MODEL, "%s: the tokens '%.80s' and '%.80s' have the same id %d", path, other, token, id);
-        at_vocab_add(&t->vocab, id, token, strlen(token));
-    }
-    return AT_OK;
-}
-
-static at_status read_model(at_tokenizer *t, const char *path, const json_t *model, at_error *err) {
-    at_spec spec = {path, "model"};
-    const char *unknown, *prefix;
-    json_int_t max_chars;
-    int kind = -1;
-    if (!json_is_object(model)) return at_fail(err, AT_BAD_MODEL, "%s: there is no \"model\"", path);
-    /* Files of early versions do not name the type. */
-    if (json_object_get(model, "type") || !json_object_get(model, "continuing_subword_prefix"))
-        AT_TRY(at_spec_kind(spec, model, models, &kind, err));
-    AT_TRY(at_spec_string(spec, model, "unk_token", "[UNK]", &unknown, err));
-    AT_TRY(at_spec_string(spec, model, "continuing_subword_prefix", "##", &prefix, err));
-    AT_TRY(at_spec_int(spec, model, "max_input_chars_per_word", 100, &max_chars, err));
-    AT_TRY(read_vocab(t, path, json_object_get(model, "vocab"), err));
-    return at_tokenizer_set_model(t, path, unknown, prefix, max_chars, err);
-}
 
 static at_status read_added_entry(at_tokenizer *t, const char *path, const json_t *part, at_added_entry *entry,
                                   at_error *err) {
@@ -95,24 +37,69 @@ static at_status read_added(at_tokenizer *t, const char *path, const json_t *lis
     return at_tokenizer_set_added(t, path, entry, (int)n, err);
 }
 
-static void read_truncation(at_tokenizer *t, const json_t *truncation) {
-    json_int_t limit = json_integer_value(json_object_get(truncation, "max_length"));
-    const char *direction = json_string_value(json_object_get(truncation, "direction"));
-    t->truncate_left = direction && !strcmp(direction, "Left");
-    if (limit < 1 || limit > AT_VOCAB_MAX) return;
-    t->max_length = (int)limit;
+static at_status is_left(at_spec spec, const json_t *part, int *left, at_error *err) {
+    static const char *const sides[] = {"Right", "Left", NULL};
+    const char *side;
+    AT_TRY(at_spec_string(spec, part, "direction", "Right", &side, err));
+    *left = at_word_index(side, sides);
+    return *left < 0 ? at_fail(err, AT_BAD_MODEL, "%s: the direction '%.80s' of %s is not known", spec.path, side, spec.what) : AT_OK;
+}
+
+static at_status read_truncation(at_tokenizer *t, const char *path, const json_t *truncation, at_error *err) {
+    static const char *const strategies[] = {"LongestFirst", "OnlyFirst", "OnlySecond", NULL};
+    at_spec spec = {path, "truncation"};
+    at_tokenizer_settings *s = &t->settings;
+    const char *strategy;
+    json_int_t limit, stride;
+    if (!truncation || json_is_null(truncation)) return AT_OK;
+    AT_TRY(at_spec_int(spec, truncation, "max_length", 512, &limit, err));
+    AT_TRY(at_spec_int(spec, truncation, "stride", 0, &stride, err));
+    AT_TRY(at_spec_string(spec, truncation, "strategy", "LongestFirst", &strategy, err));
+    AT_TRY(is_left(spec, truncation, &s->truncate_left, err));
+    int cut = at_word_index(strategy, strategies);
+    if (cut < 0) return at_fail(err, AT_BAD_MODEL, "%s: the strategy '%.80s' of truncation is not known", path, strategy);
+    t->truncate_left = s->truncate_left;
+    if (limit < 1 || limit > AT_VOCAB_MAX) return AT_OK;
+    s->truncates = 1;
+    s->cut = (at_cut)cut;
+    s->stride = stride > 0 && stride < limit ? (int)stride : 0;
+    t->max_length = s->max_length = (int)limit;
     t->max_length_source = "tokenizer.json: truncation";
+    return AT_OK;
+}
+
+static at_status read_padding(at_tokenizer *t, const char *path, const json_t *padding, at_error *err) {
+    at_spec spec = {path, "padding"};
+    at_tokenizer_settings *s = &t->settings;
+    const json_t *strategy = json_object_get(padding, "strategy");
+    json_int_t multiple, id, type, fixed = json_integer_value(json_object_get(strategy, "Fixed"));
+    if (!padding || json_is_null(padding)) return AT_OK;
+    AT_TRY(at_spec_int(spec, padding, "pad_to_multiple_of", 0, &multiple, err));
+    AT_TRY(at_spec_int(spec, padding, "pad_id", 0, &id, err));
+    AT_TRY(at_spec_int(spec, padding, "pad_type_id", 0, &type, err));
+    AT_TRY(is_left(spec, padding, &s->pad_left, err));
+    if (id < 0 || id >= at_tokenizer_n_ids(t))
+        return at_fail(err, AT_BAD_MODEL, "%s: the padding's id %lld is no token", path, (long long)id);
+    if (type < 0 || type > 255 || multiple < 0 || multiple > AT_VOCAB_MAX || fixed < 0 || fixed > AT_VOCAB_MAX)
+        return at_fail(err, AT_BAD_MODEL, "%s: a number of the padding is out of range", path);
+    s->pads = 1;
+    s->pad_to = (int)fixed;
+    s->pad_multiple = (int)multiple;
+    s->pad_id = (int32_t)id;
+    s->pad_type = (int)type;
+    return AT_OK;
 }
 
 at_status at_tokenizer_read_json(at_tokenizer *t, const char *path, const json_t *root, at_error *err) {
+    at_build build = {.arena = &t->arena, .patterns = &t->patterns, .path = path};
     if (!json_is_object(root)) return at_fail(err, AT_BAD_MODEL, "%s: is no JSON object", path);
-    AT_TRY(at_normalizers_read(&t->arena, path, json_object_get(root, "normalizer"), &t->normalizers, err));
-    AT_TRY(at_pretokenizers_read(&t->arena, path, json_object_get(root, "pre_tokenizer"), &t->pretokenizers, err));
-    AT_TRY(read_model(t, path, json_object_get(root, "model"), err));
+    AT_TRY(at_normalizers_read(&build, json_object_get(root, "normalizer"), &t->normalizers, err));
+    AT_TRY(at_pretokenizers_read(&build, json_object_get(root, "pre_tokenizer"), &t->pretokenizers, err));
+    AT_TRY(at_tokenizer_read_model(t, path, json_object_get(root, "model"), err));
     AT_TRY(read_added(t, path, json_object_get(root, "added_tokens"), err));
     AT_TRY(at_templates_read(&t->arena, path, json_object_get(root, "post_processor"), at_tokenizer_n_ids(t),
                              &t->templates, err));
-    AT_TRY(at_decoder_read(&t->arena, path, json_object_get(root, "decoder"), &t->decoder, err));
-    read_truncation(t, json_object_get(root, "truncation"));
-    return AT_OK;
+    AT_TRY(at_decoders_read(&build, json_object_get(root, "decoder"), &t->decoders, err));
+    AT_TRY(read_truncation(t, path, json_object_get(root, "truncation"), err));
+    return read_padding(t, path, json_object_get(root, "padding"), err);
 }

@@ -136,16 +136,18 @@ static const char *content_of(const json_t *config, const char *key, const char 
 
 static at_status set_bert(at_tokenizer *t, const char *path, const json_t *config, at_error *err) {
     int lowercase = flag(config, "do_lower_case", 1);
-    t->normalizers = (at_normalizers){AT_NEW(&t->arena, at_normalizer), 1};
-    t->pretokenizers = (at_pretokenizers){AT_NEW(&t->arena, at_pretokenizer), 1};
-    if (!t->normalizers.item || !t->pretokenizers.item) return at_fail_memory(err, sizeof *t->normalizers.item);
-    t->normalizers.item[0] = (at_normalizer){.kind = AT_NORMALIZER_BERT,
-                                             .clean_text = 1,
-                                             .handle_chinese_chars = flag(config, "tokenize_chinese_chars", 1),
-                                             .strip_accents = flag(config, "strip_accents", lowercase),
-                                             .lowercase = lowercase};
-    t->decoder = (at_decoder){AT_DECODER_WORDPIECE, "##", 1};
-    return at_tokenizer_set_model(t, path, content_of(config, "unk_token", "[UNK]"), "##", 100, err);
+    at_build build = {.arena = &t->arena, .patterns = &t->patterns, .path = path};
+    at_normalizer settings = {.clean_text = 1,
+                              .handle_chinese_chars = flag(config, "tokenize_chinese_chars", 1),
+                              .strip_accents = flag(config, "strip_accents", lowercase),
+                              .lowercase = lowercase};
+    json_t *bert = json_pack("{s:s}", "type", "BertPreTokenizer");
+    at_status st = bert ? at_pretokenizers_read(&build, bert, &t->pretokenizers, err) : at_fail_memory(err, 64);
+    json_decref(bert);
+    AT_TRY(st);
+    AT_TRY(at_normalizers_bert(&t->arena, &settings, &t->normalizers, err));
+    AT_TRY(at_decoders_wordpiece(&t->arena, &t->decoders, err));
+    return at_tokenizer_set_wordpiece(t, path, content_of(config, "unk_token", "[UNK]"), "##", 100, err);
 }
 
 static at_status set_template(at_tokenizer *t, const char *path, const json_t *config, at_error *err) {

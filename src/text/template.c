@@ -6,8 +6,8 @@
 
 #define MAX_PARTS 1024
 
-static const char *const kinds[] = {"TemplateProcessing", "BertProcessing", NULL};
-enum { KIND_TEMPLATE, KIND_BERT };
+static const char *const kinds[] = {"TemplateProcessing", "BertProcessing", "RobertaProcessing", "ByteLevel", "Sequence", NULL};
+enum { KIND_TEMPLATE, KIND_BERT, KIND_ROBERTA, KIND_BYTELEVEL, KIND_SEQUENCE };
 
 static void add(at_template *t, int sequence, int32_t id, int type) {
     t->part[t->n++] = (at_template_part){sequence, id, (uint8_t)type};
@@ -15,7 +15,7 @@ static void add(at_template *t, int sequence, int32_t id, int type) {
 }
 
 static at_status init(at_arena *arena, at_templates *templates, at_error *err) {
-    *templates = (at_templates){0};
+    templates->single = templates->pair = (at_template){0};
     templates->single.part = AT_NEW_ARRAY(arena, at_template_part, MAX_PARTS);
     templates->pair.part = AT_NEW_ARRAY(arena, at_template_part, MAX_PARTS);
     return templates->single.part && templates->pair.part ? AT_OK : at_fail_memory(err, MAX_PARTS);
@@ -34,13 +34,33 @@ at_status at_templates_bert(at_arena *arena, int32_t cls, int32_t sep, at_templa
     return AT_OK;
 }
 
+static at_status add_trim(at_templates *templates, const char *path, int add_prefix_space, int after, at_error *err) {
+    if (templates->n_trims == AT_TRIMS) return at_fail(err, AT_BAD_MODEL, "%s: too many post-processors", path);
+    templates->trim[templates->n_trims++] = (at_trim){add_prefix_space, after};
+    return AT_OK;
+}
+
+at_status at_templates_roberta(at_arena *arena, int32_t cls, int32_t sep, int add_prefix_space, at_templates *templates, at_error *err) {
+    AT_TRY(init(arena, templates, err));
+    at_template *both[] = {&templates->single, &templates->pair};
+    for (int i = 0; i < 2; i++) {
+        add(both[i], -1, cls, 0);
+        add(both[i], 0, 0, 0);
+        add(both[i], -1, sep, 0);
+    }
+    add(&templates->pair, -1, sep, 0);
+    add(&templates->pair, 1, 0, 0);
+    add(&templates->pair, -1, sep, 0);
+    return add_trim(templates, "", add_prefix_space, 0, err);
+}
+
 /* ["[SEP]", 102] */
 static at_status read_bert_token(const char *path, const json_t *part, const char *key, int n_ids, int32_t *id,
                                  at_error *err) {
     const json_t *value = json_array_get(json_object_get(part, key), 1);
     json_int_t number = json_integer_value(value);
     if (!json_is_integer(value) || number < 0 || number >= n_ids)
-        return at_fail(err, AT_BAD_MODEL, "%s: \"%s\" of BertProcessing names no token of the vocabulary", path, key);
+        return at_fail(err, AT_BAD_MODEL, "%s: \"%s\" of the post-processor names no token of the vocabulary", path, key);
     *id = (int32_t)number;
     return AT_OK;
 }
@@ -101,22 +121,64 @@ static at_status read_template(at_spec spec, const json_t *part, const char *key
     return AT_OK;
 }
 
+typedef struct reading {
+    at_arena *arena;
+    const char *path;
+    int n_ids, has_template;
+    at_templates *out;
+} reading;
+
+static at_status read_pair_of_tokens(const reading *r, const json_t *part, int32_t *cls, int32_t *sep, at_error *err) {
+    AT_TRY(read_bert_token(r->path, part, "cls", r->n_ids, cls, err));
+    return read_bert_token(r->path, part, "sep", r->n_ids, sep, err);
+}
+
+static at_status read_putting(reading *r, const json_t *part, int kind, at_error *err) {
+    int32_t cls = -1, sep = -1;
+    at_spec spec = {r->path, "post-processor"};
+    if (r->has_template++)
+        return at_fail(err, AT_BAD_MODEL, "%s: more than one post-processor of the sequence puts special tokens", r->path);
+    if (kind == KIND_TEMPLATE) {
+        AT_TRY(init(r->arena, r->out, err));
+        AT_TRY(read_template(spec, part, "single", r->n_ids, &r->out->single, err));
+        return read_template(spec, part, "pair", r->n_ids, &r->out->pair, err);
+    }
+    r->out->around = 1;
+    AT_TRY(read_pair_of_tokens(r, part, &cls, &sep, err));
+    if (kind == KIND_BERT) return at_templates_bert(r->arena, cls, sep, r->out, err);
+    int trims, add_prefix_space, n = r->out->n_trims;
+    AT_TRY(at_spec_bool(spec, part, "trim_offsets", 1, &trims, err));
+    AT_TRY(at_spec_bool(spec, part, "add_prefix_space", 1, &add_prefix_space, err));
+    AT_TRY(at_templates_roberta(r->arena, cls, sep, add_prefix_space, r->out, err));
+    if (!trims) r->out->n_trims = n;
+    return AT_OK;
+}
+
+static at_status read_part(reading *r, const json_t *part, int depth, at_error *err) {
+    at_spec spec = {r->path, "post-processor"};
+    int kind = -1, trims, add_prefix_space;
+    AT_TRY(at_spec_kind(spec, part, kinds, &kind, err));
+    if (kind == KIND_SEQUENCE) {
+        const json_t *children, *child;
+        size_t i;
+        if (depth >= AT_SPEC_DEPTH) return at_fail(err, AT_BAD_MODEL, "%s: the post-processor is nested too deep", r->path);
+        AT_TRY(at_spec_array(spec, part, "processors", &children, err));
+        json_array_foreach((json_t *)children, i, child) AT_TRY(read_part(r, child, depth + 1, err));
+        return AT_OK;
+    }
+    if (kind != KIND_BYTELEVEL) return read_putting(r, part, kind, err);
+    AT_TRY(at_spec_bool(spec, part, "trim_offsets", 1, &trims, err));
+    AT_TRY(at_spec_bool(spec, part, "add_prefix_space", 1, &add_prefix_space, err));
+    return trims ? add_trim(r->out, r->path, add_prefix_space, r->has_template, err) : AT_OK;
+}
+
 at_status at_templates_read(at_arena *arena, const char *path, const json_t *part, int n_ids, at_templates *templates,
                             at_error *err) {
-    at_spec spec = {path, "post-processor"};
-    int kind = -1;
-    if (part && !json_is_null(part)) AT_TRY(at_spec_kind(spec, part, kinds, &kind, err));
-    if (kind == KIND_BERT) {
-        int32_t cls = -1, sep = -1;
-        AT_TRY(read_bert_token(path, part, "cls", n_ids, &cls, err));
-        AT_TRY(read_bert_token(path, part, "sep", n_ids, &sep, err));
-        return at_templates_bert(arena, cls, sep, templates, err);
-    }
+    reading r = {arena, path, n_ids, 0, templates};
+    *templates = (at_templates){0};
+    if (part && !json_is_null(part)) AT_TRY(read_part(&r, part, 0, err));
+    if (r.has_template) return AT_OK;
     AT_TRY(init(arena, templates, err));
-    if (kind == KIND_TEMPLATE) {
-        AT_TRY(read_template(spec, part, "single", n_ids, &templates->single, err));
-        return read_template(spec, part, "pair", n_ids, &templates->pair, err);
-    }
     add(&templates->single, 0, 0, 0);
     add(&templates->pair, 0, 0, 0);
     add(&templates->pair, 1, 0, 1);

@@ -8,7 +8,7 @@
 #include "text/parts.h"
 #include "text/spec.h"
 
-static const char *const roles[AT_ROLES] = {"cls", "sep", "pad", "mask", "unk"};
+static const char *const roles[AT_ROLES] = {"cls", "sep", "pad", "mask", "unk", "bos", "eos"};
 
 /* A JSON file that may be missing (*root NULL). Numbers are read as reals: "model_max_length" is often 1e30 in full. */
 static at_status load_optional(const char *folder, const char *name, json_t **root, at_error *err) {
@@ -32,14 +32,15 @@ int at_tokenizer_n_ids(const at_tokenizer *t) {
     return t->vocab.size > t->added_vocab.size ? t->vocab.size : t->added_vocab.size;
 }
 
-at_status at_tokenizer_set_model(at_tokenizer *t, const char *path, const char *unknown, const char *prefix,
-                                 json_int_t max_chars, at_error *err) {
+at_status at_tokenizer_set_wordpiece(at_tokenizer *t, const char *path, const char *unknown, const char *prefix,
+                                     json_int_t max_chars, at_error *err) {
     if (max_chars < 0)
         return at_fail(err, AT_BAD_MODEL, "%s: max_input_chars_per_word is %lld", path, (long long)max_chars);
     AT_TRY(at_vocab_index(&t->arena, &t->vocab, prefix, err));
-    t->model = (at_wordpiece){&t->vocab, at_vocab_id(&t->vocab, unknown, strlen(unknown)), max_chars};
-    if (t->model.unknown < 0)
+    int32_t id = at_vocab_id(&t->vocab, unknown, strlen(unknown));
+    if (id < 0)
         return at_fail(err, AT_BAD_MODEL, "%s: the unknown token '%.80s' is not in the vocabulary", path, unknown);
+    t->model = (at_model){.type = &at_model_wordpiece, .unknown = id, .as.wordpiece = {&t->vocab, id, max_chars}};
     return AT_OK;
 }
 
@@ -88,12 +89,13 @@ at_status at_tokenizer_set_added(at_tokenizer *t, const char *path, const at_add
     if (!given || !t->added.item) return at_fail_memory(err, (size_t)n * sizeof *given);
     AT_TRY(give_ids(t, path, entry, n, given, &size, &bytes, err));
     AT_TRY(at_vocab_init(&t->arena, &t->added_vocab, size, bytes, err));
-    if (!(t->added_special = AT_NEW_ARRAY(&t->arena, uint8_t, size))) return at_fail_memory(err, (size_t)size);
+    t->added_by_id = AT_NEW_ARRAY(&t->arena, const at_added_token *, size);
+    if (!t->added_by_id) return at_fail_memory(err, (size_t)size * sizeof *t->added_by_id);
     for (int special = 1; special >= 0; special--)
         for (int i = 0; i < n; i++) {
             if (given[i].special != special) continue;
             at_vocab_add(&t->added_vocab, given[i].id, given[i].content, strlen(given[i].content));
-            t->added_special[given[i].id] = (uint8_t)special;
+            t->added_by_id[given[i].id] = &t->added.item[t->added.n];
             t->added.item[t->added.n++] = given[i];
         }
     AT_TRY(at_vocab_index(&t->arena, &t->added_vocab, NULL, err));
@@ -127,23 +129,74 @@ static const char *content(const json_t *value) {
 }
 
 static void read_roles(at_tokenizer *t, const json_t *config, const json_t *map) {
-    static const char *const usual[AT_ROLES] = {"[CLS]", "[SEP]", "[PAD]", "[MASK]", "[UNK]"};
+    static const char *const usual[AT_ROLES][2] = {{"[CLS]", "<s>"},     {"[SEP]", "</s>"}, {"[PAD]", "<pad>"}, {"[MASK]", "<mask>"},
+                                                   {"[UNK]", "<unk>"}, {"<s>", NULL},     {"</s>", NULL}};
     for (int i = 0; i < AT_ROLES; i++) {
         char key[16];
         snprintf(key, sizeof key, "%s_token", roles[i]);
         const char *token = content(json_object_get(config, key));
         if (!token) token = content(json_object_get(map, key));
-        t->special[i] = at_tokenizer_id(t, token ? token : usual[i]);
+        t->special[i] = at_tokenizer_id(t, token ? token : usual[i][0]);
+        if (!token && t->special[i] < 0 && usual[i][1]) t->special[i] = at_tokenizer_id(t, usual[i][1]);
     }
     if (t->special[AT_ROLE_UNK] < 0) t->special[AT_ROLE_UNK] = t->model.unknown;
 }
 
 static at_status open_bert(at_tokenizer *t, at_error *err) {
-    if (t->normalizers.n != 1 || t->normalizers.item[0].kind != AT_NORMALIZER_BERT) return AT_OK;
-    if (t->pretokenizers.n != 1 || t->pretokenizers.item[0].kind != AT_PRETOKENIZER_BERT) return AT_OK;
-    if (t->added.normalized.n) return AT_OK;
+    if (t->normalizers.n != 1 || !at_normalizer_is_bert(&t->normalizers.item[0])) return AT_OK;
+    if (t->pretokenizers.n != 1 || t->pretokenizers.item[0].type->cut != at_cut_bert) return AT_OK;
+    if (t->added.normalized.n || t->model.type != &at_model_wordpiece || t->templates.n_trims) return AT_OK;
     if (!(t->bert = AT_NEW(&t->arena, at_bert))) return at_fail_memory(err, sizeof *t->bert);
-    return at_bert_init(&t->arena, &t->normalizers.item[0], &t->model, t->bert, err);
+    return at_bert_init(&t->arena, &t->normalizers.item[0], &t->model.as.wordpiece, t->bert, err);
+}
+
+/* Whether the pre-tokenizers are ByteLevel alone, or one known expression and then ByteLevel without its own. */
+static int cuts_bytes(const at_pretokenizers *p, at_bytepass *pass) {
+    const at_pretokenizer *last = p->n ? &p->item[p->n - 1] : NULL, *first = p->item;
+    if (!last || last->type->cut != at_cut_bytelevel) return 0;
+    pass->add_prefix_space = last->add_prefix_space;
+    if (p->n == 1) {
+        pass->scan = last->use_regex ? last->scan : (at_scan){0};
+        return 1;
+    }
+    if (p->n != 2 || last->use_regex || last->add_prefix_space || first->type->cut != at_cut_split || !first->scan.kind) return 0;
+    pass->scan = first->scan;
+    return first->behavior == AT_SPLIT_ISOLATED || (first->behavior == AT_SPLIT_REMOVED && first->invert);
+}
+
+static at_status open_bytepass(at_tokenizer *t, at_error *err) {
+    at_bytepass pass = {.bpe = &t->model.as.bpe, .latin_only = t->normalizers.n > 0};
+    if (t->model.type != &at_model_bpe || !at_normalizers_keep_latin(&t->normalizers) || !cuts_bytes(&t->pretokenizers, &pass)) return AT_OK;
+    if (*pass.bpe->prefix || *pass.bpe->suffix) return AT_OK;
+    for (int b = 0; b < 256; b++)
+        if (pass.bpe->alphabet[b] < 0) return AT_OK;
+    if (!(t->bytepass = AT_NEW(&t->arena, at_bytepass))) return at_fail_memory(err, sizeof *t->bytepass);
+    *t->bytepass = pass;
+    return AT_OK;
+}
+
+/* The white space that every token begins and ends with, where offsets are trimmed. */
+static at_status count_spaces(at_tokenizer *t, at_error *err) {
+    int size = t->vocab.size;
+    if (!t->templates.n_trims) return AT_OK;
+    t->spaces.lead = AT_NEW_ARRAY(&t->arena, uint16_t, size);
+    t->spaces.trail = AT_NEW_ARRAY(&t->arena, uint16_t, size);
+    if (!t->spaces.lead || !t->spaces.trail) return at_fail_memory(err, (size_t)size * 4);
+    for (int32_t id = 0; id < size; id++) {
+        int32_t lead, trail;
+        const char *text = at_vocab_text(&t->vocab, id);
+        if (!text) continue;
+        at_count_spaces(text, t->vocab.len[id], &lead, &trail);
+        t->spaces.lead[id] = (uint16_t)lead;
+        t->spaces.trail[id] = (uint16_t)trail;
+    }
+    return AT_OK;
+}
+
+at_status at_tokenizer_finish(at_tokenizer *t, at_error *err) {
+    AT_TRY(count_spaces(t, err));
+    AT_TRY(open_bytepass(t, err));
+    return open_bert(t, err);
 }
 
 static at_status read_file(at_tokenizer *t, const char *path, at_error *err) {
@@ -155,26 +208,28 @@ static at_status read_file(at_tokenizer *t, const char *path, at_error *err) {
 }
 
 /* What only `map` says joins `config`. */
-static at_status read_old_folder(at_tokenizer *t, const char *folder, const json_t *config, const json_t *map,
+static at_status read_old_folder(at_tokenizer *t, const char *folder, const json_t *config, const json_t *map, int is_bpe,
                                  at_error *err) {
     json_t *both = json_object(), *added = NULL;
     at_status st = both ? AT_OK : at_fail_memory(err, sizeof *both);
     if (map) json_object_update(both, (json_t *)map);
     if (config) json_object_update(both, (json_t *)config);
     if (!st) st = load_optional(folder, "added_tokens.json", &added, err);
-    if (!st) st = at_tokenizer_read_vocab_txt(t, folder, both, added, err);
+    if (!st)
+        st = is_bpe ? at_tokenizer_read_bpe_files(t, folder, both, added, err) : at_tokenizer_read_vocab_txt(t, folder, both, added, err);
     json_decref(both);
     json_decref(added);
     return st;
 }
 
 static at_status open_parts(at_tokenizer *t, const char *folder, const json_t *config, const json_t *map, at_error *err) {
-    char *json = at_path_join(&t->arena, folder, "tokenizer.json");
+    char *json = at_path_join(&t->arena, folder, "tokenizer.json"), *merges = at_path_join(&t->arena, folder, "merges.txt");
     char *txt = at_path_join(&t->arena, folder, "vocab.txt");
-    if (!json || !txt) return at_fail_memory(err, strlen(folder));
+    if (!json || !txt || !merges) return at_fail_memory(err, strlen(folder));
     if (at_file_exists(json)) return read_file(t, json, err);
-    if (at_file_exists(txt)) return read_old_folder(t, folder, config, map, err);
-    return at_fail(err, AT_BAD_MODEL, "%s: neither tokenizer.json nor vocab.txt is there", folder);
+    if (at_file_exists(merges)) return read_old_folder(t, folder, config, map, 1, err);
+    if (at_file_exists(txt)) return read_old_folder(t, folder, config, map, 0, err);
+    return at_fail(err, AT_BAD_MODEL, "%s: neither tokenizer.json, nor vocab.json with merges.txt, nor vocab.txt is there", folder);
 }
 
 static at_status open_with(at_tokenizer *t, const char *folder, json_t **config, json_t **map, json_t **sentence,
@@ -185,7 +240,7 @@ static at_status open_with(at_tokenizer *t, const char *folder, json_t **config,
     AT_TRY(open_parts(t, folder, *config, *map, err));
     read_limits(t, *sentence, *config);
     read_roles(t, *config, *map);
-    return open_bert(t, err);
+    return at_tokenizer_finish(t, err);
 }
 
 at_status at_tokenizer_open(const char *folder, at_tokenizer **tokenizer, at_error *err) {
@@ -212,7 +267,7 @@ at_status at_tokenizer_open_text(const char *name, const char *text, size_t len,
     json_decref(root);
     if (!st) {
         read_roles(t, NULL, NULL);
-        st = open_bert(t, err);
+        st = at_tokenizer_finish(t, err);
     }
     if (st) at_tokenizer_close(t);
     else *tokenizer = t;
@@ -221,6 +276,7 @@ at_status at_tokenizer_open_text(const char *name, const char *text, size_t len,
 
 void at_tokenizer_close(at_tokenizer *tokenizer) {
     if (!tokenizer) return;
+    at_patterns_free(&tokenizer->patterns);
     at_arena_free(&tokenizer->arena);
     free(tokenizer);
 }
@@ -248,17 +304,4 @@ int32_t at_tokenizer_special(const at_tokenizer *tokenizer, const char *role) {
     return -1;
 }
 
-at_status at_decode(const at_tokenizer *tokenizer, at_arena *arena, const int32_t *ids, int n, int skip_special,
-                    char **text, at_error *err) {
-    at_str out = {.arena = arena};
-    int n_tokens = 0;
-    at_str_add(&out, "");
-    for (int i = 0; i < n; i++) {
-        const char *token = at_tokenizer_token(tokenizer, ids[i]);
-        if (!token) continue;
-        if (skip_special && ids[i] < tokenizer->added_vocab.size && tokenizer->added_special[ids[i]]) continue;
-        at_decoder_add(&tokenizer->decoder, n_tokens++, token, &out);
-    }
-    *text = out.text;
-    return out.failed || !out.text ? at_fail_memory(err, out.len) : AT_OK;
-}
+const at_tokenizer_settings *at_tokenizer_asks(const at_tokenizer *tokenizer) { return &tokenizer->settings; }

@@ -1,7 +1,7 @@
 /* Tokenizers: text -> token ids with offsets into the original text, exactly as the `tokenizers` library gives them.
  *
- * Opens tokenizer.json (Hugging Face) or, for old folders, vocab.txt with tokenizer_config.json. The opened tokenizer is
- * read-only: any number of threads may encode with it at once, each with an at_encoding of its own. */
+ * Opens tokenizer.json (Hugging Face) or, for folders without one, vocab.json with merges.txt, or vocab.txt, with tokenizer_config.json.
+ * The opened tokenizer is read-only: any number of threads may encode with it at once, each with an at_encoding of its own. */
 #ifndef AT_TEXT_TOKENIZER_H
 #define AT_TEXT_TOKENIZER_H
 
@@ -21,10 +21,24 @@ typedef struct at_encoding {
     void *work;           /* private buffers */
 } at_encoding;
 
+typedef enum at_cut { AT_CUT_LONGEST, AT_CUT_FIRST, AT_CUT_SECOND } at_cut;
+
 typedef struct at_encode_options {
-    int max_tokens;       /* with special tokens; 0: no limit. A pair is cut longest first, as `tokenizers` does */
+    int max_tokens;       /* with special tokens; 0: no limit */
     int no_special;       /* 1: without the template */
+    at_cut cut;           /* which text of a pair is cut; LONGEST as `tokenizers` does longest_first. A text alone is always cut. FIRST and
+                           * SECOND fail with AT_BAD_DATA where the other text leaves no token of this one */
 } at_encode_options;
+
+/* What tokenizer.json itself says about truncation and padding; the caller decides whether to follow. */
+typedef struct at_tokenizer_settings {
+    int truncates, max_length, stride, truncate_left;
+    at_cut cut;
+    int pads, pad_to;     /* pad_to 0: to the longest of a batch */
+    int pad_multiple;     /* 0: none */
+    int pad_left, pad_type;
+    int32_t pad_id;
+} at_tokenizer_settings;
 
 at_status at_tokenizer_open(const char *folder, at_tokenizer **tokenizer, at_error *err);
 void at_tokenizer_close(at_tokenizer *tokenizer);
@@ -37,15 +51,34 @@ int at_tokenizer_max_length(const at_tokenizer *tokenizer, const char **source);
 int at_tokenizer_size(const at_tokenizer *tokenizer);                          /* highest id + 1 */
 const char *at_tokenizer_token(const at_tokenizer *tokenizer, int32_t id);     /* or NULL */
 int32_t at_tokenizer_id(const at_tokenizer *tokenizer, const char *token);     /* or -1 */
-int32_t at_tokenizer_special(const at_tokenizer *tokenizer, const char *role); /* "cls" "sep" "pad" "mask" "unk"; -1 */
+int32_t at_tokenizer_special(const at_tokenizer *tokenizer, const char *role); /* "cls" "sep" "pad" "mask" "unk" "bos" "eos"; -1 */
+const at_tokenizer_settings *at_tokenizer_asks(const at_tokenizer *tokenizer);
 
 /* `second` NULL: a single text. Texts are UTF-8 of the given bytes, NUL bytes allowed as characters. */
 at_status at_encode(const at_tokenizer *tokenizer, const char *text, size_t len, const char *second, size_t second_len,
                     const at_encode_options *options, at_encoding *encoding, at_error *err);
 void at_encoding_free(at_encoding *encoding);
 
-/* Ids back to text, by the tokenizer's decoder. */
+/* Ids back to text, by the tokenizer's decoder. `text` may hold NUL bytes (byte-level tokens); *len, where not NULL, is its length. */
 at_status at_decode(const at_tokenizer *tokenizer, at_arena *arena, const int32_t *ids, int n, int skip_special,
                     char **text, at_error *err);
+at_status at_decode_bytes(const at_tokenizer *tokenizer, at_arena *arena, const int32_t *ids, int n, int skip_special, char **text,
+                          size_t *len, at_error *err);
+
+/* Ids back to text as they come, as the library's DecodeStream: what a step gives are whole characters, and all of it together is the
+ * text of all ids. Zero-initialise with skip_special. */
+typedef struct at_decode_stream {
+    int skip_special;
+    int32_t *ids; /* what the next text depends on */
+    int n, cap, done; /* the first `done` of them have been given */
+    char *given;  /* their text */
+    size_t given_len, given_cap;
+    at_arena arena; /* of the last answer */
+} at_decode_stream;
+/* *text, of *len bytes and NUL-terminated, is valid until the next call; *len is 0 where the id gives no whole character yet. */
+at_status at_decode_step(const at_tokenizer *tokenizer, at_decode_stream *stream, int32_t id, const char **text, size_t *len, at_error *err);
+/* What is left: an unfinished character becomes U+FFFD. The stream is then as at the beginning. */
+at_status at_decode_end(const at_tokenizer *tokenizer, at_decode_stream *stream, const char **text, size_t *len, at_error *err);
+void at_decode_stream_free(at_decode_stream *stream);
 
 #endif

@@ -16,6 +16,8 @@ void at_tokens_free(at_tokens *tokens) {
     free(tokens->start);
     free(tokens->end);
     free(tokens->word);
+    free(tokens->lead);
+    free(tokens->trail);
     *tokens = (at_tokens){0};
 }
 
@@ -37,7 +39,7 @@ at_status at_tokens_grow(at_tokens *tokens, int room, at_error *err) {
     AT_TRY(larger(tokens->n, room, 256, &cap, err));
     size_t bytes = cap * sizeof(int32_t);
     if (!resize(&tokens->id, bytes) || !resize(&tokens->start, bytes) || !resize(&tokens->end, bytes) ||
-        !resize(&tokens->word, bytes))
+        !resize(&tokens->word, bytes) || !resize(&tokens->lead, bytes) || !resize(&tokens->trail, bytes))
         return at_fail_memory(err, bytes);
     tokens->cap = (int)cap;
     return AT_OK;

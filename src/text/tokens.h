@@ -2,11 +2,18 @@
 #ifndef AT_TEXT_TOKENS_H
 #define AT_TEXT_TOKENS_H
 
-#include "text/wordpiece.h"
+#include "text/vocab.h"
+
+/* One token of a word: bytes [begin, end) of the word. */
+typedef struct at_piece {
+    int32_t id, begin, end;
+} at_piece;
 
 /* Zero-initialise; grows and is reused. */
 typedef struct at_tokens {
     int32_t *id, *start, *end, *word;
+    int32_t *lead, *trail; /* white space that the token's text begins and ends with; only where `counts_space` */
+    int counts_space;
     int n, cap;
     int n_words;
 } at_tokens;
@@ -39,6 +46,12 @@ static inline void at_tokens_put(at_tokens *tokens, int32_t id, int32_t start, i
     tokens->start[i] = start;
     tokens->end[i] = end;
     tokens->word[i] = word;
+}
+
+/* Of the token put last. */
+static inline void at_tokens_put_space(at_tokens *tokens, int32_t lead, int32_t trail) {
+    tokens->lead[tokens->n - 1] = lead;
+    tokens->trail[tokens->n - 1] = trail;
 }
 
 #endif

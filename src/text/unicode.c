@@ -17,6 +17,12 @@ typedef struct at_newer_run {
     uint32_t first, last;
 } at_newer_run;
 
+typedef struct at_valued_run {
+    uint32_t first, last;
+    int value;
+} at_valued_run;
+
+#include "text/category_tables.inc"
 #include "text/unicode_tables.inc"
 
 #define COUNT(array) (sizeof(array) / sizeof(array)[0])
@@ -96,4 +102,45 @@ uint32_t at_cp_compose(uint32_t first, uint32_t second) {
     if (utf8proc_normalize_utf32(pair, 2, UTF8PROC_COMPOSE | UTF8PROC_STABLE) != 1) return 0;
     uint32_t composite = (uint32_t)pair[0];
     return is_newer(composite) ? 0 : composite;
+}
+
+/* The value of the run that holds cp, or `absent`. */
+#define VALUE_OF(array, cp, absent, value)                                              \
+    do {                                                                                \
+        ptrdiff_t run_;                                                                 \
+        FIND_RUN(array, FIRST_OF_RUN, cp, run_);                                        \
+        (value) = run_ >= 0 && (cp) <= (array)[run_].last ? (array)[run_].value : (absent); \
+    } while (0)
+
+int at_cp_category(uint32_t cp) {
+    int value;
+    VALUE_OF(category_runs, cp, -1, value);
+    return value >= 0 ? value : (int)utf8proc_category((utf8proc_int32_t)cp);
+}
+
+uint32_t at_cp_for_regex(uint32_t cp) {
+    if (cp < stand_in_runs[0].first) return cp;
+    int value;
+    VALUE_OF(stand_in_runs, cp, -1, value);
+    return value >= 0 ? (uint32_t)value : cp;
+}
+
+int at_cp_is_number(uint32_t cp) {
+    if (cp < 0x80) return cp - '0' < 10;
+    int value, category = at_cp_category(cp);
+    VALUE_OF(numeric_runs, cp, -1, value);
+    return value >= 0 ? value : category == AT_CAT_ND || category == AT_CAT_NL || category == AT_CAT_NO;
+}
+
+int at_cp_script(uint32_t cp) {
+    ptrdiff_t i;
+    FIND_RUN(script_starts, FIRST_OF_CLASS, cp, i);
+    return i < 0 ? 0 : (int)(script_starts[i] & 0xff);
+}
+
+int at_cp_joins(uint32_t before, uint32_t after, int32_t *state) {
+    int value, breaks = utf8proc_grapheme_break_stateful((utf8proc_int32_t)before, (utf8proc_int32_t)after, state);
+    VALUE_OF(joining_runs, after, -1, value);
+    if (value < 0 || before == '\r' || before == '\n' || before < 0x20) return !breaks;
+    return value;
 }

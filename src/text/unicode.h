@@ -1,6 +1,6 @@
 /* Unicode as the `tokenizers` library sees it. The library mixes tables of several versions (categories of Unicode 8,
  * normal forms of Unicode 9, case and \w of the newest), and identical ids need identical classes, so these come from a
- * table made by asking the library (tests/oracle/make_unicode_tables.py), not from the system's Unicode version.
+ * table made by asking the library (tests/oracle/make_unicode_tables.py, make_category_tables.py), not from the system's Unicode version.
  * Decompositions and compositions are utf8proc's, less what came after Unicode 9. docs/tokenizer.md lists the rest. */
 #ifndef AT_TEXT_UNICODE_H
 #define AT_TEXT_UNICODE_H
@@ -26,6 +26,19 @@ int at_cp_combining_class(uint32_t cp);
 /* Full canonical (or compatibility) decomposition in out; the number of code points, at least 1. */
 int at_cp_decompose(uint32_t cp, int compatibility, uint32_t out[AT_DECOMPOSE_MAX]);
 uint32_t at_cp_compose(uint32_t first, uint32_t second); /* the primary composite, or 0 */
+
+/* General categories, in utf8proc's order. */
+enum {
+    AT_CAT_CN, AT_CAT_LU, AT_CAT_LL, AT_CAT_LT, AT_CAT_LM, AT_CAT_LO, AT_CAT_MN, AT_CAT_MC, AT_CAT_ME, AT_CAT_ND, AT_CAT_NL, AT_CAT_NO,
+    AT_CAT_PC, AT_CAT_PD, AT_CAT_PS, AT_CAT_PE, AT_CAT_PI, AT_CAT_PF, AT_CAT_PO, AT_CAT_SM, AT_CAT_SC, AT_CAT_SK, AT_CAT_SO, AT_CAT_ZS,
+    AT_CAT_ZL, AT_CAT_ZP, AT_CAT_CC, AT_CAT_CF, AT_CAT_CS, AT_CAT_CO
+};
+int at_cp_category(uint32_t cp);   /* as the library's regular expressions have it */
+int at_cp_is_number(uint32_t cp);  /* what the pre-tokenizer Digits splits at */
+uint32_t at_cp_for_regex(uint32_t cp); /* what PCRE2 is shown: another of the same category where it does not know cp yet */
+int at_cp_script(uint32_t cp);     /* what UnicodeScripts takes for a script: a number, 0 joins any */
+/* Whether an extended grapheme cluster goes on from `before` to `after`. *state: 0 at the beginning of a text, kept between calls. */
+int at_cp_joins(uint32_t before, uint32_t after, int32_t *state);
 
 /* Calls set(context, first, last, flags) for every run of code points with equal flags, in order. */
 void at_cp_each_run(void (*set)(void *context, uint32_t first, uint32_t last, int flags), void *context);

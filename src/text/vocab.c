@@ -59,7 +59,7 @@ at_status at_vocab_index(at_arena *arena, at_vocab *vocab, const char *prefix, a
         const char *text = vocab->text + vocab->offset[id];
         int32_t displaced = table_add(vocab, &vocab->whole, id);
         if (prefix && vocab->len[id] >= skip && !memcmp(text, prefix, skip)) table_add(vocab, &vocab->continuing, id);
-        if (displaced < 0) continue;
+        if (displaced < 0 || vocab->keep_all) continue;
         vocab->offset[displaced] = UINT32_MAX;
         vocab->n--;
     }

@@ -30,13 +30,15 @@ typedef struct at_vocab {
     int size;          /* highest id + 1 */
     int n;             /* tokens */
     uint32_t text_len; /* used by add */
+    int keep_all;      /* every id keeps its text; set before indexing */
     at_vocab_table whole, continuing;
 } at_vocab;
 
 /* Room for ids below `size` and texts of text_bytes in all, NULs not counted. */
 at_status at_vocab_init(at_arena *arena, at_vocab *vocab, int size, size_t text_bytes, at_error *err);
 void at_vocab_add(at_vocab *vocab, int32_t id, const char *text, size_t len); /* replaces what had this id */
-/* Builds the tables; prefix NULL: none but `whole`. Of several ids with one text only the highest keeps it. */
+/* Builds the tables; prefix NULL: none but `whole`. Of several ids with one text the highest is found, and, unless keep_all, only it keeps
+ * the text. */
 at_status at_vocab_index(at_arena *arena, at_vocab *vocab, const char *prefix, at_error *err);
 
 static inline const char *at_vocab_text(const at_vocab *vocab, int32_t id) {

@@ -3,12 +3,7 @@
 #ifndef AT_TEXT_WORDPIECE_H
 #define AT_TEXT_WORDPIECE_H
 
-#include "text/vocab.h"
-
-/* One token of a word: bytes [begin, end) of the word. */
-typedef struct at_piece {
-    int32_t id, begin, end;
-} at_piece;
+#include "text/tokens.h"
 
 typedef struct at_wordpiece {
     const at_vocab *vocab; /* indexed with the continuing prefix */

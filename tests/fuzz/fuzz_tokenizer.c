@@ -47,7 +47,7 @@ static void encode(const at_tokenizer *t, const char *text, size_t len, const ch
     int a = count(text, len), b = count(second ? second : "", second_len), valid = at_utf8_check(text, len) == len;
     if (second) valid &= at_utf8_check(second, second_len) == second_len;
     for (int limit = 0; limit <= 8; limit += 4) {
-        at_status st = at_encode(t, text, len, second, second_len, &(at_encode_options){limit, 0}, &e, NULL);
+        at_status st = at_encode(t, text, len, second, second_len, &(at_encode_options){.max_tokens = limit}, &e, NULL);
         MUST(st == AT_OK || st == AT_USAGE || (st == AT_BAD_DATA && !valid));
         if (st) continue;
         check(t, &e, a > b ? a : b, limit);

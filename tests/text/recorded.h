@@ -69,7 +69,7 @@ static inline void recorded_encode(const at_tokenizer *t, const json_t *text, co
     at_encoding *e = &line->encoding;
     at_error err;
     check_ok(at_encode(t, json_string_value(text), json_string_length(text), json_string_value(second),
-                       json_string_length(second), &(at_encode_options){limit, 0}, e, &err),
+                       json_string_length(second), &(at_encode_options){.max_tokens = limit}, e, &err),
              &err);
     line->len = 0;
     if (line->cap < (size_t)e->n * 64 + 1) line->text = realloc(line->text, line->cap = (size_t)e->n * 64 + 1);

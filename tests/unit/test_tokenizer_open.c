@@ -61,19 +61,42 @@ static void json_refused(const char *text, const char *words) {
 
 static void unknown_parts_are_named(void **state) {
     (void)state;
-    json_refused("{\"normalizer\":{\"type\":\"Precompiled\"}," MODEL "}", "normalizer type 'Precompiled' is not one of Bert");
+    json_refused("{\"normalizer\":{\"type\":\"Precompile\"}," MODEL "}", "normalizer type 'Precompile' is not one of Bert");
     json_refused("{\"normalizer\":{\"type\":\"BertNormaliser\"}," MODEL "}", "Did you mean 'BertNormalizer'?");
-    json_refused("{\"pre_tokenizer\":{\"type\":\"ByteLevel\"}," MODEL "}", "pre-tokenizer type 'ByteLevel' is not one of");
-    json_refused("{\"model\":{\"type\":\"BPE\",\"vocab\":{}}}", "model type 'BPE' is not one of WordPiece");
-    json_refused("{\"post_processor\":{\"type\":\"ByteLevel\"}," MODEL "}", "post-processor type 'ByteLevel'");
-    json_refused("{\"decoder\":{\"type\":\"CTC\"}," MODEL "}", "decoder type 'CTC' is not one of WordPiece");
-    json_refused("{\"normalizer\":{\"type\":\"Replace\",\"pattern\":{\"Regex\":\"a+\"},\"content\":\"\"}," MODEL "}",
-                 "no plain string");
+    json_refused("{\"pre_tokenizer\":{\"type\":\"Bytes\"}," MODEL "}", "pre-tokenizer type 'Bytes' is not one of");
+    json_refused("{\"model\":{\"type\":\"BNE\",\"vocab\":{}}}", "model type 'BNE' is not one of WordPiece");
+    json_refused("{\"post_processor\":{\"type\":\"X\"}," MODEL "}", "post-processor type 'X'");
+    json_refused("{\"decoder\":{\"type\":\"Fused\"}," MODEL "}", "decoder type 'Fused' is not one of WordPiece");
+}
+
+#define SPLIT(regex) "{\"pre_tokenizer\":{\"type\":\"Split\",\"behavior\":\"Isolated\",\"pattern\":{\"Regex\":\"" regex "\"}}," MODEL "}"
+#define BPE(more) "{\"model\":{\"type\":\"BPE\",\"vocab\":{\"a\":0,\"b\":1,\"ab\":2}," more "}}"
+#define UNIGRAM(more) "{\"model\":{\"type\":\"Unigram\"," more "}}"
+
+static void what_is_wrong_within_a_part_is_named(void **state) {
+    (void)state;
+    json_refused(SPLIT("a&&b["), "a class without its end");
+    json_refused(SPLIT("[a&&b]"), "the intersection of classes (&&)");
+    json_refused(SPLIT("(a"), "a group without its end");
+    json_refused(SPLIT("*a"), "a quantifier with nothing before it");
+    json_refused(SPLIT("\\\\p{Elvish}"), "is not understood");
+    json_refused("{\"normalizer\":{\"type\":\"Replace\",\"pattern\":{\"Glob\":\"a\"},\"content\":\"\"}," MODEL "}", "neither {\"String\"");
+    json_refused("{\"normalizer\":{\"type\":\"Precompiled\",\"precompiled_charsmap\":\"////\"}," MODEL "}", "the character map");
+    json_refused(BPE("\"merges\":[\"a b c\"]"), "merge 1 is neither a pair");
+    json_refused(BPE("\"merges\":[\"a b\",\"b a\"]"), "merge 2, 'b' and 'a': what they become is not in the vocabulary");
+    json_refused(BPE("\"merges\":[[\"a\",\"c\"]]"), "the second is not in the vocabulary");
+    json_refused(BPE("\"merges\":[],\"dropout\":0.1"), "dropout of 0.1");
+    json_refused(BPE("\"merges\":[],\"byte_fallback\":true,\"end_of_word_suffix\":\"</w>\""), "byte_fallback and a prefix or suffix");
+    json_refused(UNIGRAM("\"vocab\":{}"), "has no vocabulary");
+    json_refused(UNIGRAM("\"vocab\":[[\"a\",-1.0]],\"unk_id\":1"), "the unk_id 1 is no token");
+    json_refused(UNIGRAM("\"vocab\":[[\"a\"]]"), "entry 0 of the vocabulary");
+    json_refused("{\"post_processor\":{\"type\":\"Sequence\",\"processors\":[{\"type\":\"BertProcessing\",\"cls\":[\"a\",0],\"sep\":[\"a\",0]},"
+                 "{\"type\":\"BertProcessing\",\"cls\":[\"a\",0],\"sep\":[\"a\",0]}]}," MODEL "}", "more than one post-processor");
 }
 
 static void broken_files_are_refused(void **state) {
     (void)state;
-    refused("neither tokenizer.json nor vocab.txt is there");
+    refused("neither tokenizer.json, nor vocab.json with merges.txt, nor vocab.txt is there");
     json_refused("{\"model\":", "tokenizer.json:1:");
     json_refused("[]", "is no JSON object");
     json_refused("{}", "there is no \"model\"");
@@ -95,7 +118,7 @@ static void wrong_references_are_refused(void **state) {
     json_refused("{" MODEL ",\"added_tokens\":[{\"content\":\"\"}]}", "an added token is empty");
     json_refused("{" BERT "," MODEL ",\"added_tokens\":[{\"content\":\"\\u0301\"}]}", "is nothing once it is normalised");
     json_refused("{" MODEL ",\"post_processor\":{\"type\":\"BertProcessing\",\"cls\":[\"[CLS]\",2],\"sep\":[\"[SEP]\",99]}}",
-                 "\"sep\" of BertProcessing");
+                 "\"sep\" of the post-processor");
     json_refused("{" MODEL ",\"post_processor\":{\"type\":\"TemplateProcessing\",\"single\":[{\"SpecialToken\":{\"id\":"
                  "\"[CLS]\",\"type_id\":0}}],\"pair\":[],\"special_tokens\":{}}}",
                  "special_tokens lack it");
@@ -182,14 +205,14 @@ static void encode_checks_what_it_is_given(void **state) {
     at_tokenizer *t = opened();
     check_fails(at_encode(t, "a \xc3", 3, NULL, 0, NULL, &e, &err), AT_BAD_DATA, &err, "not valid UTF-8 at its character 3");
     check_fails(at_encode(t, "\xed\xa0\x80", 3, NULL, 0, NULL, &e, &err), AT_BAD_DATA, &err, "character 1");
-    check_fails(at_encode(t, "a", 1, "a", 1, &(at_encode_options){2, 0}, &e, &err), AT_USAGE, &err, "a limit of 2 tokens");
-    check_ok(at_encode(t, "unaffable a", 11, NULL, 0, &(at_encode_options){4, 0}, &e, &err), &err);
+    check_fails(at_encode(t, "a", 1, "a", 1, &(at_encode_options){.max_tokens = 2}, &e, &err), AT_USAGE, &err, "a limit of 2 tokens");
+    check_ok(at_encode(t, "unaffable a", 11, NULL, 0, &(at_encode_options){.max_tokens = 4}, &e, &err), &err);
     assert_int_equal(e.n, 4);
     assert_int_equal(e.n_cut, 2);
     assert_int_equal(e.ids[2], 6);
     assert_int_equal(e.start[2], 2);
     assert_int_equal(e.end[2], 5);
-    check_ok(at_encode(t, "a", 1, "a", 1, &(at_encode_options){0, 1}, &e, &err), &err);
+    check_ok(at_encode(t, "a", 1, "a", 1, &(at_encode_options){.no_special = 1}, &e, &err), &err);
     assert_int_equal(e.n, 2);
     assert_int_equal(e.types[1], 1);
     at_encoding_free(&e);
@@ -299,6 +322,7 @@ int main(void) {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, empty_folder, remove_folder)
     const struct CMUnitTest tests[] = {
         TEST(unknown_parts_are_named),
+        TEST(what_is_wrong_within_a_part_is_named),
         TEST(broken_files_are_refused),
         TEST(wrong_references_are_refused),
         TEST(very_long_and_very_deep_things_are_refused),

@@ -57,7 +57,7 @@ static void has_ids(const at_tokenizer *t, const json_t *text, const json_t *sec
     at_encoding e = {0};
     at_error err;
     check_ok(at_encode(t, json_string_value(text), json_string_length(text), json_string_value(second),
-                       json_string_length(second), &(at_encode_options){0, no_special}, &e, &err), &err);
+                       json_string_length(second), &(at_encode_options){.no_special = no_special}, &e, &err), &err);
     if (e.n != (int)json_array_size(ids)) fail_msg("\"%s\": %d tokens", json_string_value(text), e.n);
     for (int i = 0; i < e.n; i++) {
         int want = (int)json_integer_value(json_array_get(ids, (size_t)i));

@@ -81,7 +81,7 @@ static void a_limit_cuts_the_end_and_counts(void **state) {
     check_ok(at_encode(t, text, strlen(text), NULL, 0, NULL, &whole, &err), &err);
     assert_int_equal(whole.n_cut, 0);
     for (int limit = 2; limit < whole.n + 3; limit++) {
-        check_ok(at_encode(t, text, strlen(text), NULL, 0, &(at_encode_options){limit, 0}, &cut, &err), &err);
+        check_ok(at_encode(t, text, strlen(text), NULL, 0, &(at_encode_options){.max_tokens = limit}, &cut, &err), &err);
         assert_int_equal(cut.n, limit < whole.n ? limit : whole.n);
         assert_int_equal(cut.n_cut, whole.n - cut.n);
         assert_memory_equal(cut.ids, whole.ids, (size_t)(cut.n - 1) * sizeof *cut.ids);
