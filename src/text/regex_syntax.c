@@ -12,7 +12,11 @@
 #define NO_SPACES                                                                                                           \
     "\\x00-\\x08\\x0e-\\x1f\\x21-\\x84\\x86-\\x9f\\xa1-\\x{167f}\\x{1681}-\\x{1fff}\\x{200b}-\\x{2027}\\x{202a}-\\x{202e}"   \
     "\\x{2030}-\\x{205e}\\x{2060}-\\x{2fff}\\x{3001}-\\x{d7ff}\\x{e000}-\\x{10ffff}"
-#define WORDS "\\p{L}\\p{M}\\p{N}\\p{Pc}"
+/* With what became alphabetic, or lower case, after Unicode 14. */
+#define ALPHA "\\p{Alphabetic}\\x{363}-\\x{36f}\\x{c04}\\x{f82}\\x{f83}\\x{1dd3}-\\x{1de6}\\x{11080}\\x{11081}"
+#define LOWER "\\p{Lowercase}\\x{10fc}\\x{a7f2}-\\x{a7f4}\\x{ab69}"
+#define WORDS ALPHA "\\p{M}\\p{Nd}\\p{Nl}\\p{Pc}"
+#define WORDS_ALONE WORDS "\\xb2\\xb3\\xb9\\xbc-\\xbe" /* \w outside a class: six numbers of Latin-1 more */
 
 enum { MAX_GROUPS = 64, MAX_PATTERN = 16384 };
 
@@ -30,9 +34,9 @@ static const struct {
     const char *name, *inside; /* as part of a class */
     int negates;               /* 1: [:^name:] and \P{name} work by writing \P */
 } SETS[] = {
-    {"alpha", "\\p{Alphabetic}", 1}, {"digit", "\\p{Nd}", 1},          {"upper", "\\p{Uppercase}", 1},
-    {"lower", "\\p{Lowercase}", 1},  {"alnum", "\\p{Alphabetic}\\p{Nd}", 0}, {"space", SPACES, 0},
-    {"word", WORDS, 0},              {"punct", "\\p{P}$+<=>^`|~", 0},  {"xdigit", "0-9a-fA-F", 0},
+    {"alpha", ALPHA, 0}, {"alphabetic", ALPHA, 0}, {"digit", "\\p{Nd}", 1},          {"upper", "\\p{Uppercase}", 1},
+    {"lower", LOWER, 0}, {"lowercase", LOWER, 0},  {"alnum", ALPHA "\\p{Nd}", 0}, {"space", SPACES, 0},
+    {"word", WORDS, 0},              {"punct", "\\p{P}\\p{S}", 0},  {"xdigit", "0-9a-fA-F", 0},
     {"ascii", "\\x00-\\x7f", 0},     {"blank", "\\x09\\p{Zs}", 0},
 };
 
@@ -89,7 +93,10 @@ static at_status property(parser *s, int in_class) {
         else at_str_addf(s->out, "[%s%s]", negated ? "^" : "", SETS[i].inside);
         return AT_OK;
     }
-    at_str_addf(s->out, "\\%c{%s}", negated ? 'P' : 'p', name);
+    /* Two letters are a category; of the rest all but these few are scripts, which PCRE2 would else take for script extensions. */
+    static const char *const binary[] = {"any", "uppercase", "emoji", "extendedpictographic", "whitespace", "ideographic", NULL};
+    int script = k > 2 && at_word_index(key, binary) < 0 && strlen(name) > 2;
+    at_str_addf(s->out, "\\%c{%s%s}", negated ? 'P' : 'p', script ? "sc:" : "", name);
     return AT_OK;
 }
 
@@ -247,13 +254,13 @@ static at_status escape(parser *s) {
     case 'S': put(s, "[^" SPACES "]"); break;
     case 'd': put(s, "\\p{Nd}"); break;
     case 'D': put(s, "\\P{Nd}"); break;
-    case 'w': put(s, "[" WORDS "]"); break;
-    case 'W': put(s, "[^" WORDS "]"); break;
+    case 'w': put(s, "[" WORDS_ALONE "]"); break;
+    case 'W': put(s, "[^" WORDS_ALONE "]"); break;
     case 'h': put(s, "[0-9a-fA-F]"); break;
     case 'H': put(s, "[^0-9a-fA-F]"); break;
     case 'R': put(s, "\\R"); break;
-    case 'b': put(s, "(?:(?<=[" WORDS "])(?![" WORDS "])|(?<![" WORDS "])(?=[" WORDS "]))"); break;
-    case 'B': put(s, "(?:(?<=[" WORDS "])(?=[" WORDS "])|(?<![" WORDS "])(?![" WORDS "]))"); break;
+    case 'b': put(s, "(?:(?<=[" WORDS_ALONE "])(?![" WORDS_ALONE "])|(?<![" WORDS_ALONE "])(?=[" WORDS_ALONE "]))"); break;
+    case 'B': put(s, "(?:(?<=[" WORDS_ALONE "])(?=[" WORDS_ALONE "])|(?<![" WORDS_ALONE "])(?![" WORDS_ALONE "]))"); break;
     case 'p':
     case 'P': return property(s, 0);
     case 'x':

@@ -72,7 +72,7 @@ def changed(t, **parts):
 
 def bytelevel(**kinds):
     alphabet = pre_tokenizers.ByteLevel.alphabet()
-    trainer = trainers.BpeTrainer(vocab_size=1500, initial_alphabet=alphabet, special_tokens=["<s>", "<pad>", "</s>", "<unk>", "<mask>"],
+    trainer = trainers.BpeTrainer(vocab_size=700, initial_alphabet=alphabet, special_tokens=["<s>", "<pad>", "</s>", "<unk>", "<mask>"],
                                   show_progress=False)
     return trained(models.BPE(), trainer, pre=pre_tokenizers.ByteLevel(add_prefix_space=False), decoder=decoders.ByteLevel(), **kinds)
 
@@ -124,7 +124,7 @@ def byte_kinds():
 def other_kinds():
     specials = ["<unk>", "<s>", "</s>"] + [f"<0x{b:02X}>" for b in range(256)]
     spm = trained(models.BPE(unk_token="<unk>", fuse_unk=True, byte_fallback=True),
-                  trainers.BpeTrainer(vocab_size=1800, special_tokens=specials, limit_alphabet=120, show_progress=False),
+                  trainers.BpeTrainer(vocab_size=800, special_tokens=specials, limit_alphabet=120, show_progress=False),
                   normalizer=normalizers.Sequence([normalizers.Prepend("▁"), normalizers.Replace(" ", "▁")]), texts=training_text()[:600],
                   decoder=decoders.Sequence([decoders.Replace("▁", " "), decoders.ByteFallback(), decoders.Fuse(), decoders.Strip(" ", 1, 0)]))
     yield "llama2", spm
@@ -152,7 +152,7 @@ def other_kinds():
     import base64
     precompiled = normalizers.Precompiled(base64.b64decode(charsmap))
     specials = ["<pad>", "<unk>", "</s>"]
-    for size, fallback in ((400, False), (1500, False), (900, True)):
+    for size, fallback in ((300, False), (1000, False), (500, True)):
         extra = [f"<0x{b:02X}>" for b in range(256)] if fallback else []
         uni = trained(models.Unigram(), trainers.UnigramTrainer(vocab_size=size + len(extra), special_tokens=specials + extra, unk_token="<unk>",
                                                                 show_progress=False),

@@ -1,0 +1,186 @@
+/* Small tokenizers of every kind against what the `tokenizers` library made of nasty texts and of their ids
+ * (tests/oracle/make_kind_vectors.py): ids, offsets, words, types, special mask; decoding, at once and as a stream. */
+#include "check.h"
+
+#include "text/recorded.h"
+
+static json_t *vectors;
+
+/* The large map of characters stands in the file once. */
+static void put_charsmap(const json_t *normalizer) {
+    json_t *part;
+    size_t i;
+    json_array_foreach(json_object_get(normalizer, "normalizers"), i, part)
+        if (json_object_get(part, "precompiled_charsmap")) json_object_set(part, "precompiled_charsmap", json_object_get(vectors, "charsmap"));
+}
+
+static at_tokenizer *open_case(const json_t *one) {
+    json_t *parts = json_object_get(one, "parts");
+    size_t model = (size_t)json_integer_value(json_object_get(one, "model"));
+    json_object_set(parts, "model", json_array_get(json_object_get(vectors, "models"), model));
+    put_charsmap(json_object_get(parts, "normalizer"));
+    char *text = json_dumps(parts, JSON_REAL_PRECISION(17));
+    at_tokenizer *t = recorded_open_file("tokenizer.json", text, strlen(text), NULL);
+    free(text);
+    return t;
+}
+
+static int hash_is(const char *text, size_t len, const char *digits) {
+    recorded_line line = {.text = (char *)text, .len = len};
+    return recorded_hash_is(&line, digits);
+}
+
+/* Decoding all at once and id by id, whose whole characters together are the same text. */
+static int decodes(const at_tokenizer *t, const at_encoding *e, const char *digits) {
+    at_arena arena = {0};
+    at_decode_stream stream = {0};
+    at_error err;
+    char *text;
+    const char *piece;
+    size_t len, piece_len, done = 0;
+    check_ok(at_decode_bytes(t, &arena, e->ids, e->n, 0, &text, &len, &err), &err);
+    int same = digits[0] == '-' || hash_is(text, len, digits);
+    for (int i = 0; i <= e->n; i++) {
+        at_status st = i < e->n ? at_decode_step(t, &stream, e->ids[i], &piece, &piece_len, &err) : at_decode_end(t, &stream, &piece, &piece_len, &err);
+        check_ok(st, &err);
+        same &= done + piece_len <= len && !memcmp(text + done, piece, piece_len);
+        done += piece_len;
+    }
+    same &= done == len || digits[0] == '-';
+    at_decode_stream_free(&stream);
+    at_arena_free(&arena);
+    return same;
+}
+
+static size_t differences(const json_t *one, const json_t *texts) {
+    const char *name = recorded_name(one), *hashes = json_string_value(json_object_get(one, "hashes"));
+    const char *decoded = json_string_value(json_object_get(one, "decoded"));
+    size_t bad = 0, n = json_array_size(texts);
+    at_tokenizer *t = open_case(one);
+    recorded_line line = {0};
+    assert_int_equal(strlen(hashes), 8 * n);
+    for (size_t i = 0; i < n; i++) {
+        const json_t *text = json_array_get(texts, i);
+        recorded_encode(t, text, NULL, 0, &line);
+        int same = recorded_hash_is(&line, hashes + 8 * i);
+        if (same && i % 5 == 0) same = decodes(t, &line.encoding, decoded + 8 * (i / 5));
+        if (!same && bad++ < 2) print_error("%s, text %zu \"%s\": another hash\n got %s\n", name, i, json_string_value(text), line.text);
+    }
+    recorded_line_free(&line);
+    at_tokenizer_close(t);
+    return bad;
+}
+
+static void every_kind_is_as_recorded(void **state) {
+    (void)state;
+    json_t *cases = json_object_get(vectors, "cases"), *one;
+    size_t i, bad = 0;
+    assert_true(json_array_size(cases) > 100);
+    json_array_foreach(cases, i, one) bad += differences(one, json_object_get(vectors, "texts"));
+    assert_int_equal(bad, 0);
+}
+
+/* A regular expression that blows up ends in an error, soon. */
+static void a_slow_expression_is_stopped(void **state) {
+    (void)state;
+    static const char json[] = "{\"pre_tokenizer\":{\"type\":\"Split\",\"behavior\":\"Isolated\",\"pattern\":{\"Regex\":\"(a|aa)+[bc]\"}},"
+                               "\"model\":{\"type\":\"WordLevel\",\"unk_token\":\"u\",\"vocab\":{\"u\":0}}}";
+    at_tokenizer *t = recorded_open_file("tokenizer.json", json, sizeof json - 1, NULL);
+    at_encoding e = {0};
+    at_error err;
+    char text[4000];
+    memset(text, 'a', sizeof text);
+    check_fails(at_encode(t, text, sizeof text, NULL, 0, NULL, &e, &err), AT_BAD_DATA, &err, "takes too long");
+    at_encoding_free(&e);
+    at_tokenizer_close(t);
+}
+
+/* An encoding may go from one tokenizer to another: words that it remembers are the tokenizer's own. */
+static void words_are_not_remembered_across_tokenizers(void **state) {
+    (void)state;
+    static const char format[] = "{\"model\":{\"type\":\"BPE\",\"unk_token\":null,\"vocab\":{\"a\":%d,\"b\":%d},\"merges\":[]}}";
+    at_encoding e = {0};
+    at_error err;
+    for (int i = 0; i < 4; i++) {
+        char json[160];
+        int len = snprintf(json, sizeof json, format, i % 2, 1 - i % 2);
+        at_tokenizer *t = recorded_open_file("tokenizer.json", json, (size_t)len, NULL);
+        check_ok(at_encode(t, "ab", 2, NULL, 0, NULL, &e, &err), &err);
+        assert_int_equal(e.n, 2);
+        assert_int_equal(e.ids[0], i % 2);
+        at_tokenizer_close(t);
+    }
+    at_encoding_free(&e);
+}
+
+static void truncation_and_padding_are_told(void **state) {
+    (void)state;
+    static const char json[] = "{\"truncation\":{\"direction\":\"Left\",\"max_length\":77,\"strategy\":\"OnlySecond\",\"stride\":5},"
+                               "\"padding\":{\"strategy\":{\"Fixed\":64},\"direction\":\"Left\",\"pad_to_multiple_of\":8,\"pad_id\":1,\"pad_type_id\":0,"
+                               "\"pad_token\":\"b\"},\"model\":{\"type\":\"WordLevel\",\"unk_token\":\"u\",\"vocab\":{\"u\":0,\"b\":1}}}";
+    at_tokenizer *t = recorded_open_file("tokenizer.json", json, sizeof json - 1, NULL);
+    const at_tokenizer_settings *s = at_tokenizer_asks(t);
+    assert_true(s->truncates && s->truncate_left && s->max_length == 77 && s->stride == 5 && s->cut == AT_CUT_SECOND);
+    assert_true(s->pads && s->pad_left && s->pad_to == 64 && s->pad_multiple == 8 && s->pad_id == 1);
+    at_tokenizer_close(t);
+}
+
+static void one_text_of_a_pair_is_cut(void **state) {
+    (void)state;
+    static const char json[] = "{\"pre_tokenizer\":{\"type\":\"WhitespaceSplit\"},\"model\":{\"type\":\"WordLevel\",\"unk_token\":\"u\",\"vocab\":{\"u\":0}}}";
+    at_tokenizer *t = recorded_open_file("tokenizer.json", json, sizeof json - 1, NULL);
+    at_encoding e = {0};
+    at_error err;
+    at_encode_options options = {.max_tokens = 6, .cut = AT_CUT_SECOND};
+    check_ok(at_encode(t, "a b c", 5, "d e f g h", 9, &options, &e, &err), &err);
+    assert_true(e.n == 6 && e.types[2] == 0 && e.types[3] == 1 && e.n_cut == 2);
+    options.max_tokens = 3;
+    check_fails(at_encode(t, "a b c", 5, "d e", 3, &options, &e, &err), AT_BAD_DATA, &err, "the second text has 2 tokens");
+    options.cut = AT_CUT_FIRST;
+    check_ok(at_encode(t, "a b c", 5, "d e", 3, &options, &e, &err), &err);
+    assert_true(e.n == 3 && e.types[0] == 0 && e.types[1] == 1);
+    at_encoding_free(&e);
+    at_tokenizer_close(t);
+}
+
+/* vocab.json and merges.txt are read as the class that tokenizer_config.json names reads them. */
+static void folders_of_two_files_are_read(void **state) {
+    (void)state;
+    char folder[64], path[160];
+    at_error err;
+    at_encoding e = {0};
+    at_tokenizer *t;
+    static const char *const files[][2] = {
+        {"vocab.json", "{\"<s>\":0,\"</s>\":1,\"<unk>\":2,\"<pad>\":3,\"<mask>\":4,\"a\":5,\"b\":6,\"ab\":7,\"\\u0120\":8,\"\\u0120ab\":9}"},
+        {"merges.txt", "#version: 0.2\na b\n\xc4\xa0 ab\n"},
+        {"tokenizer_config.json", "{\"tokenizer_class\":\"RobertaTokenizerFast\"}"}};
+    snprintf(folder, sizeof folder, "/tmp/attune-two-files-%d", (int)getpid());
+    check_ok(at_folder_make(folder, &err), &err);
+    for (int i = 0; i < 3; i++) {
+        snprintf(path, sizeof path, "%s/%s", folder, files[i][0]);
+        check_ok(at_file_write(path, files[i][1], strlen(files[i][1]), &err), &err);
+    }
+    check_ok(at_tokenizer_open(folder, &t, &err), &err);
+    check_ok(at_encode(t, "ab ab <mask>a", 13, NULL, 0, NULL, &e, &err), &err);
+    const int32_t want[] = {0, 7, 9, 4, 5, 1}, start[] = {0, 0, 3, 6, 12, 0};
+    assert_int_equal(e.n, 6);
+    for (int i = 0; i < 6; i++) assert_true(e.ids[i] == want[i] && e.start[i] == start[i]);
+    assert_int_equal(at_tokenizer_special(t, "mask"), 4);
+    at_tokenizer_close(t);
+    check_ok(at_file_write(path, "{\"tokenizer_class\":\"ElvishTokenizer\"}", 37, &err), &err);
+    check_fails(at_tokenizer_open(folder, &t, &err), AT_BAD_MODEL, &err, "how a ElvishTokenizer reads vocab.json");
+    check_ok(at_folder_remove(folder, &err), &err);
+    at_encoding_free(&e);
+}
+
+int main(void) {
+    vectors = recorded_load(check_source("text/data/kinds.json"));
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(every_kind_is_as_recorded),       cmocka_unit_test(a_slow_expression_is_stopped),
+        cmocka_unit_test(words_are_not_remembered_across_tokenizers), cmocka_unit_test(truncation_and_padding_are_told),
+        cmocka_unit_test(one_text_of_a_pair_is_cut),       cmocka_unit_test(folders_of_two_files_are_read),
+    };
+    int failed = cmocka_run_group_tests(tests, NULL, NULL);
+    json_decref(vectors);
+    return failed;
+}
