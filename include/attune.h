@@ -64,7 +64,8 @@ typedef enum at_setting_type {
 } at_setting_type;
 
 enum { /* commands, as bits */
-    AT_CMD_TRAIN = 1, AT_CMD_EVAL = 2, AT_CMD_PREDICT = 4, AT_CMD_INFO = 8, AT_CMD_CHECK = 16, AT_CMD_FETCH = 32
+    AT_CMD_TRAIN = 1, AT_CMD_EVAL = 2, AT_CMD_PREDICT = 4, AT_CMD_INFO = 8, AT_CMD_CHECK = 16, AT_CMD_FETCH = 32,
+    AT_CMD_TOKENIZE = 64
 };
 
 typedef struct at_setting {
@@ -128,6 +129,10 @@ AT_API at_status at_info(const at_options *options, const at_listener *listener,
 AT_API at_status at_check(const at_options *options, const at_listener *listener, at_error *err);
 /* Brings a model into the local Hugging Face cache (the only call that uses the network) or imports it from an archive. */
 AT_API at_status at_fetch(const at_options *options, const at_listener *listener, at_error *err);
+/* What a model sees of the texts of a file (`input`) or, without one or with "-", of the lines of standard input: a "tokens" event for each
+ * (ids, pieces, offsets), or with the flag `stats` one "stats" event: pieces a word, unknown share, lengths. */
+AT_API at_status at_tokenize(const at_options *options, const at_listener *listener, at_error *err);
+AT_API at_status at_tokenize_texts(const at_options *options, const char *const *texts, int n, const at_listener *listener, at_error *err);
 /* Predicts for a file (`input`) or, without one or with "-", for the lines of standard input, each as it comes; into the file `output`
  * (whole or not at all) or, without it, one "prediction" event a row, whose text is the row in the chosen `format`. */
 AT_API at_status at_predict_file(const at_options *options, const at_listener *listener, at_error *err);

@@ -15,6 +15,7 @@ typedef struct at_command {
     const char *examples;   /* lines */
     const char *positional; /* settings that plain words give, in order, separated by spaces; "*": all plain words are texts; NULL: none */
     at_status (*call)(const at_options *options, const at_listener *listener, at_error *err);
+    at_status (*call_texts)(const at_options *options, const char *const *texts, int n, const at_listener *listener, at_error *err);
 } at_command;
 
 const at_command *at_commands(int *n);

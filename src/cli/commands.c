@@ -10,14 +10,14 @@ static const at_command COMMANDS[] = {
      "attune train --model minilm --train train.csv --output runs/sentiment\n"
      "attune train --config run.yaml --lr 5e-5 --output runs/again\n"
      "attune train --model minilm --train train.csv --output runs/plan --dry-run\n",
-     "train", at_train},
+     "train", at_train, NULL},
     {"eval", AT_CMD_EVAL, "judge a finished model on labelled examples",
      "--model FOLDER [--data] FILE [--output FOLDER]",
      "Prints the metrics with 95% intervals, the confusion matrix and the most confident mistakes with their lines; with "
      "--output writes them, and the predictions, to files.",
      "attune eval --model runs/sentiment test.csv\n"
      "attune eval --model runs/sentiment test.csv --output runs/test --min-score 0.8\n",
-     "data", at_evaluate},
+     "data", at_evaluate, NULL},
     {"predict", AT_CMD_PREDICT, "answer for new texts",
      "--model FOLDER TEXT...\n--model FOLDER --input FILE [--output FILE]\n--model FOLDER < LINES",
      "Texts are arguments, a file, or standard input line by line, each answered as it comes. A file's columns and order are "
@@ -25,18 +25,26 @@ static const at_command COMMANDS[] = {
      "attune predict --model runs/sentiment \"The parcel came late, but it came.\"\n"
      "attune predict --model runs/sentiment --input new.csv --output answers.csv\n"
      "tail -f log | attune predict --model runs/sentiment --format jsonl\n",
-     "*", at_predict_file},
+     "*", at_predict_file, at_predict_texts},
     {"info", AT_CMD_INFO, "say what a model folder is", "[--model] FOLDER",
      "Family, sizes, parameters, head, labels, the longest input and which file said so, memory to train and to run.",
-     "attune info runs/sentiment\n", "model", at_info},
+     "attune info runs/sentiment\n", "model", at_info, NULL},
     {"check", AT_CMD_CHECK, "look for trouble in data before training on it", "[--train] FILE [--eval FILE] [--test FILE] [--model FOLDER]",
      "Empty and duplicate texts, the same text with two labels, texts in both splits, labels missing from a split, imbalance, "
      "texts longer than the model reads, encoding trouble; each with file and line.",
-     "attune check train.csv --test test.csv --model minilm\n", "train eval test", at_check},
+     "attune check train.csv --test test.csv --model minilm\n", "train eval test", at_check, NULL},
+    {"tokenize", AT_CMD_TOKENIZE, "show what a model sees of a text",
+     "--model FOLDER TEXT...\n--model FOLDER [--stats] --input FILE\n--model FOLDER [--stats] < LINES",
+     "Prints ids, pieces and where in the text each stands. With --stats it says how well the tokenizer fits a file: pieces a word, the share "
+     "of unknown pieces, and how long the texts are. Many pieces a word, or unknown ones, are the first sign that a model does not know "
+     "the domain.",
+     "attune tokenize --model minilm \"unaffable\"\n"
+     "attune tokenize --model minilm --stats --input train.csv\n",
+     "*", at_tokenize, at_tokenize_texts},
     {"fetch", AT_CMD_FETCH, "bring a model into the local cache", "[--model] NAME [--revision NAME] [--archive FILE]",
      "Downloads a model from the hub (or takes it from an archive) into the ordinary Hugging Face cache. This is the only command "
      "that uses the network.",
-     "attune fetch sentence-transformers/all-MiniLM-L6-v2\n", "model", at_fetch},
+     "attune fetch sentence-transformers/all-MiniLM-L6-v2\n", "model", at_fetch, NULL},
 };
 
 const at_command *at_commands(int *n) {

@@ -43,7 +43,7 @@ static void print_command_line(FILE *to, int argc, char **argv, int restarts) {
 }
 
 static at_status call(const at_command *command, const at_arguments *a, const at_listener *listener, at_error *err) {
-    if (a->n_texts) return at_predict_texts(a->options, a->texts, a->n_texts, listener, err);
+    if (a->n_texts && command->call_texts) return command->call_texts(a->options, a->texts, a->n_texts, listener, err);
     return command->call(a->options, listener, err);
 }
 

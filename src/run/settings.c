@@ -6,8 +6,8 @@
 #include <string.h>
 
 enum {
-    T = AT_CMD_TRAIN, E = AT_CMD_EVAL, P = AT_CMD_PREDICT, I = AT_CMD_INFO, C = AT_CMD_CHECK, F = AT_CMD_FETCH,
-    RUN = T | E | P, ALL = T | E | P | I | C | F
+    T = AT_CMD_TRAIN, E = AT_CMD_EVAL, P = AT_CMD_PREDICT, I = AT_CMD_INFO, C = AT_CMD_CHECK, F = AT_CMD_FETCH, K = AT_CMD_TOKENIZE,
+    RUN = T | E | P, ALL = T | E | P | I | C | F | K
 };
 
 #define TEXT(name, aliases, fallback, group, value, help, commands) \
@@ -40,25 +40,32 @@ static const at_setting SETTINGS[] = {
     PATH("data", "test_file eval_file test eval", DATA, "FILE", "Labelled examples to evaluate on: CSV, TSV, JSONL or fastText lines.", E),
     PATH("input", "input_file data test_file", DATA, "FILE",
          "File to predict for: CSV, TSV, JSONL, or one text a line; without it and without texts, standard input line by line.", P),
+    PATH("input", "input_file data", DATA, "FILE",
+         "File of the texts: CSV, TSV, JSONL, or one text a line; without it and without texts, standard input line by line.", K),
     TEXT("text_column", "text_column_name sentence_column sentence1_column text1_column", "auto", DATA, "NAME",
-         "Column of the text, or of the first text of a pair.", RUN | C),
+         "Column of the text, or of the first text of a pair.", RUN | C | K),
     TEXT("text2_column", "text2_column_name sentence2_column text_pair_column", "auto", DATA, "NAME",
-         "Column of the second text of a pair; none: single texts.", RUN | C),
+         "Column of the second text of a pair; none: single texts.", RUN | C | K),
     TEXT("label_column", "label_column_name target_column labels_column", "auto", DATA, "NAME",
          "Column of the label or number; several columns of 0 and 1, separated by commas, are labels of their own.", T | E | C),
     TEXT("label_separator", "labels_separator", "auto", DATA, "TEXT", "What stands between several labels of one row.", T | E | C),
     CHOICE("input_format", "data_format file_format", "auto csv tsv jsonl fasttext lines", "auto", DATA,
-           "Format of the data files; auto goes by the name's ending, then by the first line.", RUN | C),
-    FLAG("no_header", NULL, DATA, "CSV and TSV files have no header line; their columns are called c1, c2, ...", RUN | C),
-    FLAG("pairs", NULL, DATA, "Texts given as arguments or lines are pairs, with a tab between the two.", P),
+           "Format of the data files; auto goes by the name's ending, then by the first line.", RUN | C | K),
+    FLAG("no_header", NULL, DATA, "CSV and TSV files have no header line; their columns are called c1, c2, ...", RUN | C | K),
+    FLAG("pairs", NULL, DATA, "Texts given as arguments or lines are pairs, with a tab between the two.", P | K),
 
     PATH("model", "model_name_or_path model_name", MODEL, "FOLDER",
-         "Model folder, or the name of a model in the local Hugging Face cache (ORG/NAME).", RUN | I | C | F),
+         "Model folder, or the name of a model in the local Hugging Face cache (ORG/NAME).", RUN | I | C | F | K),
     CHOICE("task", NULL, "auto classify regress multi-label", "auto", MODEL, "What to learn; auto recognises it from the columns.", T | E | C),
     CHOICE("head", NULL, "auto pooler mean", "auto", MODEL,
            "New prediction network: pooler (first token, as BERT's own), mean (mean of the tokens), or auto (what the body was made for, else pooler, unless the other is clearly better).", T),
     INT("max_length", "max_seq_length", "auto", 4, 1 << 20, MODEL,
         "Longest input in tokens; auto takes what the model folder asks for.", RUN | I | C),
+    INT("max_length", "max_seq_length", "0", 0, 1 << 20, MODEL,
+        "Longest input in tokens, with the special ones; 0: nothing is cut off.", K),
+    FLAG("stats", NULL, OUTPUT,
+         "Say how well the tokenizer fits the texts instead of showing them: pieces a word, unknown share, lengths.", K),
+    FLAG("no_special", NULL, MODEL, "Without the tokens that the tokenizer puts around a text.", K),
 
     CHOICE("method", NULL, "two-step head full gradual", "two-step", METHOD,
            "two-step: fit the head on frozen features, then train everything; head: the first step only; full: everything at once; gradual: block by block from the top.", T),
@@ -165,7 +172,7 @@ const at_setting *at_setting_find(unsigned command, const char *name) {
 
 const char *at_command_name(unsigned command) {
     static const struct { unsigned bit; const char *name; } COMMANDS[] = {
-        {T, "train"}, {E, "eval"}, {P, "predict"}, {I, "info"}, {C, "check"}, {F, "fetch"},
+        {T, "train"}, {E, "eval"}, {P, "predict"}, {I, "info"}, {C, "check"}, {F, "fetch"}, {K, "tokenize"},
     };
     for (size_t i = 0; i < sizeof COMMANDS / sizeof *COMMANDS; i++)
         if (COMMANDS[i].bit == command) return COMMANDS[i].name;

@@ -206,7 +206,8 @@ static at_status read_stranger(at_reading *r, const char *text, int len, int own
         return AT_OK;
     }
     if (!bpe->names_unknown) return AT_OK;
-    if (bpe->unknown < 0) return at_fail(err, AT_BAD_DATA, "a character is not in the tokenizer's vocabulary, which lacks its unknown token");
+    if (bpe->unknown < 0)
+        return at_fail(err, AT_BAD_DATA, "a character is not in the tokenizer's vocabulary, which lacks its unknown token");
     if (!bpe->fuse_unk) put_unknown(r);
     r->unknown_len += own_len;
     return AT_OK;
@@ -267,7 +268,8 @@ static int take_cached(const at_bpe *bpe, const at_cached *c, uint64_t kind, con
     return c->n;
 }
 
-static void give(const at_bpe *bpe, const at_bpe_work *work, at_cached *c, uint64_t kind, const char *bytes, int len, at_piece *piece, int n) {
+static void give(const at_bpe *bpe, const at_bpe_work *work, at_cached *c, uint64_t kind, const char *bytes, int len, at_piece *piece,
+                 int n) {
     int begin = 0;
     for (int i = 0; i < n; i++) {
         piece[i] = (at_piece){work->symbol[i].id, begin, begin + work->symbol[i].len};

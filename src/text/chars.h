@@ -41,8 +41,8 @@ void at_chars_emit(at_chars *chars, uint32_t cp, int change);
 void at_chars_skip(at_chars *chars, int n); /* old code points dropped before the first that is kept */
 void at_chars_end(at_chars *chars);
 
-/* All of it as UTF-8 in chars->utf8, with the way back in char_of; for_regex: with what PCRE2 is shown in the place of what it does not know
- * (unicode.h). */
+/* All of it as UTF-8 in chars->utf8, with the way back in char_of; for_regex: with what PCRE2 is shown in the place of what it does
+ * not know (unicode.h). */
 at_status at_chars_write(at_chars *chars, int for_regex, at_error *err);
 
 /* Puts n code points before the first; they stand for what it stands for. Nothing where there is nothing. */

@@ -15,7 +15,8 @@ static at_status read_text(at_build *build, const json_t *part, const char *key,
     return *text ? AT_OK : at_fail_memory(err, AT_TOKEN_BYTES);
 }
 
-static at_status read_full_text(at_build *build, const json_t *part, const char *key, const char *absent, const char **text, at_error *err) {
+static at_status read_full_text(at_build *build, const json_t *part, const char *key, const char *absent, const char **text,
+                                at_error *err) {
     AT_TRY(read_text(build, part, key, absent, text, err));
     return **text ? AT_OK : at_fail(err, AT_BAD_MODEL, "%s: \"%s\" of the decoder is empty", build->path, key);
 }

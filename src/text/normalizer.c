@@ -253,12 +253,24 @@ at_status at_normalizers_read(at_build *build, const json_t *part, at_normalizer
     return read_part(build, part, normalizers, 0, err);
 }
 
-at_status at_normalizers_bert(at_arena *arena, const at_normalizer *settings, at_normalizers *normalizers, at_error *err) {
+static at_status set_one(at_arena *arena, const at_normalizer *settings, const at_normalizer_type *type, at_normalizers *normalizers,
+                         at_error *err) {
     *normalizers = (at_normalizers){AT_NEW(arena, at_normalizer), 1};
     if (!normalizers->item) return at_fail_memory(err, sizeof *normalizers->item);
     normalizers->item[0] = *settings;
-    normalizers->item[0].type = &TYPES[TYPE_BERT];
+    normalizers->item[0].type = type;
     return AT_OK;
+}
+
+at_status at_normalizers_bert(at_arena *arena, const at_normalizer *settings, at_normalizers *normalizers, at_error *err) {
+    return set_one(arena, settings, &TYPES[TYPE_BERT], normalizers, err);
+}
+
+at_status at_normalizers_sentencepiece(at_arena *arena, const at_charsmap *map, at_spm_rules rules, at_normalizers *normalizers,
+                                       at_error *err) {
+    static const at_normalizer_type type = {"SentencePiece", NULL, at_normalize_sentencepiece};
+    at_normalizer settings = {.map = *map, .rules = rules};
+    return set_one(arena, &settings, &type, normalizers, err);
 }
 
 int at_normalizer_is_bert(const at_normalizer *n) { return n->type == &TYPES[TYPE_BERT]; }

@@ -58,6 +58,9 @@ at_status at_tokenizer_set_bpe(at_tokenizer *t, const char *path, const at_bpe *
                                at_error *err);
 at_status at_tokenizer_add_merge(at_tokenizer *t, const char *path, size_t number, const char *left, size_t left_len, const char *right,
                                  size_t right_len, at_error *err);
+/* A SentencePiece model; `config` is tokenizer_config.json, or NULL. */
+at_status at_tokenizer_read_spm(at_tokenizer *t, const char *path, const void *bytes, size_t len, const json_t *config, at_error *err);
+at_status at_tokenizer_open_spm(const char *name, const void *bytes, size_t len, at_tokenizer **tokenizer, at_error *err);
 /* vocab.json and merges.txt. */
 at_status at_tokenizer_read_bpe_files(at_tokenizer *t, const char *folder, const json_t *config, const json_t *added, at_error *err);
 at_status at_tokenizer_set_added(at_tokenizer *t, const char *path, const at_added_entry *entry, int n, at_error *err);

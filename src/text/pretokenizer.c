@@ -86,7 +86,8 @@ static at_status read_fixed(at_build *build, const json_t *part, at_pretokenizer
     json_int_t length;
     AT_TRY(at_spec_int(spec_of(build), part, "length", 5, &length, err));
     if (length < 1 || length > 1 << 20)
-        return at_fail(err, AT_BAD_MODEL, "%s: the length %lld of FixedLength is not within 1 and %d", build->path, (long long)length, 1 << 20);
+        return at_fail(err, AT_BAD_MODEL, "%s: the length %lld of FixedLength is not within 1 and %d", build->path,
+                       (long long)length, 1 << 20);
     p->length = (int)length;
     return AT_OK;
 }

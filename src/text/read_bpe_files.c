@@ -32,7 +32,8 @@ static at_status family_of(const char *folder, const json_t *config, const json_
         return AT_OK;
     }
     return at_fail(err, AT_BAD_MODEL,
-                   "%s: how a %.80s reads vocab.json and merges.txt is not known here; save the model with a tokenizer.json", folder, class);
+                   "%s: how a %.80s reads vocab.json and merges.txt is not known here; save the model with a tokenizer.json", folder,
+                   class);
 }
 
 static at_status read_merges(const char *path, json_t **merges, at_error *err) {
@@ -137,8 +138,8 @@ static json_t *parts_of(int family, const json_t *config, json_t *vocab, json_t 
     if (root && family == FAMILY_QWEN2) {
         json_object_set_new(root, "normalizer", json_pack("{s:s}", "type", "NFC"));
         json_object_set_new(root, "pre_tokenizer",
-                            json_pack("{s:s, s:[{s:s, s:{s:s}, s:s, s:b}, O]}", "type", "Sequence", "pretokenizers", "type", "Split", "pattern",
-                                      "Regex", QWEN2, "behavior", "Isolated", "invert", 0, bytes));
+                            json_pack("{s:s, s:[{s:s, s:{s:s}, s:s, s:b}, O]}", "type", "Sequence", "pretokenizers", "type", "Split",
+                                      "pattern", "Regex", QWEN2, "behavior", "Isolated", "invert", 0, bytes));
     }
     return root;
 }

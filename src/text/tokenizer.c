@@ -166,7 +166,8 @@ static int cuts_bytes(const at_pretokenizers *p, at_bytepass *pass) {
 
 static at_status open_bytepass(at_tokenizer *t, at_error *err) {
     at_bytepass pass = {.bpe = &t->model.as.bpe, .latin_only = t->normalizers.n > 0};
-    if (t->model.type != &at_model_bpe || !at_normalizers_keep_latin(&t->normalizers) || !cuts_bytes(&t->pretokenizers, &pass)) return AT_OK;
+    if (t->model.type != &at_model_bpe || !at_normalizers_keep_latin(&t->normalizers)) return AT_OK;
+    if (!cuts_bytes(&t->pretokenizers, &pass)) return AT_OK;
     if (*pass.bpe->prefix || *pass.bpe->suffix) return AT_OK;
     for (int b = 0; b < 256; b++)
         if (pass.bpe->alphabet[b] < 0) return AT_OK;
@@ -222,14 +223,37 @@ static at_status read_old_folder(at_tokenizer *t, const char *folder, const json
     return st;
 }
 
+/* The names that SentencePiece models go by; NULL where none is there. */
+static const char *find_spm(at_tokenizer *t, const char *folder) {
+    static const char *const names[] = {"tokenizer.model", "spiece.model", "sentencepiece.model", NULL};
+    for (int i = 0; names[i]; i++) {
+        const char *path = at_path_join(&t->arena, folder, names[i]);
+        if (path && at_file_exists(path)) return path;
+    }
+    return NULL;
+}
+
+static at_status read_spm_file(at_tokenizer *t, const char *path, const json_t *config, at_error *err) {
+    at_arena scratch = {0};
+    char *bytes;
+    size_t len;
+    at_status st = at_file_read(&scratch, path, AT_JSON_TOKENIZER_BYTES, AT_BAD_MODEL, &bytes, &len, err);
+    if (!st) st = at_tokenizer_read_spm(t, path, bytes, len, config, err);
+    at_arena_free(&scratch);
+    return st;
+}
+
 static at_status open_parts(at_tokenizer *t, const char *folder, const json_t *config, const json_t *map, at_error *err) {
     char *json = at_path_join(&t->arena, folder, "tokenizer.json"), *merges = at_path_join(&t->arena, folder, "merges.txt");
     char *txt = at_path_join(&t->arena, folder, "vocab.txt");
     if (!json || !txt || !merges) return at_fail_memory(err, strlen(folder));
     if (at_file_exists(json)) return read_file(t, json, err);
+    const char *spm = find_spm(t, folder);
+    if (spm) return read_spm_file(t, spm, config, err);
     if (at_file_exists(merges)) return read_old_folder(t, folder, config, map, 1, err);
     if (at_file_exists(txt)) return read_old_folder(t, folder, config, map, 0, err);
-    return at_fail(err, AT_BAD_MODEL, "%s: neither tokenizer.json, nor vocab.json with merges.txt, nor vocab.txt is there", folder);
+    return at_fail(err, AT_BAD_MODEL,
+                   "%s: neither tokenizer.json, nor tokenizer.model, nor vocab.json with merges.txt, nor vocab.txt is there", folder);
 }
 
 static at_status open_with(at_tokenizer *t, const char *folder, json_t **config, json_t **map, json_t **sentence,
@@ -265,6 +289,20 @@ at_status at_tokenizer_open_text(const char *name, const char *text, size_t len,
     at_status st = at_json_parse(text, len, name, AT_BAD_MODEL, &root, err);
     if (!st) st = at_tokenizer_read_json(t, name, root, err);
     json_decref(root);
+    if (!st) {
+        read_roles(t, NULL, NULL);
+        st = at_tokenizer_finish(t, err);
+    }
+    if (st) at_tokenizer_close(t);
+    else *tokenizer = t;
+    return st;
+}
+
+at_status at_tokenizer_open_spm(const char *name, const void *bytes, size_t len, at_tokenizer **tokenizer, at_error *err) {
+    *tokenizer = NULL;
+    at_tokenizer *t = calloc(1, sizeof *t);
+    if (!t) return at_fail_memory(err, sizeof *t);
+    at_status st = at_tokenizer_read_spm(t, name, bytes, len, NULL, err);
     if (!st) {
         read_roles(t, NULL, NULL);
         st = at_tokenizer_finish(t, err);

@@ -1,6 +1,7 @@
 /* Tokenizers: text -> token ids with offsets into the original text, exactly as the `tokenizers` library gives them.
  *
- * Opens tokenizer.json (Hugging Face) or, for folders without one, vocab.json with merges.txt, or vocab.txt, with tokenizer_config.json.
+ * Opens tokenizer.json (Hugging Face) or, for folders without one, a SentencePiece model (tokenizer.model, spiece.model),
+ * vocab.json with merges.txt, or vocab.txt, each with tokenizer_config.json.
  * The opened tokenizer is read-only: any number of threads may encode with it at once, each with an at_encoding of its own. */
 #ifndef AT_TEXT_TOKENIZER_H
 #define AT_TEXT_TOKENIZER_H
@@ -76,7 +77,8 @@ typedef struct at_decode_stream {
     at_arena arena; /* of the last answer */
 } at_decode_stream;
 /* *text, of *len bytes and NUL-terminated, is valid until the next call; *len is 0 where the id gives no whole character yet. */
-at_status at_decode_step(const at_tokenizer *tokenizer, at_decode_stream *stream, int32_t id, const char **text, size_t *len, at_error *err);
+at_status at_decode_step(const at_tokenizer *tokenizer, at_decode_stream *stream, int32_t id, const char **text, size_t *len,
+                         at_error *err);
 /* What is left: an unfinished character becomes U+FFFD. The stream is then as at the beginning. */
 at_status at_decode_end(const at_tokenizer *tokenizer, at_decode_stream *stream, const char **text, size_t *len, at_error *err);
 void at_decode_stream_free(at_decode_stream *stream);

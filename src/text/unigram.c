@@ -99,7 +99,8 @@ at_status at_unigram_init(at_arena *arena, at_unigram *u, const uint8_t *skip, a
     return AT_OK;
 }
 
-static inline void offer(at_best *at, double score, int32_t from, int32_t id) {
+static inline void offer(const at_unigram *u, at_best *at, double score, int32_t from, int32_t id) {
+    if (u->single) score = (double)(float)score;
     if (at->from >= 0 && !(score > at->score)) return;
     *at = (at_best){score, from, id};
 }
@@ -115,7 +116,7 @@ static at_status fill(const at_unigram *u, at_best *best, const unsigned char *t
         for (int i = begin + 1; node; i++) {
             int32_t id = u->id[node];
             if (id >= 0) {
-                offer(&best[i], u->score[id] + till_here, begin, id);
+                offer(u, &best[i], u->score[id] + till_here, begin, id);
                 has_single |= i == next;
             }
             if (i == len) break;
@@ -123,7 +124,7 @@ static at_status fill(const at_unigram *u, at_best *best, const unsigned char *t
         }
         if (has_single) continue;
         at_best *at = &best[next];
-        double score = u->unknown_score + till_here;
+        double score = u->single ? (double)((float)u->unknown_score + (float)till_here) : u->unknown_score + till_here;
         if (at->from >= 0 && !(score > at->score)) continue;
         if (u->unknown < 0)
             return at_fail(err, AT_BAD_DATA, "a character is not in the tokenizer's vocabulary, which has no unknown token");
@@ -135,7 +136,7 @@ static at_status fill(const at_unigram *u, at_best *best, const unsigned char *t
 /* The token of bytes [begin, end), or its bytes; backwards, into the end of the list. */
 static void put(const at_unigram *u, const at_word *word, int begin, int end, int32_t id, int *at) {
     if (id == u->unknown) {
-        id = at_vocab_find(u->vocab, &u->vocab->whole, word->bytes + begin, (size_t)(end - begin));
+        id = u->single ? -1 : at_vocab_find(u->vocab, &u->vocab->whole, word->bytes + begin, (size_t)(end - begin));
         int known = id < 0 && u->byte_fallback;
         for (int i = begin; i < end && known; i++) known = u->byte_id[(unsigned char)word->bytes[i]] >= 0;
         if (known) {

@@ -22,6 +22,7 @@ typedef struct at_unigram {
     double unknown_score;
     int32_t unknown;       /* -1: none */
     int byte_fallback;
+    int single;            /* sums in single precision, as SentencePiece itself; unknown text is never looked up again */
     int32_t byte_id[256];  /* "<0x00>" and on; -1: none */
 } at_unigram;
 

@@ -96,7 +96,7 @@ static void what_is_wrong_within_a_part_is_named(void **state) {
 
 static void broken_files_are_refused(void **state) {
     (void)state;
-    refused("neither tokenizer.json, nor vocab.json with merges.txt, nor vocab.txt is there");
+    refused("neither tokenizer.json, nor tokenizer.model, nor vocab.json with merges.txt, nor vocab.txt is there");
     json_refused("{\"model\":", "tokenizer.json:1:");
     json_refused("[]", "is no JSON object");
     json_refused("{}", "there is no \"model\"");

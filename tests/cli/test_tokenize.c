@@ -1,0 +1,50 @@
+/* attune tokenize: from arguments, a file and standard input; tokens and numbers; for a person and for a program. */
+#include "cli/program.h"
+
+static void make_folder(void) {
+    mkdir("tokenize-folder", 0777);
+    program_write_file("tokenize-folder/tokenizer.json",
+                       "{\"pre_tokenizer\":{\"type\":\"Whitespace\"},\"normalizer\":{\"type\":\"Lowercase\"},\"added_tokens\":[{\"id\":1,\"content\":\"[S]\","
+                       "\"special\":true}],\"model\":{\"type\":\"WordPiece\",\"vocab\":{\"[UNK]\":0,\"[S]\":1,\"good\":2,\"##ness\":3,\"day\":4,\",\":5}},"
+                       "\"post_processor\":{\"type\":\"TemplateProcessing\",\"single\":[{\"SpecialToken\":{\"id\":\"[S]\",\"type_id\":0}},{\"Sequence\":"
+                       "{\"id\":\"A\",\"type_id\":0}}],\"pair\":[{\"Sequence\":{\"id\":\"A\",\"type_id\":0}},{\"Sequence\":{\"id\":\"B\",\"type_id\":1}}],"
+                       "\"special_tokens\":{\"[S]\":{\"id\":\"[S]\",\"ids\":[1],\"tokens\":[\"[S]\"]}}}}");
+    program_write_file("tokenize-folder/texts.csv", "text,label\n\"Goodness, day\",1\nday day day,2\nelf,3\n");
+}
+
+static void texts_are_shown_token_by_token(void **state) {
+    (void)state;
+    program_expect("$A tokenize --model tokenize-folder 'Goodness, day'", 0, "       3  ##ness                     4-8       ness\n", "");
+    program_expect("$A tokenize --model tokenize-folder 'Goodness, day'", 0, "5 tokens\n       1  [S]", "");
+    program_expect("$A tokenize --json --model tokenize-folder 'Goodness elf'", 0,
+                   "\"ids\":[1,2,3,0],\"pieces\":[\"[S]\",\"good\",\"##ness\",\"[UNK]\"],\"offsets\":[[0,0],[0,4],[4,8],[9,12]]", "");
+    program_expect("printf 'day\\nelf\\r\\n' | $A tokenize --no-special --json --model tokenize-folder", 0, "\"text\":\"elf\",\"text2\":null,\"n\":1", "");
+    program_expect("printf 'day\\tgood\\n' | $A tokenize --pairs --json --model tokenize-folder", 0, "\"types\":[0,1]", "");
+    program_expect("$A tokenize --max-length 3 --json --model tokenize-folder 'day day day'", 0, "\"n\":3,\"cut\":1", "");
+}
+
+static void a_file_is_put_into_numbers(void **state) {
+    (void)state;
+    program_expect("$A tokenize --stats --model tokenize-folder --input tokenize-folder/texts.csv", 0,
+                   "texts         3, 6 words, 27 characters\npieces        8: 1.333 a word", "");
+    program_expect("$A tokenize --stats --json --model tokenize-folder --input tokenize-folder/texts.csv", 0,
+                   "\"unknown\":1,\"unknown_share\":0.125,\"lengths\":{\"mean\":3.66666", "");
+}
+
+static void what_is_wrong_is_said(void **state) {
+    (void)state;
+    program_expect("$A tokenize elf", 2, "", "error: --model is missing");
+    program_expect("$A tokenize --model tokenize-folder --input tokenize-folder/texts.csv --text-column words", 2, "", "there is no column 'words'");
+    program_expect("printf 'a\\n\\377\\n' | $A tokenize --model tokenize-folder", 3, "", "error: standard input:2: a text is not valid UTF-8");
+    program_expect("$A tokenize --pairs --model tokenize-folder day", 3, "", "error: text:1: there is no tab");
+}
+
+int main(void) {
+    make_folder();
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(texts_are_shown_token_by_token),
+        cmocka_unit_test(a_file_is_put_into_numbers),
+        cmocka_unit_test(what_is_wrong_is_said),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
