@@ -12,6 +12,7 @@ import json, sys
 print([json.loads(line)["folder"] for line in sys.stdin if "folder" in line][-1])')}
 
 "$python" tests/oracle/live_minilm.py --probe $build/tests/attune_probe --model "$model"
+"$python" tests/oracle/live_families.py --probe $build/tests/attune_probe
 "$python" tests/oracle/live_folder.py --program $build/src/attune --model "$model"
 parts=(nasty)
 [ "${1:-}" != --all ] || parts+=(points text)

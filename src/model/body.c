@@ -23,7 +23,8 @@ static int is_local(const at_arch *a, int layer) { return a->window > 0 && (!a->
 
 static int rope_of(const at_arch *a, int layer) { return a->local && a->local[layer]; }
 
-static at_tensor *project_positions(walk *w, at_tensor *rows, at_weight *own, at_weight *own_bias, at_weight *shared, at_weight *shared_bias) {
+static at_tensor *project_positions(walk *w, at_tensor *rows, at_weight *own, at_weight *own_bias, at_weight *shared,
+                                    at_weight *shared_bias) {
     return at_op_linear(w->t, rows, own ? &own : &shared, own ? &own_bias : &shared_bias, 1, AT_ACT_NONE);
 }
 

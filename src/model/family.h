@@ -38,6 +38,7 @@ typedef struct at_family {
     const char *prefix;           /* of the body's names in files that hold a head too: "bert." */
     const at_name_row *body, *layer, *head;
     int n_body, n_layer, n_head;
+    int pools;                    /* the body's class has a pooler unless it is told not to (add_pooling_layer) */
     const char *const *buffers;   /* ends of the names of tensors that are no parameters; NULL-terminated, or NULL */
 } at_family;
 

@@ -61,4 +61,5 @@ static void read(at_config *c, at_arch *a) {
     share_layers(c, a);
 }
 
-const at_family at_family_albert = {"albert", read, "Albert", "albert.", AT_ROWS(body), AT_ROWS(layer), AT_ROWS(head), buffers};
+const at_family at_family_albert = {"albert", read, "Albert", "albert.", AT_ROWS(body), AT_ROWS(layer), AT_ROWS(head),
+                                    .pools = 1, .buffers = buffers};

@@ -68,7 +68,8 @@ static void read_relative(at_config *c, at_arch *a) {
     }
     a->relative_distance = most < 1 ? a->max_positions : most;
     a->position_buckets = buckets > 0 ? buckets : 0;
-    if (buckets == 1 || a->relative_distance - 1 <= buckets / 2) at_config_fail(c, "'position_buckets' %d do not suit %d positions", buckets, most);
+    if (buckets == 1 || a->relative_distance - 1 <= buckets / 2)
+        at_config_fail(c, "'position_buckets' %d do not suit %d positions", buckets, most);
     a->relative_buckets = 2 * (buckets > 0 ? buckets : a->relative_distance);
     a->relative_norm = strstr(norm, "layer_norm") != NULL;
     a->position_keys = attends(c, "c2p");
@@ -100,4 +101,5 @@ static void read(at_config *c, at_arch *a) {
     a->head = (at_head_form){.pooling = AT_POOL_CLS, .activation = at_config_activation(c, "pooler_hidden_act", "gelu")};
 }
 
-const at_family at_family_deberta_v2 = {"deberta-v2", read, "DebertaV2", "deberta.", AT_ROWS(body), AT_ROWS(layer), AT_ROWS(head), buffers};
+const at_family at_family_deberta_v2 = {"deberta-v2", read, "DebertaV2", "deberta.", AT_ROWS(body), AT_ROWS(layer), AT_ROWS(head),
+                                        .buffers = buffers};

@@ -53,4 +53,5 @@ static void read(at_config *c, at_arch *a) {
     a->head = (at_head_form){.pooling = AT_POOL_CLS, .activation = AT_ACT_RELU};
 }
 
-const at_family at_family_distilbert = {"distilbert", read, "DistilBert", "distilbert.", AT_ROWS(body), AT_ROWS(layer), AT_ROWS(head), buffers};
+const at_family at_family_distilbert = {"distilbert", read, "DistilBert", "distilbert.", AT_ROWS(body), AT_ROWS(layer), AT_ROWS(head),
+                                        .buffers = buffers};

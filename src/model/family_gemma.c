@@ -59,7 +59,7 @@ static void read_gemma3(at_config *c, at_arch *a) {
 
 #define GEMMA(type, reader, stem)                                                                                              \
     {type, reader, stem, "model.", .body = at_llama_body, .n_body = AT_COUNT(at_llama_body), AT_ROWS(layer),                   \
-     .head = at_score_head, .n_head = AT_COUNT(at_score_head), at_llama_buffers}
+     .head = at_score_head, .n_head = AT_COUNT(at_score_head), .buffers = at_llama_buffers}
 
 const at_family at_family_gemma2 = GEMMA("gemma2", read_gemma2, "Gemma2");
 const at_family at_family_gemma3_text = GEMMA("gemma3_text", read_gemma3, "Gemma3Text");

@@ -1,4 +1,5 @@
-/* GPT-NeoX (Black et al. 2022), Pythia: attention and feed-forward side by side, projections fused head by head, a quarter of each head turned. */
+/* GPT-NeoX (Black et al. 2022), Pythia: attention and feed-forward side by side, projections fused head by head, a quarter of each
+ * head turned. */
 #include "model/family.h"
 
 #define LAYER "layers.%d."
@@ -48,4 +49,4 @@ static void read(at_config *c, at_arch *a) {
 }
 
 const at_family at_family_gpt_neox = {"gpt_neox", read, "GPTNeoX", "gpt_neox.", AT_ROWS(body), AT_ROWS(layer), .head = at_score_head,
-                                      .n_head = AT_COUNT(at_score_head), buffers};
+                                      .n_head = AT_COUNT(at_score_head), .buffers = buffers};

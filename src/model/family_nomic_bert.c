@@ -1,5 +1,5 @@
-/* Nomic BERT (Nussbaum et al. 2024): BERT's post-norm blocks with rotary positions and a gated feed-forward, without biases. Names are those of the
- * published files, which transformers translates on reading and writes again. */
+/* Nomic BERT (Nussbaum et al. 2024): BERT's post-norm blocks with rotary positions and a gated feed-forward, without biases. Names
+ * are those of the published files, which transformers translates on reading and writes again. */
 #include "model/family.h"
 
 #define LAYER "encoder.layers.%d."
@@ -39,4 +39,5 @@ static void read(at_config *c, at_arch *a) {
     at_config_rope(c, a, NULL, 1000, 1, &a->rope[0]);
 }
 
-const at_family at_family_nomic_bert = {"nomic_bert", read, "NomicBert", "nomic_bert.", AT_ROWS(body), AT_ROWS(layer), AT_ROWS(head), buffers};
+const at_family at_family_nomic_bert = {"nomic_bert", read, "NomicBert", "nomic_bert.", AT_ROWS(body), AT_ROWS(layer), AT_ROWS(head),
+                                        .buffers = buffers};

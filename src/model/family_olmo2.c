@@ -27,5 +27,5 @@ static void read(at_config *c, at_arch *a) {
     at_config_rope(c, a, NULL, 10000, 1, &a->rope[0]);
 }
 
-const at_family at_family_olmo2 = {"olmo2", read, "Olmo2", "model.", .body = at_llama_body, .n_body = AT_COUNT(at_llama_body), AT_ROWS(layer),
-                                   .head = at_score_head, .n_head = AT_COUNT(at_score_head), at_llama_buffers};
+const at_family at_family_olmo2 = {"olmo2", read, "Olmo2", "model.", .body = at_llama_body, .n_body = AT_COUNT(at_llama_body),
+                                   AT_ROWS(layer), .head = at_score_head, .n_head = AT_COUNT(at_score_head), .buffers = at_llama_buffers};

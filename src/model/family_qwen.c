@@ -1,5 +1,5 @@
-/* Qwen2 (Yang et al. 2024): LLaMA with biases of queries, keys and values, and a window in its later layers where the config switches it on.
- * Qwen3 (Yang et al. 2025): without those biases, with norms of each head's queries and keys. */
+/* Qwen2 (Yang et al. 2024): LLaMA with biases of queries, keys and values, and a window in its later layers where the config
+ * switches it on. Qwen3 (Yang et al. 2025): without those biases, with norms of each head's queries and keys. */
 #include "model/family.h"
 
 static int is_local(int layer, int first) { return layer >= first; }
@@ -26,5 +26,5 @@ static void read_qwen3(at_config *c, at_arch *a) {
     a->head_norms = 1;
 }
 
-const at_family at_family_qwen2 = {"qwen2", read_qwen2, "Qwen2", "model.", AT_LLAMA_ROWS, at_llama_buffers};
-const at_family at_family_qwen3 = {"qwen3", read_qwen3, "Qwen3", "model.", AT_LLAMA_ROWS, at_llama_buffers};
+const at_family at_family_qwen2 = {"qwen2", read_qwen2, "Qwen2", "model.", AT_LLAMA_ROWS, .buffers = at_llama_buffers};
+const at_family at_family_qwen3 = {"qwen3", read_qwen3, "Qwen3", "model.", AT_LLAMA_ROWS, .buffers = at_llama_buffers};

@@ -52,6 +52,19 @@ static void choose_head(opening *o) {
     o->model->problem_type = found->problem_type;
 }
 
+/* A classifier on the last token needs a padding token, or transformers refuses more than one text at a time: where the config names none,
+ * a new one takes the end of the text, and says so in the config that is saved. */
+static void choose_padding(opening *o) {
+    at_model *m = o->model;
+    if (m->head.kind != AT_HEAD_POOLER || m->trained_head || m->arch.head.pooling != AT_POOL_LAST || m->arch.pad_id >= 0) return;
+    const json_t *end = json_object_get(m->config, "eos_token_id");
+    if (json_is_array(end)) end = json_array_get(end, 0);
+    json_int_t id = json_is_integer(end) ? json_integer_value(end) : -1;
+    if (id < 0 || id >= m->arch.vocab_size) return;
+    m->arch.pad_id = (int)id;
+    json_object_set_new(m->config, "pad_token_id", json_integer(id));
+}
+
 static at_status check_head(const opening *o) {
     const at_head *head = &o->model->head;
     if (head->kind == AT_HEAD_NONE || head->n_out > 0) return AT_OK;
@@ -187,6 +200,7 @@ static at_status open_all(opening *o, const char *folder) {
     AT_TRY(at_safetensors_open_folder(folder, &o->file, o->err));
     AT_TRY(at_folder_find_head(folder, m->config, o->family, &m->arch, o->file, &m->arena, &o->found, o->err));
     choose_head(o);
+    choose_padding(o);
     AT_TRY(check_head(o));
     AT_TRY(at_names_declare(o->family, m, o->err));
     AT_TRY(find_sources(o));

@@ -121,7 +121,7 @@ static at_status declare_row(const declaring *d, const table *t, int i) {
     char name[AT_WEIGHT_NAME_BYTES];
     int part, parts, out = at_dimension_size(d->arch, row->out, d->n_out), in = at_dimension_size(d->arch, row->in, d->n_out);
     at_weight **field = (at_weight **)(void *)(t->fields + row->field);
-    if (!is_there(d, row) || (row->but_first && !t->set)) return AT_OK; /* this model has no such part: no token types, no learned positions */
+    if (!is_there(d, row) || (row->but_first && !t->set)) return AT_OK; /* no such part: no token types, no learned positions */
     numbered(row->name, t->set, name, sizeof name);
     at_place place = place_of(d, t, i, &part, &parts);
     size_t prefix = strlen(d->family->prefix);

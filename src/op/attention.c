@@ -168,7 +168,8 @@ static void run_forward(at_tape *t, attention_node *n, at_real *y, at_real *scra
 
 at_tensor *at_op_attention_with(at_tape *t, const at_attention_inputs *in, const at_batch *b, const at_attention *form, double p) {
     if (t->status || !check(t, b, form, p) || !check_tensors(t, in, b, form)) return NULL;
-    attention_node n = {.x = {in->q, in->k, in->v}, .position = {in->position_key, in->position_query}, .relative = in->relative, .max_distance = in->distance, .reach = b->max_len,
+    attention_node n = {.x = {in->q, in->k, in->v}, .position = {in->position_key, in->position_query}, .relative = in->relative,
+                        .max_distance = in->distance, .reach = b->max_len,
                         .form = *form};
     at_attention *a = &n.form;
     at_dropout drop = at_next_dropout(t, p, NULL);

@@ -95,9 +95,10 @@ static at_status plan(about *a, at_error *err) {
 }
 
 static const char *head_words(const at_model *m) {
-    static const char *const WORDS[] = {"", "pooler (first token, dense, tanh), classifier",
-                                        "mean of the tokens, linear", "each token, linear"};
-    return m->trained_head ? WORDS[m->head.kind] : "none: a body alone, to be trained";
+    static const char *const WORDS[] = {"", "pooler (first token, dense layer), classifier", "mean of the tokens, linear",
+                                        "each token, linear"};
+    if (!m->trained_head) return "none: a body alone, to be trained";
+    return m->head.kind == AT_HEAD_POOLER && m->arch.head.pooling == AT_POOL_LAST ? "last token, linear" : WORDS[m->head.kind];
 }
 
 static char *labels_words(const about *a, at_arena *arena) {

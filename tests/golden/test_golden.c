@@ -1,6 +1,6 @@
 /* Whole models against what transformers computed in float64 (tests/oracle/make_golden.py, make_golden_families.py): hidden states, logits,
- * loss, every parameter's gradient, 10 or 20 AdamW steps. Every folder of golden/data is one. And that the comparison would notice: every switch of the arch that is flipped makes it
- * fail. Compiled for both at_reals: in double the bound is that of the recorded float32 values. */
+ * loss, every parameter's gradient, 10 or 20 AdamW steps. Every folder of golden/data is one. And that the comparison would notice:
+ * every switch of the arch that is flipped makes it fail. Compiled for both at_reals: in double the bound is that of the recorded float32 values. */
 #include "check.h"
 
 #include <dirent.h>
@@ -407,24 +407,60 @@ static int flip_embed_norm(at_model *m) {
 static const struct {
     const char *name;
     int (*flip)(at_model *m);
-} SWITCHES[] = {{"activation", flip_activation}, {"activation to relu", flip_relu}, {"epsilon of the norms", flip_epsilon},
-                {"token types", flip_types}, {"positions", flip_positions}, {"offset of the positions", flip_offset}, {"causal", flip_causal},
-                {"kind of the block", flip_block}, {"kind of the norms", flip_norm}, {"scale", flip_scale}, {"layers", flip_layers},
-                {"heads", flip_heads}, {"groups of heads", flip_groups}, {"pooling", flip_pooling}, {"padding", flip_pad},
-                {"embedding of the padding", flip_still_row},
-                {"activation of the head", flip_head_activation}, {"layer of the head", flip_head_layer}, {"norm of the head", flip_head_norm},
-                {"projection of the embeddings", flip_project}, {"layers that share weights", flip_sets}, {"relative bias", flip_relative},
-                {"reach of the relative bias", flip_relative_distance}, {"content to position", flip_position_keys},
-                {"position to content", flip_position_queries}, {"projections of positions", flip_position_projections},
-                {"buckets of positions", flip_position_buckets}, {"norm of positions", flip_relative_norm}, {"window", flip_window}, {"size of the window", flip_window_size},
-                {"local layers", flip_local}, {"frequencies of local layers", flip_local_rope}, {"frequencies", flip_rope},
-                {"turned columns", flip_rope_width}, {"factor of the angles", flip_rope_factor}, {"soft cap", flip_soft_cap},
-                {"gate", flip_gated}, {"scale of the embeddings", flip_embedding_scale}, {"bias of the queries", flip_query_bias},
-                {"bias of the values", flip_value_bias}, {"bias of the attention", flip_out_bias}, {"bias of the feed-forward", flip_up_bias},
-                {"bias of its second layer", flip_down_bias}, {"norm of the queries", flip_query_norm}, {"norm of the keys", flip_key_norm},
-                {"norm of the attention", flip_attention_norm}, {"bias of that norm", flip_attention_norm_bias},
-                {"norm after the attention", flip_attention_after}, {"norm of the feed-forward", flip_output_norm},
-                {"norm after the feed-forward", flip_output_after}, {"final norm", flip_final_norm}, {"norm of the embeddings", flip_embed_norm}};
+} SWITCHES[] = {
+    {"activation", flip_activation},
+    {"activation to relu", flip_relu},
+    {"epsilon of the norms", flip_epsilon},
+    {"token types", flip_types},
+    {"positions", flip_positions},
+    {"offset of the positions", flip_offset},
+    {"causal", flip_causal},
+    {"kind of the block", flip_block},
+    {"kind of the norms", flip_norm},
+    {"scale", flip_scale},
+    {"layers", flip_layers},
+    {"heads", flip_heads},
+    {"groups of heads", flip_groups},
+    {"pooling", flip_pooling},
+    {"padding", flip_pad},
+    {"embedding of the padding", flip_still_row},
+    {"activation of the head", flip_head_activation},
+    {"layer of the head", flip_head_layer},
+    {"norm of the head", flip_head_norm},
+    {"projection of the embeddings", flip_project},
+    {"layers that share weights", flip_sets},
+    {"relative bias", flip_relative},
+    {"reach of the relative bias", flip_relative_distance},
+    {"content to position", flip_position_keys},
+    {"position to content", flip_position_queries},
+    {"projections of positions", flip_position_projections},
+    {"buckets of positions", flip_position_buckets},
+    {"norm of positions", flip_relative_norm},
+    {"window", flip_window},
+    {"size of the window", flip_window_size},
+    {"local layers", flip_local},
+    {"frequencies of local layers", flip_local_rope},
+    {"frequencies", flip_rope},
+    {"turned columns", flip_rope_width},
+    {"factor of the angles", flip_rope_factor},
+    {"soft cap", flip_soft_cap},
+    {"gate", flip_gated},
+    {"scale of the embeddings", flip_embedding_scale},
+    {"bias of the queries", flip_query_bias},
+    {"bias of the values", flip_value_bias},
+    {"bias of the attention", flip_out_bias},
+    {"bias of the feed-forward", flip_up_bias},
+    {"bias of its second layer", flip_down_bias},
+    {"norm of the queries", flip_query_norm},
+    {"norm of the keys", flip_key_norm},
+    {"norm of the attention", flip_attention_norm},
+    {"bias of that norm", flip_attention_norm_bias},
+    {"norm after the attention", flip_attention_after},
+    {"norm of the feed-forward", flip_output_norm},
+    {"norm after the feed-forward", flip_output_after},
+    {"final norm", flip_final_norm},
+    {"norm of the embeddings", flip_embed_norm},
+};
 
 static void every_flipped_switch_is_noticed(void **state) {
     (void)state;
