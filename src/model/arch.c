@@ -33,9 +33,8 @@ static const char *model_type(const json_t *config) {
 /* Switches of every config that change nothing of what is computed here. */
 static const char *const HARMLESS[] = {"use_cache", "tie_word_embeddings", "return_dict", "output_attentions", "output_hidden_states",
                                        "output_past", "torchscript", "gradient_checkpointing", "use_bfloat16", "keep_accents",
-                                       "do_lower_case", "do_sample", "tie_weights_", "summary_use_proj", "summary_proj_to_labels", 
-                                       "early_stopping",
-                                       "clean_up_tokenization_spaces", NULL};
+                                       "do_lower_case", "do_sample", "tie_weights_", "summary_use_proj", "summary_proj_to_labels",
+                                       "early_stopping", "clean_up_tokenization_spaces", NULL};
 
 static void refuse_unknown_switches(at_config *c) {
     const char *key;

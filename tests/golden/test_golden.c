@@ -1,6 +1,7 @@
 /* Whole models against what transformers computed in float64 (tests/oracle/make_golden.py, make_golden_families.py): hidden states, logits,
  * loss, every parameter's gradient, 10 or 20 AdamW steps. Every folder of golden/data is one. And that the comparison would notice:
- * every switch of the arch that is flipped makes it fail. Compiled for both at_reals: in double the bound is that of the recorded float32 values. */
+ * every switch of the arch that is flipped makes it fail. Compiled for both at_reals: in double the bound is that of the
+ * recorded float32 values. */
 #include "check.h"
 
 #include <dirent.h>
