@@ -116,8 +116,11 @@ static at_status read_merge(at_tokenizer *t, const char *path, size_t rank, cons
             return at_tokenizer_add_merge(t, path, rank, json_string_value(left), json_string_length(left), json_string_value(right),
                                           json_string_length(right), err);
     }
-    const char *text = json_string_value(merge), *space = text ? strchr(text, ' ') : NULL;
-    if (!space || strchr(space + 1, ' '))
+    const char *text = json_string_value(merge), *space = text ? strchr(text, ' ') : NULL, *more = space ? strchr(space + 1, ' ') : NULL;
+    /* Where tokens hold spaces themselves, which the library refuses, the vocabulary tells which space it is. */
+    for (const char *at = more ? space : NULL; at; at = strchr(at + 1, ' '))
+        if (!at_tokenizer_add_merge(t, path, rank, text, (size_t)(at - text), at + 1, strlen(at + 1), NULL)) return AT_OK;
+    if (!space || more)
         return at_fail(err, AT_BAD_MODEL, "%s: merge %zu is neither a pair of tokens nor two tokens with a space between", path, rank + 1);
     return at_tokenizer_add_merge(t, path, rank, text, (size_t)(space - text), space + 1, strlen(space + 1), err);
 }

@@ -65,4 +65,5 @@ def main():
     sys.exit(1 if bad_models else 0)
 
 
-main()
+if __name__ == "__main__":
+    main()

@@ -82,7 +82,15 @@ def stand_ins(category):
             for c in pcre2_matched(r"\p{%s}+" % name):
                 seen[c] = k
     han = set(matched(r"\p{Han}+")) - set(pcre2_matched(r"\p{Han}+"))
-    return [(c, 0x20000 if c in han else STAND_IN[CATEGORIES[category[c]]]) for c in POINTS if seen[c] != category[c] or c in han]
+    letters = set(matched("[[:alpha:]]+"))
+
+    def stand_in(c):
+        name = CATEGORIES[category[c]]
+        if c in han or c not in letters:
+            return 0x20000 if c in han else STAND_IN[name]
+        return {"Mn": 0x10A01, "Mc": 0x11002}.get(name, STAND_IN[name])  # marks that count as letters
+
+    return [(c, stand_in(c)) for c in POINTS if seen[c] != category[c] or c in han]
 
 
 def tiny_charsmap():

@@ -1,0 +1,96 @@
+/* SentencePiece models against the ids of the `sentencepiece` library, recorded by tests/oracle/make_sentencepiece_vectors.py. */
+#include "check.h"
+
+#include "text/parts.h"
+#include "text/recorded.h"
+
+static json_t *vectors;
+
+static at_tokenizer *open_model(const char *name) {
+    at_arena arena = {0};
+    at_error err;
+    at_tokenizer *t = NULL;
+    char path[512], *bytes;
+    size_t len;
+    snprintf(path, sizeof path, "%s/%s.model", check_source("text/data/sentencepiece"), name);
+    check_ok(at_file_read(&arena, path, (size_t)1 << 24, AT_BAD_MODEL, &bytes, &len, &err), &err);
+    check_ok(at_tokenizer_open_spm(name, bytes, len, &t, &err), &err);
+    at_arena_free(&arena);
+    return t;
+}
+
+static void ids_are_sentencepieces_own(void **state) {
+    (void)state;
+    const char *name;
+    json_t *answers, *ids, *texts = json_object_get(vectors, "texts");
+    size_t i, bad = 0, n_models = 0;
+    json_object_foreach(json_object_get(vectors, "ids"), name, answers) {
+        at_tokenizer *t = open_model(name);
+        at_encoding e = {0};
+        at_error err;
+        n_models++;
+        json_array_foreach(answers, i, ids) {
+            const json_t *text = json_array_get(texts, i);
+            check_ok(at_encode(t, json_string_value(text), json_string_length(text), NULL, 0, NULL, &e, &err), &err);
+            int same = (size_t)e.n == json_array_size(ids);
+            for (int k = 0; k < e.n && same; k++) same = e.ids[k] == json_integer_value(json_array_get(ids, (size_t)k));
+            if (!same && bad++ < 3) print_error("%s, text %zu \"%s\"\n", name, i, json_string_value(text));
+        }
+        at_encoding_free(&e);
+        at_tokenizer_close(t);
+    }
+    assert_int_equal(n_models, 5);
+    assert_int_equal(bad, 0);
+}
+
+/* A folder of a T5 or a LLaMA puts its tokens around a text; another class is named. */
+static void the_class_decides_what_stands_around(void **state) {
+    (void)state;
+    static const struct { const char *config; int32_t first, last; } cases[] = {
+        {"{\"tokenizer_class\":\"T5Tokenizer\"}", -1, 2}, {"{\"tokenizer_class\":\"LlamaTokenizerFast\"}", 1, -1}};
+    char path[512], folder[64] = "/tmp/attune-spm-XXXXXX", to[600];
+    at_error err;
+    at_encoding e = {0};
+    at_tokenizer *t;
+    assert_non_null(mkdtemp(folder));
+    snprintf(path, sizeof path, "%s/unigram.model", check_source("text/data/sentencepiece"));
+    snprintf(to, sizeof to, "%s/spiece.model", folder);
+    check_ok(at_file_copy(path, to, &err), &err);
+    snprintf(to, sizeof to, "%s/tokenizer_config.json", folder);
+    for (int i = 0; i < 2; i++) {
+        check_ok(at_file_write(to, cases[i].config, strlen(cases[i].config), &err), &err);
+        check_ok(at_tokenizer_open(folder, &t, &err), &err);
+        check_ok(at_encode(t, "the", 3, NULL, 0, NULL, &e, &err), &err);
+        if (cases[i].first >= 0) assert_true(e.ids[0] == cases[i].first && e.special[0]);
+        if (cases[i].last >= 0) assert_true(e.ids[e.n - 1] == cases[i].last && e.special[e.n - 1]);
+        assert_int_equal(at_tokenizer_special(t, "eos"), 2);
+        at_tokenizer_close(t);
+    }
+    check_ok(at_file_write(to, "{\"tokenizer_class\":\"ElvishTokenizer\"}", 37, &err), &err);
+    check_fails(at_tokenizer_open(folder, &t, &err), AT_BAD_MODEL, &err, "how a ElvishTokenizer reads a SentencePiece model");
+    check_ok(at_folder_remove(folder, &err), &err);
+    at_encoding_free(&e);
+}
+
+static void what_is_no_model_is_refused(void **state) {
+    (void)state;
+    at_error err;
+    at_tokenizer *t;
+    check_fails(at_tokenizer_open_spm("x", "", 0, &t, &err), AT_BAD_MODEL, &err, "x: is no SentencePiece model");
+    check_fails(at_tokenizer_open_spm("x", "\x0a\xff\xff\x7f", 4, &t, &err), AT_BAD_MODEL, &err, "x: is no SentencePiece model");
+    check_fails(at_tokenizer_open_spm("x", "\x0a\x03\x0a\x01" "a", 5, &t, &err), AT_BAD_MODEL, &err, "no piece is the unknown one");
+    check_fails(at_tokenizer_open_spm("x", "\x0a\x05\x0a\x01" "a\x18\x04", 7, &t, &err), AT_BAD_MODEL, &err, "piece 0 is a symbol that the user defined");
+    check_fails(at_tokenizer_open_spm("x", "\x0a\x05\x0a\x01" "a\x18\x02\x12\x02\x18\x03", 11, &t, &err), AT_BAD_MODEL, &err, "of type 3 is neither");
+}
+
+int main(void) {
+    vectors = recorded_load(check_source("text/data/sentencepiece/ids.json"));
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(ids_are_sentencepieces_own),
+        cmocka_unit_test(the_class_decides_what_stands_around),
+        cmocka_unit_test(what_is_no_model_is_refused),
+    };
+    int failed = cmocka_run_group_tests(tests, NULL, NULL);
+    json_decref(vectors);
+    return failed;
+}
