@@ -39,7 +39,7 @@ static at_status set_option(at_options *options, const char *word, const char *a
 
 /* A single plain word that is the name of a data file, there or not, is a file to predict for, not a text; behind -- it is a text. */
 static int looks_like_file(const char *word) {
-    static const char *const endings[] = {".csv", ".tsv", ".jsonl", ".json", ".txt", NULL};
+    static const char *const endings[] = {".csv", ".tsv", ".jsonl", ".json", ".txt", ".conll", ".conllu", ".iob", ".iob2", ".bio", ".bioes", NULL};
     size_t len = strlen(word);
     for (int i = 0; endings[i]; i++) {
         size_t n = strlen(endings[i]);

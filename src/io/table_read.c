@@ -104,6 +104,7 @@ static at_table_format format_by_content(const at_table_input *in, int plain_tex
     size_t len = first.end - first.start;
     if (len >= sizeof LABEL - 1 && !memcmp(line, LABEL, sizeof LABEL - 1)) return AT_TABLE_FASTTEXT;
     if (len && *line == '{') return AT_TABLE_JSONL;
+    if (at_table_looks_like_conll(in)) return AT_TABLE_CONLL;
     if (memchr(line, '\t', len)) return AT_TABLE_TSV;
     if (!plain_text && (memchr(line, ',', len) || memchr(line, ';', len))) return AT_TABLE_CSV;
     return AT_TABLE_LINES;
@@ -115,6 +116,9 @@ static at_table_format choose_format(const at_table_input *in) {
     if (has_ending(path, ".csv")) return AT_TABLE_CSV;
     if (has_ending(path, ".tsv") || has_ending(path, ".tab")) return AT_TABLE_TSV;
     if (has_ending(path, ".jsonl") || has_ending(path, ".ndjson") || has_ending(path, ".json")) return AT_TABLE_JSONL;
+    static const char *const CONLL[] = {".conll", ".conllu", ".iob", ".iob2", ".bio", ".bioes", NULL};
+    for (int i = 0; CONLL[i]; i++)
+        if (has_ending(path, CONLL[i])) return AT_TABLE_CONLL;
     return format_by_content(in, has_ending(path, ".txt"));
 }
 
@@ -122,6 +126,7 @@ static at_status dispatch(at_table_input *in) {
     switch (in->table->format = choose_format(in)) {
     case AT_TABLE_JSONL: return at_table_read_jsonl(in);
     case AT_TABLE_FASTTEXT: return at_table_read_fasttext(in);
+    case AT_TABLE_CONLL: return at_table_read_conll(in);
     case AT_TABLE_LINES: return at_table_read_lines(in);
     default: return at_table_read_delimited(in);
     }

@@ -162,16 +162,16 @@ static void add_list(const at_answers *a, at_str *to, const json_t *list) {
     const char *separator = a->session->state.label_separator;
     size_t i;
     const json_t *item;
-    json_array_foreach(list, i, item) {
-        if (i) at_str_add(to, separator ? separator : ",");
-        if (json_is_string(item)) {
-            at_str_add(to, json_string_value(item));
-            continue;
-        }
-        char *text = json_dumps(item, JSON_ENCODE_ANY | JSON_REAL_PRECISION(9));
+    if (json_array_size(list) && !json_is_string(json_array_get(list, 0))) {
+        char *text = json_dumps(list, JSON_REAL_PRECISION(9));
         if (text) at_str_add(to, text);
         else to->failed = 1;
         free(text);
+        return;
+    }
+    json_array_foreach(list, i, item) {
+        if (i) at_str_add(to, separator ? separator : ",");
+        at_str_add(to, json_string_value(item));
     }
 }
 
@@ -220,11 +220,27 @@ static void add_field(const at_answers *a, at_row_out *row, int f, const json_t 
         for (int i = 0; i < labels->n; i++) at_row_number(row, "", json_number_value(json_object_get(value, labels->name[i])));
 }
 
+/* The values of a sentence's column as an array. */
+static void add_values(at_row_out *row, const char *key, at_cell cell) {
+    at_str list = {.arena = row->to->arena};
+    const char *from = cell.text, *end = cell.text + cell.len;
+    for (const char *p = from; from && p <= end; p++) {
+        if (p < end && *p != '\n') continue;
+        at_str_add(&list, list.len ? ", " : "[");
+        at_json_add_string(&list, from, (size_t)(p - from));
+        from = p + 1;
+    }
+    at_str_add(&list, list.len ? "]" : "[]");
+    row->to->failed |= list.failed;
+    at_row_raw(row, key, list.failed ? "null" : list.text);
+}
+
 /* What came as JSON goes out as it came: numbers to the last digit, arrays and objects whole. */
 static void add_cell(const at_answered *in, at_row_out *row, int column) {
     const at_table *t = in->table;
     at_cell cell = at_table_cell(t, in->row, column);
-    if (t->is_json && t->is_json[(size_t)in->row * (size_t)t->n_columns + (size_t)column]) at_row_raw(row, t->column[column], cell.text);
+    if (row->format == AT_TABLE_JSONL && t->format == AT_TABLE_CONLL) add_values(row, t->column[column], cell);
+    else if (t->is_json && t->is_json[(size_t)in->row * (size_t)t->n_columns + (size_t)column]) at_row_raw(row, t->column[column], cell.text);
     else at_row_text(row, t->column[column], cell.text, cell.len);
 }
 

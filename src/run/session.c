@@ -100,6 +100,7 @@ at_status at_session_logits(const at_session *s, const at_table *table, int firs
     if (part.is_json) part.is_json += (size_t)first * (size_t)table->n_columns;
     part.line += first;
     part.n_rows = n;
+    if (part.token_at) part.token_at += first;
     *data = NULL;
     AT_TRY(s->state.task->encode(&s->state, &part, s->tokenizer, s->max_tokens, need_labels, s->pool, data, err));
     at_status st = predict(s, *data, arena, logits, err);

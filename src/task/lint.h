@@ -22,6 +22,8 @@ typedef enum at_lint_kind { /* in the order in which they are shown */
     AT_LINT_EMPTY_TEXT,
     AT_LINT_EMPTY_LABEL,
     AT_LINT_BAD_LABEL,        /* what is to be predicted cannot be read: no number, not 0 or 1, no list */
+    AT_LINT_SCHEME,           /* a tag that its scheme does not allow there */
+    AT_LINT_CUT_WORD,         /* a span that begins or ends inside a word */
     AT_LINT_NO_LABELS,        /* one label only, fewer rows than labels, a column of free text */
     AT_LINT_UNKNOWN_LABEL,    /* of the evaluation or test data, not in the training data */
     AT_LINT_TWO_LABELS,       /* the same text with two labels */

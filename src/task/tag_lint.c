@@ -1,0 +1,105 @@
+/* Data lint of tags: what cannot be read, tags against their scheme, spans that cut words, tags that the training data do not have. */
+#include <string.h>
+
+#include "task/labels.h"
+#include "task/lint.h"
+#include "task/tag.h"
+#include "text/unicode.h"
+
+typedef struct tag_pass {
+    const at_task_state *state;
+    at_lint *lint;
+    at_scheme scheme;
+    at_labels labels;          /* of the first split */
+    at_label_index *index;
+    at_arena arena;
+} tag_pass;
+
+static void look_at_tag(tag_pass *p, const at_table *t, const at_sentence *s, int i) {
+    const at_word *w = &s->word[i];
+    const char *expected = at_scheme_expected(s->tag, i, s->n, p->scheme, &p->arena);
+    const char *quote = at_lint_quote(p->lint, (at_cell){w->text, w->len});
+    char before[80] = "";
+    if (i) snprintf(before, sizeof before, " after %.60s", s->tag[i - 1]);
+    else snprintf(before, sizeof before, " at the beginning");
+    if (expected)
+        at_lint_add(p->lint, AT_LINT_SCHEME, t->path, w->line, "token %d, %s, has the tag %.60s%s%s; %s expects %s", i + 1, quote, s->tag[i], before,
+                    i == s->n - 1 ? " and is the last" : "", at_scheme_name(p->scheme), expected);
+    if (p->index && at_label_index_find(p->index, s->tag[i]) < 0)
+        at_lint_add(p->lint, AT_LINT_UNKNOWN_LABEL, t->path, w->line, "token %d, %s, has the tag %.60s, which %s does not have", i + 1, quote, s->tag[i],
+                    p->lint->split[0].table->path);
+}
+
+/* A span that begins or ends between two letters or digits of one word. */
+static int cuts_word(const char *text, size_t len, int at) {
+    int n = 0;
+    uint32_t before = ' ', cp = ' ';
+    for (size_t i = 0; i < len; n++) {
+        int width = at_utf8_decode((const unsigned char *)text + i, len - i, &cp);
+        if (n == at) return (at_cp_flags(before) & AT_CP_WORD) && (at_cp_flags(cp) & AT_CP_WORD);
+        before = cp;
+        i += width > 0 ? (size_t)width : 1;
+    }
+    return 0;
+}
+
+static void look_at_spans(tag_pass *p, const at_table *t, int row, const at_sentence_columns *c, const at_sentence *s) {
+    at_span *span;
+    int n;
+    if (c->form != AT_FORM_SPANS || at_sentence_spans(t, row, c, &p->arena, &span, &n, NULL)) return;
+    for (int i = 0; i < n; i++)
+        if (cuts_word(s->text, s->len, span[i].start) || cuts_word(s->text, s->len, span[i].end))
+            at_lint_add(p->lint, AT_LINT_CUT_WORD, t->path, t->line[row], "span %d (%s, %d to %d) begins or ends inside a word; the whole word is tagged", i + 1,
+                        span[i].label, span[i].start, span[i].end);
+}
+
+static void look_at_row(tag_pass *p, const at_table *t, int row, const at_sentence_columns *c) {
+    at_sentence s;
+    at_error why;
+    if (at_sentence_read(t, row, c, 1, &p->arena, &s, &why)) {
+        at_lint_sentence(p->lint, AT_LINT_BAD_LABEL, t->path, t->line[row], why.text);
+        return;
+    }
+    if (!s.n) at_lint_add(p->lint, AT_LINT_EMPTY_TEXT, t->path, t->line[row], "there is no word (column '%s')", t->column[c->text]);
+    for (int i = 0; s.tag && i < s.n; i++) look_at_tag(p, t, &s, i);
+    look_at_spans(p, t, row, c, &s);
+}
+
+/* Scheme and labels from the first split: what can be read of it. */
+static void learn(tag_pass *p, const at_table *t, const at_sentence_columns *c) {
+    at_sentence s;
+    uint64_t *at = AT_NEW_ARRAY(&p->arena, uint64_t, t->n_rows + 1), cap = 0;
+    const char **tag = NULL;
+    int rows = 0;
+    for (int r = 0; at && r < t->n_rows; r++) {
+        if (at_sentence_read(t, r, c, 1, &p->arena, &s, NULL) || !s.tag) continue;
+        if (at[rows] + (uint64_t)s.n > cap) {
+            cap = 2 * (at[rows] + (uint64_t)s.n) + 1024;
+            const char **more = AT_NEW_ARRAY(&p->arena, const char *, cap);
+            if (more && at[rows]) memcpy(more, tag, at[rows] * sizeof *tag);
+            if (!(tag = more)) break;
+        }
+        if (s.n) memcpy(tag + at[rows], s.tag, (size_t)s.n * sizeof *tag);
+        at[rows + 1] = at[rows] + (uint64_t)s.n;
+        rows++;
+    }
+    if (!at || !tag) return;
+    if (!at_scheme_find(p->state->scheme, &p->scheme)) p->scheme = at_scheme_detect(tag, at, rows);
+    p->lint->failed |= at_labels_collect(tag, at[rows], &p->arena, &p->labels, NULL) != AT_OK;
+    p->index = at_label_index_make(&p->labels, &p->arena);
+}
+
+at_status at_tag_lint(const at_task_state *state, at_lint *lint, at_error *err) {
+    tag_pass p = {.state = state, .lint = lint};
+    at_status st = AT_OK;
+    for (int i = 0; i < lint->n_splits && !st; i++) {
+        const at_table *t = lint->split[i].table;
+        at_sentence_columns c;
+        st = at_sentence_find_columns(t, &state->columns, 1, &p.arena, &c, NULL, err);
+        if (!st && !i) learn(&p, t, &c);
+        for (int r = 0; !st && r < t->n_rows; r++) look_at_row(&p, t, r, &c);
+    }
+    int failed = lint->failed;
+    at_arena_free(&p.arena);
+    return st ? st : failed ? at_fail_memory(err, 0) : AT_OK;
+}

@@ -1,0 +1,12 @@
+/* Sentences of words to a dataset whose outputs are words: each word's first piece. A sentence that is longer than the model reads becomes
+ * overlapping windows; every word is answered once, in the window where it has most context on its nearer side. */
+#ifndef AT_TASK_WINDOWS_H
+#define AT_TASK_WINDOWS_H
+
+#include "task/sentence.h"
+
+/* A row without words has one output that stands at the first token, so that every row has one. */
+at_status at_windows_encode(const at_table *table, const at_sentence *sentence, int n, const at_tokenizer *tokenizer, int max_tokens, at_dataset **dataset,
+                            at_error *err);
+
+#endif

@@ -1,0 +1,140 @@
+/* Tagging from outside, on the tiny model: every form of data, windows, formats of answers, bad data, lint. */
+#include <jansson.h>
+
+#include "cli/tiny_folder.h"
+
+#define QUICK " --folds 1 --epochs 3 --quiet "
+
+/* Sentences of letters; "good" and the letter after it are a part. */
+static void write_conll(const char *name, const char *between, int sentences, int words) {
+    char path[4200];
+    snprintf(path, sizeof path, "%s/%s", getenv("D"), name);
+    FILE *file = fopen(path, "wb");
+    assert_non_null(file);
+    fprintf(file, "-DOCSTART-%s-X-%sO\n\n", between, between);
+    for (int s = 0; s < sentences; s++) {
+        for (int w = 0, inside = 0; w < words; w++) {
+            int starts = !inside && (s * 7 + w * 3) % 4 == 0 && w + 1 < words;
+            if (starts) fprintf(file, "good%sN%sB-X\n", between, between);
+            else fprintf(file, "%c%sL%s%s\n", 'a' + (s + w * 5) % 26, between, between, inside ? "I-X" : "O");
+            inside = starts;
+        }
+        fprintf(file, "\n");
+    }
+    fclose(file);
+}
+
+static int make(void **state) {
+    if (tiny_folder_make(state)) return 1;
+    write_conll("train.conll", " ", 60, 7);
+    write_conll("tabs.conll", "\t", 20, 5);
+    write_conll("long.conll", " ", 3, 200);
+    program_run run = program_shell("cd $D && $A train --model model --train train.conll --test train.conll --output tagger --method full" QUICK);
+    int failed = run.code;
+    if (failed) printf("%s%s", run.out, run.err);
+    program_free(&run);
+    return failed;
+}
+
+static void the_model_is_what_others_open(void **state) {
+    (void)state;
+    program_expect("cd $D && grep -c BertForTokenClassification tagger/config.json && grep -c problem_type tagger/config.json; grep -A3 attune tagger/config.json", 0, "1\n0\n",
+                   "");
+    program_expect("cd $D && grep -A3 '\"attune\"' tagger/config.json", 0, "\"scheme\": \"iob2\"", "");
+    program_expect("cd $D && $A info tagger", 0, "task        tag: a tag for every word", "");
+    program_expect("cd $D && $A eval --model tagger train.conll", 0, "precision", "");
+    program_expect("cd $D && grep '^pipeline_tag' tagger/README.md", 0, "pipeline_tag: token-classification", "");
+}
+
+static void every_method_and_going_on(void **state) {
+    (void)state;
+    program_expect("cd $D && for m in head two-step gradual; do $A train --model model --train train.conll --method $m --output t-$m" QUICK "|| exit; done", 0, "", "");
+    program_expect("cd $D && $A train --model tagger --train tabs.conll --output on --folds 1 --epochs 1", 0, "own head goes on learning", "");
+    program_expect("cd $D && $A train --model model --train train.conll --head mean --output x", 2, "", "--head mean: the task tag has the head token");
+}
+
+static void a_column_is_added_and_the_rest_stays(void **state) {
+    (void)state;
+    program_expect("cd $D && for f in train tabs long; do $A predict --model tagger --input $f.conll --output $f.out --format conll --quiet; "
+                   "sed -E 's/[ \\t][^ \\t]+$//' $f.out | cmp - $f.conll || exit 1; done", 0, "", "");
+    program_expect("cd $D && (printf '# sent_id = 1\\r\\n'; sed 's/$/\\r/' tabs.conll; printf 'a\\tb\\tc') > odd.conll && $A predict --model tagger --input odd.conll --output odd.out "
+                   "--format conll --quiet && sed -E 's/\\t[^\\t\\r]+(\\r?)$/\\1/' odd.out | cmp - odd.conll", 0, "", "");
+    program_expect("cd $D && $A predict --model tagger tabs.conll | head -1", 0, "-DOCSTART-\t-X-\tO\tO\n", "");
+}
+
+/* Nothing of a long sentence is lost, and reading it in windows changes hardly an answer where they overlap enough. */
+static void every_word_of_a_long_text_is_answered_once(void **state) {
+    (void)state;
+    program_expect("cd $D && $A predict --model tagger long.conll | grep -c .", 0, "601\n", "");
+    program_expect("cd $D && $A predict --model tagger long.conll | awk 'NF == 4' | wc -l", 0, "601\n", "");
+    program_expect("cd $D && $A train --model model --train long.conll --output windows" QUICK " && cat windows/all_results.json | grep train_samples", 0, "", "");
+    program_expect("cd $D && yes 'a good b' | head -30000 | tr '\\n' ' ' > huge.txt && $A predict --model tagger --format jsonl --input huge.txt --input-format lines | "
+                   "tr ',' '\\n' | grep -c '\"[OBI]'", 0, "90000\n", "");
+}
+
+static void lists_and_spans(void **state) {
+    (void)state;
+    program_expect("cd $D && for i in {1..40}; do echo '{\"tokens\": [\"a\", \"good\", \"b\"], \"ner_tags\": [\"O\", \"B-X\", \"I-X\"], \"n\": 1}'; "
+                   "echo '{\"tokens\": [\"c\"], \"ner_tags\": [\"O\"], \"n\": 2}'; done > lists.jsonl && $A train --model model --train lists.jsonl --output lists --folds 1 --epochs 2",
+                   0, "Task: tag (tokens from 'tokens', tags from ner_tags; scheme iob2); 3 labels.", "");
+    program_expect("cd $D && $A predict --model lists lists.jsonl | head -1", 0, "{\"tokens\": [\"a\", \"good\", \"b\"], \"ner_tags\": [\"O\", \"B-X\", \"I-X\"], \"n\": ", "");
+    program_expect("cd $D && for i in {1..40}; do echo '{\"text\": \"a good b.\", \"entities\": [{\"start\": 2, \"end\": 8, \"label\": \"X\"}]}'; "
+                   "echo '{\"text\": \"c, d\", \"entities\": []}'; done > spans.jsonl && $A train --model model --train spans.jsonl --output spans --folds 1 --epochs 12 --lr 2e-3 --method full",
+                   0, "spans from entities; scheme iob2", "");
+    program_expect("cd $D && $A predict --model spans --format spans 'a good b.'", 0, "line\tstart\tend\tlabel\tscore\ttext\n1\t2\t8\tX\t", "");
+    program_expect("cd $D && $A predict --model spans 'a good b.'", 0, "a [good b X].\n", "");
+    program_expect("cd $D && $A predict --model spans --format html 'a good b.'", 0, "<p>a <mark>good b <small>X</small></mark>.</p>", "");
+    program_expect("cd $D && $A predict --model spans --format jsonl $'\\xc3\\xa9 a good b.'", 0, "\"start\": 4, \"end\": 10, \"text\": \"good b\"", "");
+    program_expect("cd $D && $A predict --model spans --format conll 'a good b.'", 0, "good\tB-X\nb\tI-X\n.\tO\n", "");
+    program_expect("cd $D && printf 'a good b\\nc\\n' | $A predict --model spans --format jsonl | wc -l", 0, "2\n", "");
+    program_expect("cd $D && $A predict --model spans ''", 0, "\n", "");
+}
+
+static void bad_data_are_refused(void **state) {
+    (void)state;
+    program_expect("cd $D && sed '9s/ [^ ]*$//' train.conll > b.conll && $A train --model model --train b.conll --output x", 3, "",
+                   "error: b.conll:9: 2 columns, but the first token has 3; is a column missing");
+    program_expect("cd $D && sed '9s/$/ x/' train.conll > b.conll && $A train --model model --train b.conll --output x", 3, "", "b.conll:9: 4 columns, but the first token has 3");
+    program_expect("cd $D && printf -- '-DOCSTART- O\\n\\n' > b.conll && $A train --model model --train b.conll --output x", 3, "", "b.conll: there is no token in the file");
+    program_expect("cd $D && printf 'a\\xff O\\n' > b.conll && $A train --model model --train b.conll --output x", 3, "", "b.conll:1: byte 2 of the line");
+    program_expect("cd $D && sed '/./s/[^ ]*$/O/' train.conll | grep -v DOC > b.conll && $A train --model model --train b.conll --output x", 3, "", "every word has the tag 'O'");
+    program_expect("cd $D && sed '9s/[^ ]*$/B-Y/' train.conll > b.conll && $A eval --model tagger b.conll", 3, "", "b.conll:9: label 'B-Y' is not one of B-X, I-X, O");
+    program_expect("cd $D && echo '{\"tokens\": [\"a\", \"b\"], \"ner_tags\": [\"O\"]}' > b.jsonl && $A train --model model --train b.jsonl --output x", 3, "",
+                   "b.jsonl:1: 2 tokens and 1 tags");
+    program_expect("cd $D && echo '{\"tokens\": [\"a\", {}], \"ner_tags\": [\"O\", \"O\"]}' > b.jsonl && $A train --model model --train b.jsonl --output x", 3, "",
+                   "b.jsonl:1: token 2 is not a text");
+    program_expect("cd $D && echo '{\"tokens\": [\"a\"], \"ner_tags\": [0.5]}' > b.jsonl && $A train --model model --train b.jsonl --output x", 3, "",
+                   "b.jsonl:1: tag 1 is neither a text nor a whole number");
+    program_expect("cd $D && echo '{\"tokens\": [], \"ner_tags\": []}' >> lists.jsonl && $A eval --model lists lists.jsonl", 3, "", "lists.jsonl:81: there is no word");
+    program_expect("cd $D && echo '{\"text\": \"abc\", \"entities\": [{\"start\": 1, \"end\": 9, \"label\": \"X\"}]}' > b.jsonl && $A train --model model --train b.jsonl --output x", 3, "",
+                   "b.jsonl:1: span 1 goes from 1 to 9, the text has 3 characters");
+    program_expect("cd $D && echo '{\"text\": \"abc\", \"entities\": [{\"start\": 1, \"label\": \"X\"}]}' > b.jsonl && $A train --model model --train b.jsonl --task tag --output x", 3, "",
+                   "span 1 has no start, end and label");
+    program_expect("cd $D && echo '{\"text\": \"a b\", \"entities\": [[0, 3, \"X\"], [2, 3, \"Y\"]]}' > b.jsonl && $A train --model model --train b.jsonl --output x", 3, "",
+                   "b.jsonl:1: span 2 (Y, 2 to 3) overlaps another one");
+    program_expect("cd $D && $A train --model model --train train.conll --label-column c9 --output x", 2, "", "there is no column 'c9'");
+    program_expect("cd $D && $A train --model model --train rows.csv --task tag --output x", 2, "", "no column holds tags or marked spans");
+    program_expect("cd $D && $A predict --model model --format conll good", 2, "", "are for tasks that mark parts of a text");
+}
+
+static void lint_names_line_token_and_what_was_expected(void **state) {
+    (void)state;
+    program_expect("cd $D && printf 'a O\\nb I-X\\n\\nc B-X\\nd I-X\\n\\ne B-X\\nf O\\n' > l.conll && $A check --train l.conll", 0,
+                   "warning: l.conll:2: token 2, 'b', has the tag I-X after O and is the last; iob2 expects B-X", "");
+    program_expect("cd $D && printf 'a S-X\\nb O\\n\\nc B-X\\nd O\\n' > l.conll && $A check --train l.conll --scheme iobes", 0,
+                   "l.conll:5: token 2, 'd', has the tag O after B-X and is the last; iobes expects I-X or E-X", "");
+    program_expect("cd $D && $A check --train train.conll", 0, "nothing found", "");
+    program_expect("cd $D && echo '{\"text\": \"abc d\", \"entities\": [[1, 3, \"X\"]]}' > b.jsonl && $A check --train b.jsonl", 0,
+                   "b.jsonl:1: span 1 (X, 1 to 3) begins or ends inside a word", "");
+    program_expect("cd $D && echo '{\"text\": \"abc d\", \"entities\": [[1, 30, \"X\"]]}' >> b.jsonl && $A check --train b.jsonl", 3, "error: b.jsonl:2: span 1 goes from 1 to 30", "");
+    program_expect("cd $D && sed '9s/[^ ]*$/B-Y/' train.conll > b.conll && $A check --train train.conll --test b.conll", 3, "b.conll:9: token", "");
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(the_model_is_what_others_open), cmocka_unit_test(every_method_and_going_on), cmocka_unit_test(a_column_is_added_and_the_rest_stays),
+        cmocka_unit_test(every_word_of_a_long_text_is_answered_once), cmocka_unit_test(lists_and_spans), cmocka_unit_test(bad_data_are_refused),
+        cmocka_unit_test(lint_names_line_token_and_what_was_expected),
+    };
+    return cmocka_run_group_tests(tests, make, tiny_folder_remove);
+}

@@ -1,0 +1,206 @@
+#!/usr/bin/env python3
+"""Heads of the tasks beyond classification against transformers in float64, and whole folders both ways, by way of probe and program.
+
+    ${ATTUNE_VENV:-.venv}/bin/python tests/oracle/live_tasks.py --program build/release/src/attune --model DIR
+
+A small BERT of random weights is trained by attune for each task; what it leaves opens in transformers, whose answers in float64 are compared
+with attune's. Ends with 1 where a number differs by more than its bound.
+"""
+import argparse
+import json
+import os
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+os.environ.setdefault("HF_HUB_OFFLINE", "1")
+os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")
+
+import torch
+import transformers
+from transformers import (AutoModelForSequenceClassification, AutoModelForTokenClassification, AutoTokenizer, BertConfig,
+                          BertModel)
+
+failures = []
+WORDS = ["good", "bad", "the", "movie", "was", "paris", "london", "anna", "visited", "."]
+
+
+def check(what, value, bound):
+    print(f"{'ok  ' if value <= bound else 'FAIL'} {what}: {value:.3g} (bound {bound:g})")
+    if not value <= bound:
+        failures.append(what)
+
+
+def attune(program, *arguments):
+    run = subprocess.run([str(a) for a in (program, *arguments)], capture_output=True, text=True)
+    if run.returncode:
+        sys.exit(f"{' '.join(map(str, arguments))}: {run.returncode}\n{run.stdout}{run.stderr}")
+    return run.stdout
+
+
+def small_body(folder, tokenizer_from):
+    torch.manual_seed(3)
+    tokenizer = AutoTokenizer.from_pretrained(tokenizer_from)
+    config = BertConfig(vocab_size=len(tokenizer), hidden_size=32, num_hidden_layers=2, num_attention_heads=4, intermediate_size=64, max_position_embeddings=48)
+    BertModel(config).save_pretrained(folder)
+    tokenizer.model_max_length = 48
+    tokenizer.save_pretrained(folder)
+
+
+def texts(n):
+    generator = torch.Generator().manual_seed(5)
+    return [" ".join(WORDS[i] for i in torch.randint(0, len(WORDS), (int(k),), generator=generator)) for k in torch.randint(2, 9, (n,), generator=generator)]
+
+
+def opened(kind, folder):
+    model, info = kind.from_pretrained(folder, output_loading_info=True)
+    check(f"{folder.name}: names that transformers misses or does not know", sum(len(info[k]) for k in ("missing_keys", "unexpected_keys")), 0)
+    return model.double().eval()
+
+
+def predicted(args, folder, rows):
+    path = folder.parent / "texts.txt"
+    path.write_text("\n".join(rows) + "\n")
+    lines = attune(args.program, "predict", "--model", folder, "--input", path, "--input-format", "lines", "--format", "jsonl").splitlines()
+    return [json.loads(line) for line in lines]
+
+
+def train(args, body, data, folder, *more):
+    attune(args.program, "train", "--model", body, "--train", data, "--output", folder, "--method", "full", "--folds", "1", "--epochs", "2", "--quiet", *more)
+
+
+def check_regress(args, work, body, tokenizer):
+    rows = texts(60)
+    data, folder = work / "numbers.csv", work / "regress"
+    data.write_text("text,score\n" + "".join(f"{t},{50 + 12.5 * t.count('good') - 7.25 * t.count('bad')}\n" for t in rows))
+    train(args, body, data, folder, "--task", "regress")
+    model = opened(AutoModelForSequenceClassification, folder)
+    check("regress: outputs and problem type", int(model.config.num_labels != 1 or model.config.problem_type != "regression"), 0)
+    ours = [row["prediction"] for row in predicted(args, folder, rows)]
+    with torch.no_grad():
+        theirs = [model(**tokenizer(t, return_tensors="pt")).logits.item() for t in rows]
+    check("regress: answers in the user's unit, relative", max(abs(a - b) / abs(b) for a, b in zip(ours, theirs)), 1e-5)
+
+
+def check_multi(args, work, body, tokenizer):
+    rows = texts(60)
+    data, folder = work / "flags.csv", work / "multi"
+    data.write_text("text,good,place\n" + "".join(f"{t},{int('good' in t)},{int('paris' in t or 'london' in t)}\n" for t in rows))
+    train(args, body, data, folder)
+    model = opened(AutoModelForSequenceClassification, folder)
+    check("multi-label: problem type", int(model.config.problem_type != "multi_label_classification"), 0)
+    names = [model.config.id2label[i] for i in range(model.config.num_labels)]
+    with torch.no_grad():
+        theirs = [model(**tokenizer(t, return_tensors="pt")).logits.sigmoid()[0] for t in rows]
+    ours = predicted(args, folder, rows)
+    check("multi-label: probabilities", max(abs(o["probabilities"][n] - p.item()) for o, t in zip(ours, theirs) for n, p in zip(names, t)), 1e-5)
+
+
+def conll(path, rows):
+    with open(path, "w") as file:
+        for row in rows:
+            for word in row.split():
+                tag = "B-LOC" if word in ("paris", "london") else "B-PER" if word == "anna" else "O"
+                file.write(f"{word} {tag}\n")
+            file.write("\n")
+
+
+def check_tag(args, work, body, tokenizer):
+    rows = texts(80)
+    data, folder = work / "tags.conll", work / "tag"
+    conll(data, rows)
+    train(args, body, data, folder)
+    model = opened(AutoModelForTokenClassification, folder)
+    out = work / "out.jsonl"
+    attune(args.program, "predict", "--model", folder, "--input", data, "--output", out, "--quiet")
+    ours = [json.loads(line) for line in out.read_text().splitlines()]
+    worst, wrong, words = 0, 0, 0
+    for row, mine in zip(rows, ours):
+        encoded = tokenizer(row.split(), is_split_into_words=True, return_tensors="pt")
+        with torch.no_grad():
+            p = model(**encoded).logits[0].softmax(-1)
+        ids = encoded.word_ids()
+        first = [ids.index(w) for w in range(len(row.split()))]
+        top = p[first].max(-1)
+        worst = max(worst, max(abs(a - b) for a, b in zip(mine["scores"], top.values.tolist())))
+        wrong += sum(model.config.id2label[i] != t for i, t in zip(top.indices.tolist(), mine["tags"]))
+        words += len(mine["tags"])
+    check("tag: words without an answer", sum(len(r.split()) for r in rows) - words, 0)
+    check("tag: probabilities", worst, 1e-5)
+    check("tag: tags that differ", wrong, 0)
+
+
+def probe_head(args, work, body, kind, task):
+    """Logits, loss and every gradient of one batch."""
+    from safetensors.torch import load_file, save_file
+
+    torch.manual_seed(7)
+    n_out = 1 if task == "regress" else 4
+    model = kind.from_pretrained(body, num_labels=n_out).eval()
+    folder = work / f"probe-{task}"
+    torch.nn.init.normal_(model.classifier.weight, std=0.3)
+    model.save_pretrained(folder)
+    model = model.double()
+    lengths = [7, 12, 3, 9]
+    ids = [torch.randint(5, 1000, (n,)) for n in lengths]
+    cu = torch.tensor([0] + lengths).cumsum(0).int()
+    batch = {"ids": torch.cat(ids).int(), "types": torch.zeros(sum(lengths), dtype=torch.uint8), "cu_seqlens": cu}
+    if task == "tag":
+        batch["labels"] = torch.tensor([i % 4 if i % 3 else -100 for i in range(sum(lengths))]).int()
+        losses = [torch.nn.functional.cross_entropy(model(input_ids=i[None]).logits[0], batch["labels"][a:b].long(), reduction="sum")
+                  for i, a, b in zip(ids, cu[:-1], cu[1:])]
+        loss = sum(losses) / int((batch["labels"] >= 0).sum())
+    elif task == "regress":
+        batch["targets"] = torch.tensor([0.5, -1.0, 2.0, 0.25])
+        out = torch.cat([model(input_ids=i[None]).logits[0] for i in ids])
+        loss = torch.nn.functional.mse_loss(out, batch["targets"].double())
+    else:
+        batch["targets"] = torch.tensor([[1.0, 0, 0, 1], [0, 0, 0, 0], [1, 1, 1, 1], [0, 1, 0, 1]])
+        out = torch.cat([model(input_ids=i[None]).logits for i in ids])
+        loss = torch.nn.functional.binary_cross_entropy_with_logits(out, batch["targets"].double())
+    loss.backward()
+    save_file(batch, work / "batch.safetensors")
+    run = subprocess.run([args.probe, folder, work / "batch.safetensors", work / "ours.safetensors", "", task], capture_output=True, text=True)
+    if run.returncode:
+        sys.exit(f"{args.probe} {task}: {run.stderr}")
+    ours = load_file(work / "ours.safetensors")
+    check(f"{task}: loss against float64, relative", abs(ours["loss"].item() - loss.item()) / abs(loss.item()), 1e-5)
+    everything = torch.cat([p.grad.flatten() for p in model.parameters() if p.grad is not None]).norm()
+    worst = 0
+    for name, p in model.named_parameters():
+        if p.grad is None:
+            continue
+        mine = ours[name.removeprefix("bert.")].double()
+        worst = max(worst, ((mine - p.grad).norm() / (1e-4 * p.grad.norm() + 1e-6 * everything)).item())
+    check(f"{task}: gradients, of 1e-4 of the own norm and 1e-6 of all", worst, 1)
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--program", default="build/release/src/attune", type=Path)
+    parser.add_argument("--probe", default="build/release/tests/attune_probe", type=Path)
+    parser.add_argument("--model", default=os.environ.get("ATTUNE_TEST_MODEL"), help="whose tokenizer is taken")
+    args = parser.parse_args()
+    if not args.model:
+        parser.error("--model or ATTUNE_TEST_MODEL says where the model is")
+    transformers.utils.logging.set_verbosity_error()
+    transformers.utils.logging.disable_progress_bar()
+    torch.set_num_threads(1)
+    with tempfile.TemporaryDirectory() as name:
+        work = Path(name)
+        body = work / "body"
+        small_body(body, args.model)
+        tokenizer = AutoTokenizer.from_pretrained(body)
+        check_regress(args, work, body, tokenizer)
+        check_multi(args, work, body, tokenizer)
+        check_tag(args, work, body, tokenizer)
+        for kind, task in ((AutoModelForTokenClassification, "tag"), (AutoModelForSequenceClassification, "regress"),
+                           (AutoModelForSequenceClassification, "multi-label")):
+            probe_head(args, work, body, kind, task)
+    print("failed: " + ", ".join(failures) if failures else "all equal")
+    return 1 if failures else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
