@@ -148,24 +148,24 @@ def probe_head(args, work, body, kind, task):
     batch = {"ids": torch.cat(ids).int(), "types": torch.zeros(sum(lengths), dtype=torch.uint8), "cu_seqlens": cu}
     if task == "tag":
         batch["labels"] = torch.tensor([i % 4 if i % 3 else -100 for i in range(sum(lengths))]).int()
-        losses = [torch.nn.functional.cross_entropy(model(input_ids=i[None]).logits[0], batch["labels"][a:b].long(), reduction="sum")
-                  for i, a, b in zip(ids, cu[:-1], cu[1:])]
-        loss = sum(losses) / int((batch["labels"] >= 0).sum())
+        out = torch.cat([model(input_ids=i[None]).logits[0] for i in ids])[batch["labels"] >= 0]
+        loss = torch.nn.functional.cross_entropy(out, batch["labels"][batch["labels"] >= 0].long())
     elif task == "regress":
         batch["targets"] = torch.tensor([0.5, -1.0, 2.0, 0.25])
-        out = torch.cat([model(input_ids=i[None]).logits[0] for i in ids])
-        loss = torch.nn.functional.mse_loss(out, batch["targets"].double())
+        out = torch.cat([model(input_ids=i[None]).logits for i in ids])
+        loss = torch.nn.functional.mse_loss(out[:, 0], batch["targets"].double())
     else:
         batch["targets"] = torch.tensor([[1.0, 0, 0, 1], [0, 0, 0, 0], [1, 1, 1, 1], [0, 1, 0, 1]])
         out = torch.cat([model(input_ids=i[None]).logits for i in ids])
         loss = torch.nn.functional.binary_cross_entropy_with_logits(out, batch["targets"].double())
     loss.backward()
     save_file(batch, work / "batch.safetensors")
-    run = subprocess.run([args.probe, folder, work / "batch.safetensors", work / "ours.safetensors", "", task], capture_output=True, text=True)
+    run = subprocess.run([args.probe, folder, work / "batch.safetensors", work / "ours.safetensors", task], capture_output=True, text=True)
     if run.returncode:
         sys.exit(f"{args.probe} {task}: {run.stderr}")
     ours = load_file(work / "ours.safetensors")
     check(f"{task}: loss against float64, relative", abs(ours["loss"].item() - loss.item()) / abs(loss.item()), 1e-5)
+    check(f"{task}: logits against float64", (ours["logits"].double() - out).abs().max().item(), 1e-4)
     everything = torch.cat([p.grad.flatten() for p in model.parameters() if p.grad is not None]).norm()
     worst = 0
     for name, p in model.named_parameters():
@@ -179,7 +179,7 @@ def probe_head(args, work, body, kind, task):
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--program", default="build/release/src/attune", type=Path)
-    parser.add_argument("--probe", default="build/release/tests/attune_probe", type=Path)
+    parser.add_argument("--probe", default="build/release/tests/attune_task_probe", type=Path)
     parser.add_argument("--model", default=os.environ.get("ATTUNE_TEST_MODEL"), help="whose tokenizer is taken")
     args = parser.parse_args()
     if not args.model:
