@@ -38,6 +38,9 @@ typedef struct at_family {
     const char *prefix;           /* of the body's names in files that hold a head too: "bert." */
     const at_name_row *body, *layer, *head;
     int n_body, n_layer, n_head;
+    const at_name_row *token;     /* head at each token (...ForTokenClassification); NULL: classifier.weight and classifier.bias */
+    int n_token;
+    int no_token_class;           /* transformers has no such class for this family */
     int pools;                    /* the body's class has a pooler unless it is told not to (add_pooling_layer) */
     const char *const *buffers;   /* ends of the names of tensors that are no parameters; NULL-terminated, or NULL */
 } at_family;
@@ -69,12 +72,14 @@ const at_family *at_family_at(int i); /* the i-th of the list, NULL after the la
     {name, field, AT_WEIGHT_VECTOR, AT_DIM_##out, AT_DIM_ONE, 0, AT_WHEN(flag), AT_FILE_BY_HEADS, 0}
 
 /* What LLaMA's relatives have in common. */
-extern const at_name_row at_llama_body[2], at_llama_layer[18], at_score_head[1];
+extern const at_name_row at_llama_body[2], at_llama_layer[18], at_score_head[1], at_score_token[2];
 extern const char *const at_llama_buffers[2];
 void at_llama_read(at_config *c, at_arch *a, double norm_epsilon);
 #define AT_LLAMA_ROWS                                                                                        \
     .body = at_llama_body, .n_body = AT_COUNT(at_llama_body), .layer = at_llama_layer,                       \
-    .n_layer = AT_COUNT(at_llama_layer), .head = at_score_head, .n_head = AT_COUNT(at_score_head)
+    .n_layer = AT_COUNT(at_llama_layer), AT_SCORE_HEADS
+#define AT_SCORE_HEADS                                                                                       \
+    .head = at_score_head, .n_head = AT_COUNT(at_score_head), .token = at_score_token, .n_token = AT_COUNT(at_score_token)
 
 /* What BERT's relatives have in common: its names and the reading of its config, for family files that build on them. */
 extern const at_name_row at_bert_body[5], at_bert_layer[16];

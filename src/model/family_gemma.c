@@ -57,9 +57,9 @@ static void read_gemma3(at_config *c, at_arch *a) {
     at_config_rope(c, a, "sliding_attention", at_config_number(c, "rope_local_base_freq", 10000, 1e-3, 1e12), 1, &a->rope[1]);
 }
 
-#define GEMMA(type, reader, stem)                                                                                              \
+#define GEMMA(type, reader, stem, ...)                                                                                              \
     {type, reader, stem, "model.", .body = at_llama_body, .n_body = AT_COUNT(at_llama_body), AT_ROWS(layer),                   \
-     .head = at_score_head, .n_head = AT_COUNT(at_score_head), .buffers = at_llama_buffers}
+     __VA_ARGS__, .buffers = at_llama_buffers}
 
-const at_family at_family_gemma2 = GEMMA("gemma2", read_gemma2, "Gemma2");
-const at_family at_family_gemma3_text = GEMMA("gemma3_text", read_gemma3, "Gemma3Text");
+const at_family at_family_gemma2 = GEMMA("gemma2", read_gemma2, "Gemma2", AT_SCORE_HEADS);
+const at_family at_family_gemma3_text = GEMMA("gemma3_text", read_gemma3, "Gemma3Text", .head = at_score_head, .n_head = AT_COUNT(at_score_head), .no_token_class = 1);

@@ -29,6 +29,10 @@ const at_name_row at_llama_layer[18] = {
     AT_VECTOR_IF(mlp_bias, LAYER "mlp.down_proj.bias", AT_LAYER(down_bias), HIDDEN),
 };
 const at_name_row at_score_head[1] = {AT_LINEAR("score.weight", AT_HEAD(classifier), LABELS, HIDDEN)};
+const at_name_row at_score_token[2] = {
+    AT_LINEAR("score.weight", AT_HEAD(classifier), LABELS, HIDDEN),
+    AT_VECTOR("score.bias", AT_HEAD(classifier_bias), LABELS),
+};
 const char *const at_llama_buffers[2] = {"rotary_emb.inv_freq", NULL};
 
 void at_llama_read(at_config *c, at_arch *a, double norm_epsilon) {

@@ -78,4 +78,5 @@ static void read(at_config *c, at_arch *a) {
     for (size_t i = 0; i < sizeof others / sizeof *others; i++) at_config_get(c, others[i]);
 }
 
-const at_family at_family_modernbert = {"modernbert", read, "ModernBert", "model.", AT_ROWS(body), AT_ROWS(layer), AT_ROWS(head)};
+const at_family at_family_modernbert = {"modernbert", read, "ModernBert", "model.", AT_ROWS(body), AT_ROWS(layer), AT_ROWS(head),
+                                         .token = head, .n_token = AT_COUNT(head)};

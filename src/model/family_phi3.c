@@ -25,4 +25,4 @@ static void read(at_config *c, at_arch *a) {
 }
 
 const at_family at_family_phi3 = {"phi3", read, "Phi3", "model.", .body = at_llama_body, .n_body = AT_COUNT(at_llama_body), AT_ROWS(layer),
-                                  .head = at_score_head, .n_head = AT_COUNT(at_score_head), .buffers = at_llama_buffers};
+                                  AT_SCORE_HEADS, .buffers = at_llama_buffers};

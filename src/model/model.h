@@ -113,6 +113,8 @@ enum { AT_HEAD_WEIGHTS = 8 };
 at_status at_head_declare(at_params *p, at_arena *arena, const at_arch *arch, at_head_kind kind, int n_out, at_head *head,
                           at_place *place, at_error *err);
 
+int at_head_is_deep(const at_arch *arch, at_head_kind kind); /* 1: it has a layer before its linear one */
+
 /* Copies between a weight's own rows [out, in] and its tensor as the file has it. */
 void at_place_take(const at_place *place, const at_weight *w, const float *tensor, float *rows);
 void at_place_give(const at_place *place, const at_weight *w, const float *rows, float *tensor);

@@ -147,14 +147,36 @@ static const at_name_row LINEAR_HEAD[] = {
     AT_VECTOR("classifier.bias", AT_HEAD(classifier_bias), LABELS),
 };
 
+static table head_table(const at_family *family, at_head_kind kind) {
+    table t = {.rows = LINEAR_HEAD, .n = AT_COUNT(LINEAR_HEAD), .is_head = 1};
+    if (kind == AT_HEAD_POOLER) {
+        t.rows = family->head;
+        t.n = family->n_head;
+    } else if (kind == AT_HEAD_TOKEN && family->token) {
+        t.rows = family->token;
+        t.n = family->n_token;
+    }
+    return t;
+}
+
 at_status at_head_declare(at_params *p, at_arena *arena, const at_arch *arch, at_head_kind kind, int n_out, at_head *head,
                           at_place *place, at_error *err) {
     declaring d = {at_family_find(arch->family), arch, p, arena, place, n_out, err};
     *head = (at_head){.kind = kind, .n_out = n_out};
     if (kind == AT_HEAD_NONE) return AT_OK;
-    int own = kind == AT_HEAD_POOLER;
-    table t = {own ? d.family->head : LINEAR_HEAD, own ? d.family->n_head : AT_COUNT(LINEAR_HEAD), (char *)head, 0, arch->layers + 1, 1, NULL};
+    if (kind == AT_HEAD_TOKEN && d.family->no_token_class)
+        return at_fail(err, AT_USAGE, "transformers has no class for labels of tokens on a %s, so that nobody could open the model", arch->family);
+    table t = head_table(d.family, kind);
+    t.fields = (char *)head;
+    t.depth = arch->layers + 1;
     return declare_table(&d, &t);
+}
+
+int at_head_is_deep(const at_arch *arch, at_head_kind kind) {
+    table t = head_table(at_family_find(arch->family), kind);
+    for (int i = 0; i < t.n; i++)
+        if (t.rows[i].field == AT_HEAD(dense)) return 1;
+    return 0;
 }
 
 /* Weights that layers share have the depth of the last layer that uses them. */

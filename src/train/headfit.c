@@ -203,7 +203,7 @@ static double feature_scale(const at_head_problem *p) {
  * in larger strides, since each of its fits costs as much as fifty of the linear head's. */
 static int penalty_path(const at_head_problem *p, int n, double *path) {
     static const double LINEAR[MAX_PENALTIES] = {10, 3, 1, 0.3, 0.1, 0.03, 0.01}, POOLER[] = {0.003, 0.03, 0.3};
-    int two_layers = p->kind == AT_HEAD_POOLER && p->arch->head.activation != AT_ACT_NONE, count = two_layers ? 3 : MAX_PENALTIES;
+    int two_layers = at_head_is_deep(p->arch, p->kind), count = two_layers ? 3 : MAX_PENALTIES;
     double scale = feature_scale(p);
     for (int i = 0; i < count; i++) path[i] = (two_layers ? POOLER[i] : LINEAR[i]) * scale / n;
     return count;
