@@ -62,4 +62,5 @@ static void read_gemma3(at_config *c, at_arch *a) {
      __VA_ARGS__, .buffers = at_llama_buffers}
 
 const at_family at_family_gemma2 = GEMMA("gemma2", read_gemma2, "Gemma2", AT_SCORE_HEADS);
-const at_family at_family_gemma3_text = GEMMA("gemma3_text", read_gemma3, "Gemma3Text", .head = at_score_head, .n_head = AT_COUNT(at_score_head), .no_token_class = 1);
+const at_family at_family_gemma3_text = GEMMA("gemma3_text", read_gemma3, "Gemma3Text", .head = at_score_head,
+                                               .n_head = AT_COUNT(at_score_head), .no_token_class = 1);

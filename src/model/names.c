@@ -165,7 +165,8 @@ at_status at_head_declare(at_params *p, at_arena *arena, const at_arch *arch, at
     *head = (at_head){.kind = kind, .n_out = n_out};
     if (kind == AT_HEAD_NONE) return AT_OK;
     if (kind == AT_HEAD_TOKEN && d.family->no_token_class)
-        return at_fail(err, AT_USAGE, "transformers has no class for labels of tokens on a %s, so that nobody could open the model", arch->family);
+        return at_fail(err, AT_USAGE, "transformers has no class for labels of tokens on a %s, so that nobody could open the model",
+                       arch->family);
     table t = head_table(d.family, kind);
     t.fields = (char *)head;
     t.depth = arch->layers + 1;
