@@ -11,7 +11,8 @@ static void put_charsmap(const json_t *normalizer) {
     json_t *part;
     size_t i;
     json_array_foreach(json_object_get(normalizer, "normalizers"), i, part)
-        if (json_object_get(part, "precompiled_charsmap")) json_object_set(part, "precompiled_charsmap", json_object_get(vectors, "charsmap"));
+        if (json_object_get(part, "precompiled_charsmap"))
+            json_object_set(part, "precompiled_charsmap", json_object_get(vectors, "charsmap"));
 }
 
 static at_tokenizer *open_case(const json_t *one) {
@@ -41,7 +42,8 @@ static int decodes(const at_tokenizer *t, const at_encoding *e, const char *digi
     check_ok(at_decode_bytes(t, &arena, e->ids, e->n, 0, &text, &len, &err), &err);
     int same = digits[0] == '-' || hash_is(text, len, digits);
     for (int i = 0; i <= e->n; i++) {
-        at_status st = i < e->n ? at_decode_step(t, &stream, e->ids[i], &piece, &piece_len, &err) : at_decode_end(t, &stream, &piece, &piece_len, &err);
+        at_status st = i < e->n ? at_decode_step(t, &stream, e->ids[i], &piece, &piece_len, &err)
+                                : at_decode_end(t, &stream, &piece, &piece_len, &err);
         check_ok(st, &err);
         same &= done + piece_len <= len && !memcmp(text + done, piece, piece_len);
         done += piece_len;
@@ -116,7 +118,8 @@ static void words_are_not_remembered_across_tokenizers(void **state) {
 static void truncation_and_padding_are_told(void **state) {
     (void)state;
     static const char json[] = "{\"truncation\":{\"direction\":\"Left\",\"max_length\":77,\"strategy\":\"OnlySecond\",\"stride\":5},"
-                               "\"padding\":{\"strategy\":{\"Fixed\":64},\"direction\":\"Left\",\"pad_to_multiple_of\":8,\"pad_id\":1,\"pad_type_id\":0,"
+                               "\"padding\":{\"strategy\":{\"Fixed\":64},\"direction\":\"Left\",\"pad_to_multiple_of\":8,\"pad_id\":1,"
+                               "\"pad_type_id\":0,"
                                "\"pad_token\":\"b\"},\"model\":{\"type\":\"WordLevel\",\"unk_token\":\"u\",\"vocab\":{\"u\":0,\"b\":1}}}";
     at_tokenizer *t = recorded_open_file("tokenizer.json", json, sizeof json - 1, NULL);
     const at_tokenizer_settings *s = at_tokenizer_asks(t);
@@ -127,7 +130,8 @@ static void truncation_and_padding_are_told(void **state) {
 
 static void one_text_of_a_pair_is_cut(void **state) {
     (void)state;
-    static const char json[] = "{\"pre_tokenizer\":{\"type\":\"WhitespaceSplit\"},\"model\":{\"type\":\"WordLevel\",\"unk_token\":\"u\",\"vocab\":{\"u\":0}}}";
+    static const char json[] = "{\"pre_tokenizer\":{\"type\":\"WhitespaceSplit\"},"
+                               "\"model\":{\"type\":\"WordLevel\",\"unk_token\":\"u\",\"vocab\":{\"u\":0}}}";
     at_tokenizer *t = recorded_open_file("tokenizer.json", json, sizeof json - 1, NULL);
     at_encoding e = {0};
     at_error err;
@@ -151,7 +155,8 @@ static void folders_of_two_files_are_read(void **state) {
     at_encoding e = {0};
     at_tokenizer *t;
     static const char *const files[][2] = {
-        {"vocab.json", "{\"<s>\":0,\"</s>\":1,\"<unk>\":2,\"<pad>\":3,\"<mask>\":4,\"a\":5,\"b\":6,\"ab\":7,\"\\u0120\":8,\"\\u0120ab\":9}"},
+        {"vocab.json", "{\"<s>\":0,\"</s>\":1,\"<unk>\":2,\"<pad>\":3,\"<mask>\":4,"
+                       "\"a\":5,\"b\":6,\"ab\":7,\"\\u0120\":8,\"\\u0120ab\":9}"},
         {"merges.txt", "#version: 0.2\na b\n\xc4\xa0 ab\n"},
         {"tokenizer_config.json", "{\"tokenizer_class\":\"RobertaTokenizerFast\"}"}};
     snprintf(folder, sizeof folder, "/tmp/attune-two-files-%d", (int)getpid());
