@@ -38,7 +38,7 @@ static at_status prepare(bench *b, int argc, char **argv, at_error *err) {
     AT_TRY(at_table_read(argv[2], &as_file, &b->table, err));
     AT_TRY(s->state.task->bind(&s->state, b->table, &recognised, 1, err));
     AT_TRY(s->state.task->encode(&s->state, b->table, s->tokenizer, s->max_tokens, 1, s->pool, &b->data, err));
-    size_t cells = (size_t)b->data->n * (size_t)s->model->head.n_out;
+    size_t cells = at_dataset_outputs(b->data) * (size_t)s->model->head.n_out;
     b->logits = malloc(cells * sizeof(float));
     return b->logits ? AT_OK : at_fail_memory(err, cells * sizeof(float));
 }

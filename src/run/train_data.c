@@ -98,6 +98,9 @@ static at_status encode(at_train_run *run, const at_table *table, at_dataset **d
     const at_arch *arch = &run->model->arch;
     AT_TRY(at_dataset_fits(*d, arch->vocab_size, arch->type_vocab, arch->max_positions, err));
     uint64_t tokens = (*d)->token_at[(*d)->n];
+    if ((*d)->row && (*d)->n > table->n_rows)
+        at_tell_note(run->listener, "%s: some rows are longer than %d tokens; they are read in overlapping windows (%d examples of %d rows), nothing is cut.", table->path,
+                     run->max_tokens, (*d)->n, table->n_rows);
     if ((*d)->n_cut_examples)
         at_tell_warning(run->listener,
                         "%s: %d of %d texts are longer than %d tokens and are cut; %.1f%% of the tokens are lost",

@@ -31,7 +31,7 @@ typedef struct encoder {
 } encoder;
 
 static at_status push(numbers *p, const int32_t *from, size_t n, at_error *err) {
-    if (p->n + n > p->cap) {
+    if (!p->of || p->n + n > p->cap) {
         size_t cap = 2 * (p->n + n) + 1024;
         int32_t *more = realloc(p->of, cap * sizeof *more);
         if (!more) return at_fail_memory(err, cap * sizeof *more);
