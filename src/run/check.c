@@ -19,6 +19,7 @@ typedef struct check {
     const char *reading;  /* path of the table that is being read */
     at_columns columns;   /* of the first table: what the others must have */
     at_task_state state;  /* its task */
+    const char *why_task; /* why it was recognised, or NULL: named by the user */
     long n[3];            /* findings by severity */
     json_t *kinds;        /* how many of each */
 } check;
@@ -42,11 +43,11 @@ static at_status read_table(check *c, const char *path, at_table **table, at_err
 /* By the user's word or by the first table; where no column looks like a label the checks are those of texts. */
 static void choose_task(check *c, const at_table *first) {
     at_columns wanted = at_settings_columns(c->options);
-    const char *name = at_options_text(c->options, "task", NULL), *why = NULL;
+    const char *name = at_options_text(c->options, "task", NULL);
     at_settings_task(c->options, &c->state);
     c->state.columns = wanted;
     c->state.task = name ? at_task_find(name) : NULL;
-    if (!c->state.task && at_task_recognise(first, &wanted, &c->arena, &c->state.task, &why, NULL))
+    if (!c->state.task && at_task_recognise(first, &wanted, &c->arena, &c->state.task, &c->why_task, NULL))
         c->state.task = at_task_find("classify");
 }
 
@@ -67,7 +68,13 @@ static void tell_table(const check *c, const at_lint_split *s, const char *why) 
     at_tell(c->listener, "data",
             json_pack("{s:s, s:s, s:i, s:s}", "split", s->name, "file", s->table->path, "rows", s->table->n_rows, "why",
                       why),
-            "%s: %d rows; %s%s.", s->table->path, s->table->n_rows, why, s->columns.label < 0 ? "; no labels" : "");
+            "%s: %d rows; %s%s.", s->table->path, s->table->n_rows, why, s->columns.label < 0 && !c->state.task->lint ? "; no labels" : "");
+}
+
+/* A task that checks its data itself reads columns of its own. */
+static const char *how_read(check *c, const char *why_columns) {
+    if (!c->state.task->lint) return why_columns;
+    return at_format(&c->arena, "read as '%s'%s%s", c->state.task->name, c->why_task ? ": " : "", c->why_task ? c->why_task : "");
 }
 
 static at_status add_split(check *c, const char *name, at_error *err) {
@@ -81,7 +88,9 @@ static at_status add_split(check *c, const char *name, at_error *err) {
     if (!s->table->n_rows) at_lint_add(&c->lint, AT_LINT_NO_ROWS, path, 0, "there is no row that can be read");
     AT_TRY(find_columns(c, s, &why, err));
     c->lint.n_splits++;
-    tell_table(c, s, why);
+    const char *how = how_read(c, why);
+    if (!how) return at_fail_memory(err, 0);
+    tell_table(c, s, how);
     return AT_OK;
 }
 

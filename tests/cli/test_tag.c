@@ -123,7 +123,7 @@ static void lint_names_line_token_and_what_was_expected(void **state) {
                    "warning: l.conll:2: token 2, 'b', has the tag I-X after O and is the last; iob2 expects B-X", "");
     program_expect("cd $D && printf 'a S-X\\nb O\\n\\nc B-X\\nd O\\n' > l.conll && $A check --train l.conll --scheme iobes", 0,
                    "l.conll:5: token 2, 'd', has the tag O after B-X and is the last; iobes expects I-X or E-X", "");
-    program_expect("cd $D && $A check --train train.conll", 0, "nothing found", "");
+    program_expect("cd $D && $A check --train train.conll", 0, "read as 'tag': CoNLL columns", "");
     program_expect("cd $D && echo '{\"text\": \"abc d\", \"entities\": [[1, 3, \"X\"]]}' > b.jsonl && $A check --train b.jsonl", 0,
                    "b.jsonl:1: span 1 (X, 1 to 3) begins or ends inside a word", "");
     program_expect("cd $D && echo '{\"text\": \"abc d\", \"entities\": [[1, 30, \"X\"]]}' >> b.jsonl && $A check --train b.jsonl", 3, "error: b.jsonl:2: span 1 goes from 1 to 30", "");
