@@ -40,6 +40,8 @@ typedef struct at_family {
     int n_body, n_layer, n_head;
     const at_name_row *token;     /* head at each token (...ForTokenClassification); NULL: classifier.weight and classifier.bias */
     int n_token;
+    const at_name_row *mask;      /* head over the vocabulary (...ForMaskedLM), its classifier the word table; NULL: none is known */
+    int n_mask;
     int no_token_class;           /* transformers has no such class for this family */
     int pools;                    /* the body's class has a pooler unless it is told not to (add_pooling_layer) */
     const char *const *buffers;   /* ends of the names of tensors that are no parameters; NULL-terminated, or NULL */

@@ -36,6 +36,13 @@ static const at_name_row head[] = {
     AT_LINEAR("classifier.weight", AT_HEAD(classifier), LABELS, HIDDEN),
     AT_VECTOR("classifier.bias", AT_HEAD(classifier_bias), LABELS),
 };
+static const at_name_row mask[] = {
+    AT_LINEAR("cls.predictions.transform.dense.weight", AT_HEAD(dense), HIDDEN, HIDDEN),
+    AT_VECTOR("cls.predictions.transform.dense.bias", AT_HEAD(dense_bias), HIDDEN),
+    AT_VECTOR("cls.predictions.transform.LayerNorm.weight", AT_HEAD(norm), HIDDEN),
+    AT_VECTOR("cls.predictions.transform.LayerNorm.bias", AT_HEAD(norm_bias), HIDDEN),
+    AT_VECTOR("cls.predictions.bias", AT_HEAD(classifier_bias), VOCAB),
+};
 static const char *const buffers[] = {"embeddings.position_ids", "embeddings.token_type_ids", NULL};
 
 void at_bert_read(at_config *c, at_arch *a) {
@@ -55,5 +62,5 @@ void at_bert_read(at_config *c, at_arch *a) {
 }
 
 const at_family at_family_bert = {"bert", at_bert_read, "Bert", "bert.", .body = at_bert_body, .n_body = AT_COUNT(at_bert_body),
-                                  .layer = at_bert_layer, .n_layer = AT_COUNT(at_bert_layer), AT_ROWS(head), .pools = 1,
+                                  .layer = at_bert_layer, .n_layer = AT_COUNT(at_bert_layer), AT_ROWS(head), AT_ROWS(mask), .pools = 1,
                                   .buffers = buffers};

@@ -33,6 +33,13 @@ static const at_name_row head[] = {
     AT_LINEAR("classifier.weight", AT_HEAD(classifier), LABELS, HIDDEN),
     AT_VECTOR("classifier.bias", AT_HEAD(classifier_bias), LABELS),
 };
+static const at_name_row mask[] = {
+    AT_LINEAR("vocab_transform.weight", AT_HEAD(dense), HIDDEN, HIDDEN),
+    AT_VECTOR("vocab_transform.bias", AT_HEAD(dense_bias), HIDDEN),
+    AT_VECTOR("vocab_layer_norm.weight", AT_HEAD(norm), HIDDEN),
+    AT_VECTOR("vocab_layer_norm.bias", AT_HEAD(norm_bias), HIDDEN),
+    AT_VECTOR("vocab_projector.bias", AT_HEAD(classifier_bias), VOCAB),
+};
 static const char *const buffers[] = {"embeddings.position_ids", NULL};
 
 static void read(at_config *c, at_arch *a) {
@@ -53,5 +60,5 @@ static void read(at_config *c, at_arch *a) {
     a->head = (at_head_form){.pooling = AT_POOL_CLS, .activation = AT_ACT_RELU};
 }
 
-const at_family at_family_distilbert = {"distilbert", read, "DistilBert", "distilbert.", AT_ROWS(body), AT_ROWS(layer), AT_ROWS(head),
+const at_family at_family_distilbert = {"distilbert", read, "DistilBert", "distilbert.", AT_ROWS(body), AT_ROWS(layer), AT_ROWS(head), AT_ROWS(mask),
                                         .buffers = buffers};

@@ -8,6 +8,13 @@ const at_name_row at_roberta_head[4] = {
     AT_LINEAR("classifier.out_proj.weight", AT_HEAD(classifier), LABELS, HIDDEN),
     AT_VECTOR("classifier.out_proj.bias", AT_HEAD(classifier_bias), LABELS),
 };
+static const at_name_row mask[] = {
+    AT_LINEAR("lm_head.dense.weight", AT_HEAD(dense), HIDDEN, HIDDEN),
+    AT_VECTOR("lm_head.dense.bias", AT_HEAD(dense_bias), HIDDEN),
+    AT_VECTOR("lm_head.layer_norm.weight", AT_HEAD(norm), HIDDEN),
+    AT_VECTOR("lm_head.layer_norm.bias", AT_HEAD(norm_bias), HIDDEN),
+    AT_VECTOR("lm_head.bias", AT_HEAD(classifier_bias), VOCAB),
+};
 static const char *const buffers[] = {"embeddings.position_ids", "embeddings.token_type_ids", NULL};
 
 static void read(at_config *c, at_arch *a) {
@@ -19,7 +26,8 @@ static void read(at_config *c, at_arch *a) {
 
 #define LIKE_ROBERTA(type, stem)                                                                                                  \
     {type, read, stem, "roberta.", .body = at_bert_body, .n_body = AT_COUNT(at_bert_body), .layer = at_bert_layer,                \
-     .n_layer = AT_COUNT(at_bert_layer), .head = at_roberta_head, .n_head = AT_COUNT(at_roberta_head), .pools = 1, .buffers = buffers}
+     .n_layer = AT_COUNT(at_bert_layer), .head = at_roberta_head, .n_head = AT_COUNT(at_roberta_head), AT_ROWS(mask),           \
+     .pools = 1, .buffers = buffers}
 
 const at_family at_family_roberta = LIKE_ROBERTA("roberta", "Roberta");
 const at_family at_family_xlm_roberta = LIKE_ROBERTA("xlm-roberta", "XLMRoberta");

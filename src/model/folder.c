@@ -34,6 +34,7 @@ static at_status read_labels(const json_t *config, const char *path, int n, at_a
 static at_status read_rest(const json_t *config, const char *folder, at_arena *arena, at_folder_head *head, at_error *err) {
     const char *problem = json_string_value(json_object_get(config, "problem_type"));
     head->problem_type = problem ? at_strdup(arena, problem) : NULL;
+    if (head->kind == AT_HEAD_MASK) return AT_OK; /* its classes are the words of the tokenizer */
     const char *path = at_path_join(arena, folder, "config.json");
     return path ? read_labels(config, path, head->n_out, arena, &head->labels, err) : at_fail_memory(err, 0);
 }
@@ -52,13 +53,15 @@ static int find_own(const json_t *config, const at_family *family, const at_arch
     at_params params;
     at_head head;
     at_place place[AT_HEAD_WEIGHTS];
+    if (kind == AT_HEAD_MASK && json_is_false(json_object_get(config, "tie_word_embeddings"))) return 0;
     if (!want || (class ? strcmp(class, want) != 0 : kind != AT_HEAD_POOLER)) return 0;
     if (at_params_init(&params, arena, AT_HEAD_WEIGHTS, NULL) || at_head_declare(&params, arena, arch, kind, 1, &head, place, NULL)) return 0;
     int n = 0;
     for (int i = 0; i < params.n; i++) {
         const at_stored_tensor *t = at_names_lookup(file, &place[i]);
         if (!t) return 0;
-        if (&params.weights[i] == head.classifier) n = outputs(t, arch->hidden);
+        if (kind == AT_HEAD_MASK) n = AT_MASK_ANSWERS;
+        else if (&params.weights[i] == head.classifier) n = outputs(t, arch->hidden);
     }
     return n;
 }
@@ -124,9 +127,9 @@ static at_status find_modules(const char *folder, const json_t *config, const at
 
 at_status at_folder_find_head(const char *folder, const json_t *config, const at_family *family, const at_arch *arch,
                               const at_safetensors *file, at_arena *arena, at_folder_head *head, at_error *err) {
-    static const at_head_kind OWN[] = {AT_HEAD_POOLER, AT_HEAD_TOKEN};
+    static const at_head_kind OWN[] = {AT_HEAD_POOLER, AT_HEAD_TOKEN, AT_HEAD_MASK};
     *head = (at_folder_head){0};
-    for (int i = 0; i < 2 && !head->n_out; i++)
+    for (int i = 0; i < 3 && !head->n_out; i++)
         if ((head->n_out = find_own(config, family, arch, file, OWN[i], arena))) head->kind = OWN[i];
     if (!head->n_out) AT_TRY(find_modules(folder, config, arch, arena, head, err));
     return head->kind == AT_HEAD_NONE ? AT_OK : read_rest(config, folder, arena, head, err);

@@ -2,7 +2,7 @@
 #include "model/model.h"
 
 const char *at_head_name(at_head_kind kind) {
-    static const char *const NAMES[] = {"none", "pooler", "mean", "token"};
+    static const char *const NAMES[] = {"none", "pooler", "mean", "token", "mask"};
     return NAMES[kind];
 }
 
@@ -21,8 +21,9 @@ static at_tensor *pool_last(at_tape *t, const at_model *m, at_tensor *hidden, co
 at_tensor *at_head_pool(at_tape *t, const at_model *m, at_head_kind kind, at_tensor *hidden, const at_batch *b) {
     at_pooling how = kind == AT_HEAD_MEAN ? AT_POOL_MEAN : m->arch.head.pooling;
     if (at_tape_status(t)) return NULL;
-    if (kind == AT_HEAD_TOKEN && b->place) return at_op_gather(t, hidden, b->place, b->n_outputs, AT_SPACE_SEQUENCES);
-    if (kind == AT_HEAD_TOKEN || b->place) return at_tape_fail(t, AT_BUG, "head %s on a batch %s places", at_head_name(kind), b->place ? "with" : "without");
+    int at_places = kind == AT_HEAD_TOKEN || kind == AT_HEAD_MASK;
+    if (at_places && b->place) return at_op_gather(t, hidden, b->place, b->n_outputs, AT_SPACE_SEQUENCES);
+    if (at_places || b->place) return at_tape_fail(t, AT_BUG, "head %s on a batch %s places", at_head_name(kind), b->place ? "with" : "without");
     return how == AT_POOL_LAST ? pool_last(t, m, hidden, b) : at_op_pool(t, hidden, b, how);
 }
 
@@ -30,10 +31,19 @@ at_tensor *at_head_features(at_tape *t, const at_model *m, at_tensor *hidden, co
     return at_head_pool(t, m, m->head.kind, hidden, b);
 }
 
+/* The answers of the classifier over the vocabulary; while training its loss is made from what it reads. */
+static at_tensor *mask_head(at_tape *t, const at_model *m, at_tensor *x, const at_batch *b) {
+    const at_head *h = &m->head;
+    x = at_op_linear(t, x, &h->dense, &h->dense_bias, 1, m->arch.activation);
+    x = at_op_norm(t, x, NULL, 0, b->output_row, h->norm, h->norm_bias, m->arch.norm_epsilon, m->arch.norm);
+    return t->gradients ? x : at_tied_answers(t, x, m->body.token, h->classifier_bias, b->label, AT_MASK_BEST);
+}
+
 at_tensor *at_head_from_features(at_tape *t, const at_model *m, at_tensor *features, const at_batch *b) {
     const at_head *h = &m->head;
     const at_arch *a = &m->arch;
     if (h->kind == AT_HEAD_NONE) return at_tape_fail(t, AT_BUG, "the model has no head");
+    if (h->kind == AT_HEAD_MASK) return mask_head(t, m, features, b);
     at_tensor *x = features;
     if (h->dense) {
         if (a->head.drop_first) x = at_op_dropout(t, x, a->classifier_dropout, b->output_row);

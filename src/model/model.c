@@ -97,7 +97,7 @@ static source find_source(const opening *o, int i) {
     const at_weight *w = &o->model->params.weights[i];
     source from = {o->file, NULL};
     int is_classifier = w == h->classifier || w == h->classifier_bias;
-    if (is_classifier && !o->model->trained_head) return from;
+    if (is_classifier && !o->model->trained_head && h->kind != AT_HEAD_MASK) return from;
     if (is_classifier && o->found.dense) {
         from.file = o->found.dense;
         from.tensor = at_safetensors_find(from.file, w == h->classifier ? "linear.weight" : "linear.bias");

@@ -32,8 +32,11 @@ typedef enum at_head_kind {
     AT_HEAD_POOLER, /* the family's own (...ForSequenceClassification): what arch.head says; for BERT the first token -> dense + tanh ->
                        dropout -> classifier, for decoders the last token -> score */
     AT_HEAD_MEAN,   /* mean of the tokens -> dropout -> linear (sentence-transformers: Transformer, Pooling, Dense) */
-    AT_HEAD_TOKEN   /* each of certain tokens -> dropout -> linear (...ForTokenClassification) */
+    AT_HEAD_TOKEN,  /* each of certain tokens -> dropout -> linear (...ForTokenClassification) */
+    AT_HEAD_MASK    /* each of certain tokens -> dense, activation, norm -> the table of words as classifier (...ForMaskedLM) */
 } at_head_kind;
+/* A mask head answers with so many numbers: see at_tied_answers. Its classifier is body.token, classifier_bias [vocab]. */
+enum { AT_MASK_BEST = 5, AT_MASK_ANSWERS = 1 + 2 * AT_MASK_BEST };
 const char *at_head_name(at_head_kind kind); /* "pooler"; "none" */
 
 typedef struct at_head {
@@ -92,12 +95,13 @@ at_status at_model_open(const char *folder, const at_model_options *options, at_
 void at_model_close(at_model *model);
 
 /* Writes a folder that other tools open: pooler as BertForSequenceClassification; mean as sentence-transformers modules; token as
- * BertForTokenClassification.
+ * BertForTokenClassification; mask as BertForMaskedLM.
  * Tokenizer files are copied from model->folder. Each file atomically; config.json last. */
 at_status at_model_save(const at_model *model, const at_labels *labels, const char *folder, at_error *err);
 int at_model_saves(const char *name); /* 1: the name of a file or folder that at_model_save makes */
 
-/* Hidden states of the last layer [rows, hidden]; then the head's logits [n_outputs, n_out]. */
+/* Hidden states of the last layer [rows, hidden]; then the head's logits [n_outputs, n_out]; of a mask head, where gradients are recorded,
+ * what its classifier reads [n_outputs, hidden]. */
 at_tensor *at_body_forward(at_tape *t, const at_model *m, const at_batch *b);
 at_tensor *at_head_forward(at_tape *t, const at_model *m, at_tensor *hidden, const at_batch *b);
 /* What a kind of head reads, [n_outputs, hidden]: first token, mean or last token of the sequences, or the tokens at the batch's places;

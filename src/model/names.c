@@ -26,7 +26,7 @@ int at_dimension_size(const at_arch *arch, at_dimension d, int n_out) {
 
 const char *at_names_class(const at_family *family, at_arena *arena, at_head_kind head) {
     static const char *const CLASS[] = {[AT_HEAD_NONE] = "Model", [AT_HEAD_POOLER] = "ForSequenceClassification", [AT_HEAD_MEAN] = "Model",
-                                        [AT_HEAD_TOKEN] = "ForTokenClassification"};
+                                        [AT_HEAD_TOKEN] = "ForTokenClassification", [AT_HEAD_MASK] = "ForMaskedLM"};
     return at_format(arena, "%s%s", family->class_stem, CLASS[head]);
 }
 
@@ -155,6 +155,9 @@ static table head_table(const at_family *family, at_head_kind kind) {
     } else if (kind == AT_HEAD_TOKEN && family->token) {
         t.rows = family->token;
         t.n = family->n_token;
+    } else if (kind == AT_HEAD_MASK) {
+        t.rows = family->mask;
+        t.n = family->n_mask;
     }
     return t;
 }
@@ -167,6 +170,8 @@ at_status at_head_declare(at_params *p, at_arena *arena, const at_arch *arch, at
     if (kind == AT_HEAD_TOKEN && d.family->no_token_class)
         return at_fail(err, AT_USAGE, "transformers has no class for labels of tokens on a %s, so that nobody could open the model",
                        arch->family);
+    if (kind == AT_HEAD_MASK && !d.family->mask)
+        return at_fail(err, AT_USAGE, "masked-language training of a %s is not known here; that of bert, distilbert, roberta, xlm-roberta and camembert is", arch->family);
     table t = head_table(d.family, kind);
     t.fields = (char *)head;
     t.depth = arch->layers + 1;
@@ -208,6 +213,7 @@ at_status at_names_declare(const at_family *family, at_model *m, at_error *err) 
         body.depth = body.rows[i].field >= AT_BODY(final_norm) ? a->layers : 0; /* what comes after the layers */
         AT_TRY(declare_row(&d, &body, i));
     }
+    if (m->head.kind == AT_HEAD_MASK) m->body.token->kind = AT_WEIGHT_MATRIX; /* the same home, a dense gradient: it is the classifier too */
     if (m->body.token && !a->learns_padding) m->body.token->still_row = a->pad_id;
     if (m->body.position) m->body.position->still_row = a->position_offset - 1;
     AT_TRY(declare_layers(&d, m));

@@ -2,6 +2,7 @@
  *
  *   pooler: the family's classifier, for BERT BertForSequenceClassification: model.safetensors with bert.* and classifier.*, config.json
  *   token:  BertForTokenClassification: the same without a pooler
+ *   mask:   BertForMaskedLM; the classifier's weight is that of the words and not written again
  *   mean:   sentence-transformers: BertModel in the root, modules.json = Transformer, 1_Pooling (mean), 2_Dense (the logits);
  *           our labels stand in config.json, from which at_model_open knows the head again
  *   none:   BertModel
@@ -91,7 +92,7 @@ static at_status write_weights(saving *s, weights_out *out, const char *path) {
 /* The root's model.safetensors: everything where transformers has a class for body and head, else the body alone. */
 static at_status save_body(saving *s) {
     const at_model *m = s->model;
-    int whole = m->head.kind == AT_HEAD_POOLER || m->head.kind == AT_HEAD_TOKEN;
+    int whole = m->head.kind != AT_HEAD_NONE && m->head.kind != AT_HEAD_MEAN;
     weights_out out;
     AT_TRY(begin_weights(s, &out));
     for (int i = 0; i < m->params.n; i++) {
@@ -205,6 +206,7 @@ static at_status save_config(saving *s) {
     for (int i = 0; i < 2; i++)
         if (json_object_get(config, types[i])) json_object_set_new(config, types[i], json_string("float32"));
     if (m->head.kind != AT_HEAD_NONE && s->labels) set_labels(config, s->labels);
+    if (m->head.kind == AT_HEAD_MASK) json_object_set_new(config, "tie_word_embeddings", json_true());
     if (m->problem_type) json_object_set_new(config, "problem_type", json_string(m->problem_type));
     else json_object_del(config, "problem_type");
     return save_json(s, s->folder, "config.json", config);

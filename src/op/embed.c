@@ -1,5 +1,6 @@
 /* y[r] = token[ids[r]] + position[positions[r]] + type[types[r]]
- * dtoken[ids[r]] += dy[r], and so for the other two: by touched rows, in the order of the rows; a table's still row gets none. */
+ * dtoken[ids[r]] += dy[r], and so for the other two: by touched rows, in the order of the rows; a table's still row gets none. Where every
+ * word of the token table gets a gradient anyway, as it is the classifier too, it is a matrix, and its gradient dense. */
 #include "op/shape.h"
 
 typedef struct embed_node {
@@ -18,7 +19,7 @@ static int check_tables(at_tape *t, at_weight *const *table) {
     static const char *const what[3] = {"token", "position", "type"};
     if (!table[0]) at_tape_fail(t, AT_BUG, "embed: no token table");
     for (int i = 0; i < 3 && table[0]; i++)
-        if (table[i] && (table[i]->kind != AT_WEIGHT_TABLE || table[i]->in != table[0]->in))
+        if (table[i] && ((table[i]->kind != AT_WEIGHT_TABLE && table[i]->kind != AT_WEIGHT_MATRIX) || table[i]->in != table[0]->in))
             at_tape_fail(t, AT_BUG, "embed: the %s table is [%d, %d], the token table [%d, %d]", what[i], table[i]->out,
                          table[i]->in, table[0]->out, table[0]->in);
     return !t->status;
@@ -38,17 +39,22 @@ static int check_indices(at_tape *t, const at_batch *b, at_weight *const *table)
     return 1;
 }
 
+/* Where the gradient of a row goes; NULL: more rows than a step can have. */
+static at_real *gradient_row(const at_tape *t, const at_weight *w, int32_t index) {
+    if (w->kind == AT_WEIGHT_MATRIX) return t->gradients->dense + w->gradient + (size_t)index * (size_t)w->in;
+    return at_table_gradient_row(&t->gradients->tables[w->gradient], index);
+}
+
 static void embed_backward(at_tape *t, at_node *node) {
     embed_node *e = (embed_node *)node;
     size_t cols = (size_t)node->y->cols;
     for (int i = 0; i < 3 && !t->dry; i++) {
         if (!at_weight_records(t, e->table[i])) continue;
-        at_table_gradient *gradient = &t->gradients->tables[e->table[i]->gradient];
         for (int r = 0; r < e->batch->rows; r++) {
             if (index_of(e->batch, i, r) == e->table[i]->still_row) continue;
-            at_real *into = at_table_gradient_row(gradient, index_of(e->batch, i, r));
+            at_real *into = gradient_row(t, e->table[i], index_of(e->batch, i, r));
             if (!into) {
-                at_tape_fail(t, AT_BUG, "more than %d rows of %s in one step", gradient->cap, e->table[i]->name);
+                at_tape_fail(t, AT_BUG, "more rows of %s in one step than were planned", e->table[i]->name);
                 return;
             }
             const at_real *dy = node->y->grad + (size_t)r * cols;

@@ -86,4 +86,10 @@ at_tensor *at_op_mse(at_tape *t, at_tensor *x, const at_real *target, double nor
 at_tensor *at_op_binary_cross_entropy(at_tape *t, at_tensor *logits, const at_real *target,
                                       const at_real *positive_weight, double norm);
 
+/* The two of a classifier whose weight is the table of word embeddings (kind AT_WEIGHT_MATRIX) [words, cols of x]. target [rows], negative:
+ * none. Logits of all rows are never held. Answers [rows, 1 + 2 * n_best], without a gradient: -log of the target's probability (0 without
+ * one), the words of the largest logits, their probabilities. */
+at_tensor *at_op_tied_cross_entropy(at_tape *t, at_tensor *x, const at_weight *table, const at_weight *bias, const int32_t *target, double norm);
+at_tensor *at_tied_answers(at_tape *t, at_tensor *x, const at_weight *table, const at_weight *bias, const int32_t *target, int n_best);
+
 #endif

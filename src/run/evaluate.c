@@ -139,6 +139,7 @@ static at_status open_all(evaluation *e, at_error *err) {
     at_columns wanted = at_settings_columns(o);
     AT_TRY(at_session_open_options(&e->session, o, err));
     at_settings_task(o, &e->session.state);
+    table_options.plain_lines |= e->session.state.task->plain_texts;
     AT_TRY(at_table_read(path, &table_options, &e->table, err));
     AT_TRY(e->session.state.task->bind(&e->session.state, e->table, &wanted, 1, err));
     at_tell(e->listener, "task", json_pack("{s:s, s:s, s:i}", "task", e->session.state.task->name, "why", e->session.state.why, "labels",

@@ -205,6 +205,7 @@ at_status at_predict_file(const at_options *o, const at_listener *listener, at_e
     at_session s = {0};
     at_status st = check_output(input, at_options_text(o, "output", NULL), err);
     if (!st) st = at_session_open_options(&s, o, err);
+    if (!st) table_options.plain_lines |= s.state.task->plain_texts;
     if (!st && (!input || !strcmp(input, "-"))) {
         st = predict_stream(&s, o, listener, err);
     } else if (!st) {

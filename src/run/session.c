@@ -7,7 +7,10 @@
 #include "run/models.h"
 
 at_table_options at_settings_table(const at_options *o) {
+    const char *name = at_setting_find(at_options_command(o), "task") ? at_options_text(o, "task", NULL) : NULL;
+    const at_task *task = name ? at_task_find(name) : NULL;
     return (at_table_options){.format = (at_table_format)at_options_choice(o, "input_format"),
+                              .plain_lines = task && task->plain_texts,
                               .no_header = at_options_flag(o, "no_header")};
 }
 
@@ -32,12 +35,14 @@ void at_settings_task(const at_options *o, at_task_state *state) {
     unsigned command = at_options_command(o);
     if (at_setting_find(command, "label_separator")) state->label_separator = at_options_text(o, "label_separator", NULL);
     if (at_setting_find(command, "scheme")) state->scheme = at_options_text(o, "scheme", NULL);
+    if (at_setting_find(command, "whole_word")) state->whole_word = at_options_flag(o, "whole_word");
+    if (at_setting_find(command, "seed")) state->seed = (uint64_t)at_options_int(o, "seed", 42);
 }
 
 /* The task that a finished model was trained for. */
 static at_status find_task(at_session *s, const char *folder, at_error *err) {
     const at_model *m = s->model;
-    if (!m->trained_head || !m->labels.n)
+    if (!m->trained_head)
         return at_fail(err, AT_BAD_MODEL, "%s: has no trained prediction network; train one: attune train --model %s --train FILE --output FOLDER",
                        folder, folder);
     return at_task_open(&s->state, m, err);

@@ -55,11 +55,13 @@ static const at_setting SETTINGS[] = {
     FLAG("no_header", NULL, DATA, "CSV and TSV files have no header line; their columns are called c1, c2, ...", RUN | C | K),
     FLAG("pairs", NULL, DATA, "Texts given as arguments or lines are pairs, with a tab between the two.", P | K),
 
+    FLAG("whole_word", "whole_word_mask", DATA, "Masked language: all pieces of a word are hidden together.", T),
+
     PATH("model", "model_name_or_path model_name", MODEL, "FOLDER",
          "Model folder, or the name of a model in the local Hugging Face cache (ORG/NAME).", RUN | I | C | F | K),
-    CHOICE("task", NULL, "auto classify regress multi-label tag", "auto", MODEL, "What to learn; auto recognises it from the columns.", T | E | C),
-    CHOICE("head", NULL, "auto pooler mean token", "auto", MODEL,
-           "New prediction network: pooler (first token, as BERT's own), mean (mean of the tokens), token (each token, for tags), or auto (what the body was made for, else pooler, unless the other is clearly better).", T),
+    CHOICE("task", NULL, "auto classify regress multi-label tag mask", "auto", MODEL, "What to learn; auto recognises it from the columns.", T | E | C),
+    CHOICE("head", NULL, "auto pooler mean token mask", "auto", MODEL,
+           "New prediction network: pooler (first token, as BERT's own), mean (mean of the tokens), token (each token, for tags), mask (the hidden word, for masked language), or auto (what the body was made for, else pooler, unless the other is clearly better).", T),
     INT("max_length", "max_seq_length", "auto", 4, 1 << 20, MODEL,
         "Longest input in tokens; auto takes what the model folder asks for.", RUN | I | C),
     INT("max_length", "max_seq_length", "0", 0, 1 << 20, MODEL,

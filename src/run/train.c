@@ -33,7 +33,7 @@ at_status at_train_open_model(at_train_run *run, at_head_kind head, at_model **m
 
 at_status at_train_open_body(at_train_run *run, at_error *err) {
     at_model_options options = model_options(run, AT_HEAD_NONE);
-    options.sizes_only = at_options_choice(run->options, "method") == AT_METHOD_FULL; /* which opens it again with its new head */
+    options.sizes_only = run->method == AT_METHOD_FULL; /* which opens it again with its new head */
     return at_model_open(run->model_folder, &options, &run->model, err);
 }
 
@@ -43,6 +43,7 @@ static at_status open_run(at_train_run *run, at_error *err) {
     AT_TRY(at_backend_choose(at_options_text(o, "cpu", NULL), &run->backend, err));
     AT_TRY(at_pool_open(&run->pool, (int)at_options_int(o, "threads", at_cpu_count()), err));
     AT_TRY(at_model_folder_find(&run->arena, at_options_text(o, "model", NULL), &run->model_folder, err));
+    run->method = (at_method)at_options_choice(o, "method");
     run->notes = json_array();
     return run->notes ? at_run_folder_open(&run->folder, o, run->model_folder, &run->arena, err) : at_fail_memory(err, 0);
 }
@@ -91,7 +92,7 @@ at_status at_train_open_sizes(at_train_run *run, at_model **model, at_error *err
 }
 
 static at_status train(at_train_run *run, at_error *err) {
-    at_method method = (at_method)at_options_choice(run->options, "method");
+    at_method method = run->method;
     int fits_head = method != AT_METHOD_FULL && !run->goes_on;
     AT_TRY(at_train_plan_make(run, err));
     AT_TRY(at_train_memory_check(run, err));

@@ -38,6 +38,16 @@ static at_status check_head_choice(const at_train_run *run, at_error *err) {
                    task->name, at_head_name(task->heads[0]));
 }
 
+/* Where the body itself is what is trained, a head fitted on the frozen body has nothing to say. */
+static at_status choose_method(at_train_run *run, at_error *err) {
+    const at_task *task = run->state.task;
+    if (!task->full_only || run->method == AT_METHOD_FULL) return AT_OK;
+    if (run->method != AT_METHOD_TWO_STEP)
+        return at_fail(err, AT_USAGE, "--method %s: the task %s trains the body itself, with --method full", at_options_text(run->options, "method", ""), task->name);
+    run->method = AT_METHOD_FULL;
+    return AT_OK;
+}
+
 static void tell_task(at_train_run *run) {
     const at_task_state *s = &run->state;
     char labels[40] = "";
@@ -48,6 +58,8 @@ static void tell_task(at_train_run *run) {
             !run->goes_on           ? ""
             : s->task->names_labels ? " The model knows them all: its own head goes on learning."
                                     : " The model's own head goes on learning.");
+    if (s->task->full_only)
+        at_tell_note(run->listener, "Method: full (the body itself is what is trained; there is no first step with a head alone).");
 }
 
 /* A first line that is a row would be lost as a header, and scores on what was trained on say nothing: both go unnoticed else. */
@@ -73,6 +85,7 @@ static at_status choose_task(at_train_run *run, at_error *err) {
     if (!run->state.task) AT_TRY(at_task_recognise(run->train_table, &wanted, &run->arena, &run->state.task, &why, err));
     AT_TRY(run->state.task->bind(&run->state, run->train_table, &wanted, 0, err));
     AT_TRY(check_head_choice(run, err));
+    AT_TRY(choose_method(run, err));
     run->goes_on = head_fits(run);
     if (run->goes_on) AT_TRY(at_task_adopt(&run->state, run->model, err));
     run->state.label_smoothing = at_options_real(run->options, "label_smoothing_factor", 0);
@@ -146,7 +159,7 @@ static at_status set_class_weights(at_train_run *run, at_error *err) {
 
 static at_recipe_facts gather_facts(const at_train_run *run) {
     const at_dataset *d = run->all;
-    at_recipe_facts f = {.method = (at_method)at_options_choice(run->options, "method"),
+    at_recipe_facts f = {.method = run->method,
                          .n_train = d->n,
                          .n_classes = run->state.labels.n,
                          .smallest_class = d->n,

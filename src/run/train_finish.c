@@ -57,7 +57,7 @@ static const at_score *chosen(const at_train_run *run) { return run->tuned ? &ru
 
 static const char *method_name(const at_train_run *run) {
     static const char *const NAMES[] = {"two-step", "head", "full", "gradual"};
-    return NAMES[at_options_choice(run->options, "method")];
+    return NAMES[run->method];
 }
 
 static json_t *phases_json(const at_train_run *run) {

@@ -24,7 +24,7 @@ enum { N_LESS = sizeof LESS / sizeof *LESS };
 static size_t beside(const at_train_run *run, const at_model *m) {
     size_t copies = run->mix < 1;
     int folds = run->recipe.judging == AT_JUDGE_FOLDS && run->recipe.tuned_folds &&
-                at_options_choice(run->options, "method") == AT_METHOD_TWO_STEP;
+                run->method == AT_METHOD_TWO_STEP;
     return (copies + (size_t)folds) * m->params.total * sizeof(at_real);
 }
 
@@ -78,7 +78,7 @@ static at_status too_much(const at_train_run *run, at_model *m, size_t needed, s
 at_status at_train_memory_check(at_train_run *run, at_error *err) {
     at_model *m = NULL;
     size_t needed = 0, available = at_memory_available();
-    if (!available || at_options_choice(run->options, "method") == AT_METHOD_HEAD) return AT_OK;
+    if (!available || run->method == AT_METHOD_HEAD) return AT_OK;
     AT_TRY(at_train_open_sizes(run, &m, err));
     at_status st = measure(run, m, &AS_ASKED, &needed, err);
     if (!st && needed > available) st = too_much(run, m, needed, available, err);

@@ -39,7 +39,7 @@ static void apply_options(at_train_run *run) {
     over_int(o, "save_total_limit", &h->save_total_limit);
     over_int(o, "lanes", &h->lanes);
     h->seed = (uint64_t)at_options_int(o, "seed", 42);
-    if (at_options_choice(o, "method") == AT_METHOD_GRADUAL) {
+    if (run->method == AT_METHOD_GRADUAL) {
         if (h->unfreeze_epochs <= 0) h->unfreeze_epochs = h->num_train_epochs / (2.0 * (run->model->arch.layers + 1));
         over_real(o, "unfreeze_epochs", &h->unfreeze_epochs);
     }
@@ -128,7 +128,7 @@ static const char *judging_name(at_judging j) { return j == AT_JUDGE_FILE ? "fil
 static void tell_choices(const at_train_run *run) {
     const at_recipe *r = &run->recipe;
     const at_hyper *h = &run->hyper;
-    int trains = at_options_choice(run->options, "method") != AT_METHOD_HEAD;
+    int trains = run->method != AT_METHOD_HEAD;
     at_tell(run->listener, "judging",
             json_pack("{s:s, s:i, s:i}", "by", judging_name(r->judging), "train", run->train->n, "eval",
                       run->eval ? run->eval->n : 0),
@@ -166,7 +166,7 @@ static double steps_of(const at_train_run *run) {
 /* Backward costs twice the forward; frozen blocks save a part of it, which is left as reserve. */
 static double seconds_expected(const at_train_run *run) {
     double tokens = (double)run->train->token_at[run->train->n] / run->train->n * run->hyper.batch_size * steps_of(run);
-    if (run->recipe.judging == AT_JUDGE_FOLDS && at_options_choice(run->options, "method") == AT_METHOD_TWO_STEP)
+    if (run->recipe.judging == AT_JUDGE_FOLDS && run->method == AT_METHOD_TWO_STEP)
         tokens *= 1 + run->recipe.tuned_folds * (1 - 1.0 / run->recipe.folds);
     return run->forward_rate > 0 ? 3.2 * tokens / run->forward_rate : 0;
 }
@@ -193,5 +193,5 @@ static at_status tell_memory(at_train_run *run, at_error *err) {
 at_status at_train_plan_tell(at_train_run *run, at_error *err) {
     tell_model(run);
     tell_choices(run);
-    return at_options_choice(run->options, "method") == AT_METHOD_HEAD ? AT_OK : tell_memory(run, err);
+    return run->method == AT_METHOD_HEAD ? AT_OK : tell_memory(run, err);
 }

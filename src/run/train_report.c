@@ -125,7 +125,7 @@ static at_card_label *labels_of(at_train_run *run) {
     at_card_label *labels = AT_NEW_ARRAY(&run->arena, at_card_label, k);
     for (int c = 0; labels && c < k; c++) labels[c].name = run->state.labels.name[c];
     for (size_t i = 0; labels && i < at_dataset_outputs(d); i++) {
-        if (d->label && d->label[i] >= 0) labels[d->label[i]].n_train++;
+        if (d->label && d->label[i] >= 0 && d->label[i] < k) labels[d->label[i]].n_train++;
         for (int c = 0; d->target && d->target_width == k && c < k; c++) labels[c].n_train += d->target[i * (size_t)k + (size_t)c] > 0.5f;
     }
     return labels;
@@ -166,7 +166,7 @@ at_status at_train_card(at_train_run *run, at_error *err) {
                     .labels_note = run->state.task->labels_note,
                     .train_file = at_options_text(run->options, "train", NULL),
                     .n_train = run->train->n,
-                    .method = at_options_text(run->options, "method", "two-step"),
+                    .method = run->method == AT_METHOD_FULL ? "full" : at_options_text(run->options, "method", "two-step"),
                     .kept = run->tuned || !run->step2.values
                                 ? NULL
                                 : "Fine-tuning the whole model was not better on unseen data: the body is the "

@@ -33,6 +33,7 @@ typedef struct at_train_run {
 
     at_model *model;
     at_head_kind head;
+    at_method method;             /* as asked for, or what the task can do */
     int goes_on;                  /* the folder's own trained head is kept */
     at_recipe recipe;
     at_hyper hyper;

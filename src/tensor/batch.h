@@ -21,6 +21,7 @@ typedef struct at_batch {
     const int32_t *place;     /* [n_outputs] row of the batch that an answer stands at; NULL: one a sequence */
     const int32_t *output;    /* [n_outputs] index among the dataset's outputs */
     const uint64_t *output_row; /* [n_outputs] names the answer's row for dropout */
+    const int32_t *label;     /* [n_outputs] class of each answer, negative: none; NULL: the data have no labels */
 } at_batch;
 
 #endif

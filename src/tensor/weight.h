@@ -13,7 +13,7 @@ typedef enum at_weight_kind {
     AT_WEIGHT_LINEAR, /* [out, in], packed; see backend.h */
     AT_WEIGHT_VECTOR, /* [out], in = 1: biases, norms */
     AT_WEIGHT_TABLE,  /* [out, in] row-major: embeddings; its gradient is kept by touched rows */
-    AT_WEIGHT_MATRIX  /* [out, in] row-major, small: biases by distance; its gradient is dense */
+    AT_WEIGHT_MATRIX  /* [out, in] row-major, its gradient is dense: biases by distance, a table that is a classifier too */
 } at_weight_kind;
 
 #define AT_NO_GRADIENT ((size_t)-1)

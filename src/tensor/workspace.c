@@ -57,7 +57,8 @@ at_status at_batch_largest(at_arena *arena, at_batch_size size, at_batch *batch,
     uint32_t *seq_id = AT_NEW_ARRAY(arena, uint32_t, n_seq);
     int32_t *place = AT_NEW_ARRAY(arena, int32_t, n_outputs), *output = AT_NEW_ARRAY(arena, int32_t, n_outputs);
     uint64_t *output_row = AT_NEW_ARRAY(arena, uint64_t, n_outputs);
-    if (!cu || !ids || !positions || !example || !types || !row_id || !seq_row || !seq_id || !place || !output || !output_row)
+    int32_t *label = AT_NEW_ARRAY(arena, int32_t, n_outputs);
+    if (!label || !cu || !ids || !positions || !example || !types || !row_id || !seq_row || !seq_id || !place || !output || !output_row)
         return at_fail_memory(err, (size_t)rows * 17);
     for (int s = 0, left = rows; s < n_seq; s++) { /* the first as long as may be, the rest shares what is left */
         int after = n_seq - s - 1, len = left - after < max_len ? left - after : max_len;
@@ -66,6 +67,6 @@ at_status at_batch_largest(at_arena *arena, at_batch_size size, at_batch *batch,
         for (int i = 0; i < len; i++) positions[cu[s] + i] = i;
     }
     *batch = (at_batch){cu[n_seq], n_seq, max_len, cu, ids, types, positions, row_id, seq_row, seq_id, example, n_outputs,
-                        size.n_places ? place : NULL, output, output_row};
+                        size.n_places ? place : NULL, output, output_row, label};
     return AT_OK;
 }

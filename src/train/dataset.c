@@ -154,7 +154,7 @@ at_status at_dataset_fits(const at_dataset *d, int vocab_size, int type_vocab, i
 
 typedef struct packed {
     int *cu;
-    int32_t *ids, *positions, *example, *place, *output;
+    int32_t *ids, *positions, *example, *place, *output, *label;
     uint8_t *types;
     uint64_t *row_id, *seq_row, *output_row;
     uint32_t *seq_id;
@@ -172,8 +172,9 @@ static int pack_allocate(packed *p, at_arena *arena, size_t rows, size_t n_seq, 
     p->place = at_alloc_raw(arena, outputs, sizeof *p->place);
     p->output = at_alloc_raw(arena, outputs, sizeof *p->output);
     p->output_row = at_alloc_raw(arena, outputs, sizeof *p->output_row);
+    p->label = at_alloc_raw(arena, outputs, sizeof *p->label);
     return p->cu && p->ids && p->types && p->positions && p->row_id && p->seq_row && p->seq_id && p->example &&
-           p->place && p->output && p->output_row;
+           p->place && p->output && p->output_row && p->label;
 }
 
 /* The answers of one sequence, from the `at`-th of the batch on; returns how many. */
@@ -184,6 +185,7 @@ static int pack_outputs(const at_dataset *d, uint32_t example, int start, int at
         p->place[at + k] = start + (d->place ? (int32_t)d->place[first + (size_t)k] : 0);
         p->output[at + k] = (int32_t)(first + (size_t)k);
         p->output_row[at + k] = p->row_id[p->place[at + k]];
+        p->label[at + k] = d->label ? d->label[first + (size_t)k] : -1;
     }
     return n;
 }
@@ -222,6 +224,6 @@ at_status at_dataset_pack(const at_dataset *d, const uint32_t *index, const uint
         at += pack_outputs(d, index[i], p.cu[i], at, &p);
     }
     *batch = (at_batch){(int)rows, n, longest, p.cu, p.ids, p.types, p.positions, p.row_id, p.seq_row, p.seq_id, p.example, at,
-                        d->place_at ? p.place : NULL, p.output, p.output_row};
+                        d->place_at ? p.place : NULL, p.output, p.output_row, d->label ? p.label : NULL};
     return AT_OK;
 }

@@ -3,6 +3,8 @@
 #include <stdatomic.h>
 #include <stdlib.h>
 
+#include "base/random.h"
+
 struct at_lanes {
     at_lanes_setup setup;
     at_arena memory, flat;   /* small things; gradients */
@@ -160,6 +162,8 @@ static at_status run_chunk(at_lanes *l, int c, at_tape *tape, at_workspace *w, a
     at_workspace_rewind(w);
     AT_TRY(at_dataset_pack(l->setup.d, l->plan->dealt + chunk->start, l->plan->seq_id + chunk->start, chunk->n, &w->objects,
                            &batch, err));
+    const at_task_state *state = l->setup.state;
+    if (state->task->redraw) state->task->redraw(state, l->setup.d, at_random_key(l->setup.seed, AT_SITE_MASK, (uint64_t)l->step), &batch);
     return forward_backward(&l->setup, tape, &batch, l->norm, &l->chunk_loss[c]);
 }
 

@@ -33,6 +33,8 @@ typedef struct at_task_state {
     /* What a person may say about the reading of the data; NULL: recognised or the task's own choice. */
     const char *label_separator; /* between labels that stand in one cell */
     const char *scheme;          /* of tags: "iob2" ... */
+    int whole_word;              /* hidden tokens: all pieces of a word together */
+    uint64_t seed;               /* of what is drawn once, for evaluation */
     json_t *own;               /* object: what else the task has to know of a finished model, kept in config.json under "attune"; or NULL */
     void *data;                /* the task's, in the arena */
 } at_task_state;
@@ -90,6 +92,8 @@ struct at_task {
     const char *labels_note;   /* a sentence under the labels in a model card, or NULL */
     const char *problem_type;  /* as config.json has it; NULL: none is written */
     const at_head_kind *heads; /* that it can have, the usual one first; AT_HEAD_NONE ends them */
+    int plain_texts;           /* its data are texts alone: a .txt has one a line */
+    int full_only;             /* what is trained is the body itself: there is no first step with a head alone */
     int names_labels;          /* the labels are classes that the data name */
     const at_answer_field *fields;
     const char *const *card_metrics; /* numbers of a score that a model card shows; NULL ends them */
@@ -106,6 +110,9 @@ struct at_task {
      * tape->objects, which is real memory in a dry run too. */
     at_tensor *(*loss)(const at_task_state *state, at_tape *tape, const at_model *model, at_tensor *logits, const at_batch *batch,
                        const at_dataset *dataset, double norm);
+    /* Draws anew what changes from step to step (which tokens are hidden): writes ids, places and labels of a chunk, whose numbers do not
+     * change. `key` is that of the step; a sequence is named by batch->seq_id. Any thread. NULL: nothing does. */
+    void (*redraw)(const at_task_state *state, const at_dataset *dataset, uint64_t key, at_batch *batch);
     /* What an output counts in a loss: losses are divided by the sum (at_task_norm). 0: not labelled. */
     double (*weight)(const at_task_state *state, const at_dataset *dataset, size_t output);
     /* What --class-weights balanced means, [labels.n]. NULL: labels have no weights. */

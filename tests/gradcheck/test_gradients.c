@@ -18,7 +18,7 @@
 enum { MAX_WEIGHTS = 6, MAX_ROWS = 64, ARENA_BYTES = 8 << 20 };
 enum { BIAS = 1, RESIDUAL = 2, RMS = 4, TWICE = 8, STILL_X = 16, STILL_X2 = 32, NO_POSITION = 64, NO_TYPE = 128,
        CLASS_WEIGHTS = 256, IGNORE_SOME = 512, SAME = 1024, GROUPS = 2048, PLUS_ONE = 4096, NO_BIAS = 8192, APART = 16384,
-       RELATIVE = 32768, POSITIONS = 65536 };
+       RELATIVE = 32768, POSITIONS = 65536, MATRIX = 131072 };
 
 typedef struct grad_case {
     const char *op, *what;
@@ -139,6 +139,11 @@ static const grad_case CASES[] = {
     {"cross_entropy", "ignored rows, class weights", LENS, .cols = 4, .flags = CLASS_WEIGHTS | IGNORE_SOME},
     {"cross_entropy", "class weights and smoothing, twice", LENS, .cols = 3, .flags = CLASS_WEIGHTS | TWICE, .smoothing = 0.1},
     {"cross_entropy", "one row, two classes", {1}, .cols = 2},
+    {"tied_cross_entropy", "plain", LENS, .cols = 3},
+    {"tied_cross_entropy", "ignored rows, twice", LENS, .cols = 4, .flags = IGNORE_SOME | TWICE},
+    {"tied_cross_entropy", "table frozen", LENS, .cols = 4, .frozen = 1},
+    {"tied_cross_entropy", "bias alone", LENS, .cols = 4, .frozen = 1, .flags = STILL_X},
+    {"embed", "a matrix that is the classifier too", LENS, .cols = 4, .flags = MATRIX},
     {"mse", "plain", LENS, .cols = 3},
     {"mse", "twice", {1}, .cols = 1, .flags = TWICE},
     {"binary_cross_entropy", "plain", LENS, .cols = 3},
@@ -210,7 +215,7 @@ static void make_weights(context *x) {
     const grad_case *c = x->c;
     check_ok(at_params_init(&x->params, &x->memory, MAX_WEIGHTS, &x->err), &x->err);
     if (!strcmp(c->op, "embed")) {
-        add_weight(x, 0, AT_WEIGHT_TABLE, 7, c->cols);
+        add_weight(x, 0, c->flags & MATRIX ? AT_WEIGHT_MATRIX : AT_WEIGHT_TABLE, 7, c->cols);
         if (!(c->flags & NO_POSITION)) add_weight(x, 1, AT_WEIGHT_TABLE, 40, c->cols);
         if (!(c->flags & NO_TYPE)) add_weight(x, 2, AT_WEIGHT_TABLE, 2, c->cols);
     } else if (!strcmp(c->op, "linear")) {
@@ -218,6 +223,9 @@ static void make_weights(context *x) {
         while (n < 3 && c->out[n]) n++;
         for (int s = 0; s < n; s++) add_weight(x, s, AT_WEIGHT_LINEAR, c->out[s], c->cols);
         for (int s = 0; s < n && c->flags & BIAS; s++) add_weight(x, 3 + s, AT_WEIGHT_VECTOR, c->out[s], 1);
+    } else if (!strcmp(c->op, "tied_cross_entropy")) {
+        add_weight(x, 0, AT_WEIGHT_MATRIX, 50, c->cols);
+        add_weight(x, 1, AT_WEIGHT_VECTOR, 50, 1);
     } else if (c->flags & POSITIONS) {
         for (int i = 0; i < 2; i++) add_weight(x, i, AT_WEIGHT_MATRIX, 9, c->form.heads * c->form.head_dim);
     } else if (!strcmp(c->op, "rows")) {
@@ -339,6 +347,8 @@ static at_tensor *run_cross_entropy(context *x, at_tape *t) {
                                x->c->smoothing, 3.5);
 }
 
+static at_tensor *run_tied(context *x, at_tape *t) { return at_op_tied_cross_entropy(t, x->input[0], x->w[0], x->w[1], x->label, 3.5); }
+
 static at_tensor *run_mse(context *x, at_tape *t) { return at_op_mse(t, x->input[0], x->target, 2.5); }
 
 static at_tensor *run_binary_cross_entropy(context *x, at_tape *t) {
@@ -354,7 +364,7 @@ static const struct {
 } OPS[] = {{"embed", run_embed}, {"linear", run_linear}, {"norm", run_norm}, {"attention", run_attention},
            {"attention_with", run_attention_with}, {"rotary", run_rotary}, {"gated", run_gated}, {"scale", run_scale}, {"rows", run_rows},
            {"dropout", run_dropout}, {"activation", run_activation}, {"add", run_add}, {"pool", run_pool},
-           {"gather", run_gather}, {"unit", run_unit}, {"cross_entropy", run_cross_entropy}, {"mse", run_mse},
+           {"gather", run_gather}, {"unit", run_unit}, {"cross_entropy", run_cross_entropy}, {"tied_cross_entropy", run_tied}, {"mse", run_mse},
            {"binary_cross_entropy", run_binary_cross_entropy}};
 
 static at_tensor *run_op(context *x, at_tape *t) {

@@ -1,0 +1,68 @@
+/* Masked language from outside, on the tiny model: a body is fitted to texts, what comes of it is a model that others open, and a body again. */
+#include "cli/tiny_folder.h"
+
+static int make(void **state) {
+    if (tiny_folder_make(state)) return 1;
+    program_run run = program_shell("cd $D && for i in {1..80}; do echo 'a b c d e f g h good'; echo 'bad x y z w v u t s'; echo; done > texts.txt && "
+                                    "$A train --model model --train texts.txt --task mask --output adapted --folds 1 --epochs 3 --threads 2");
+    int failed = run.code || !strstr(run.out, "Method: full (the body itself is what is trained") || !strstr(run.out, "texts from column 'text'");
+    if (failed) printf("%s%s", run.out, run.err);
+    program_free(&run);
+    return failed;
+}
+
+static void the_model_is_what_others_open(void **state) {
+    (void)state;
+    program_expect("cd $D && grep -c BertForMaskedLM adapted/config.json", 0, "1\n", "");
+    program_expect("cd $D && for n in cls.predictions.bias cls.predictions.transform.dense.weight cls.predictions.transform.LayerNorm.bias "
+                   "bert.embeddings.word_embeddings.weight; do grep -qa \"\\\"$n\\\"\" adapted/model.safetensors || exit 1; done; ! grep -qa decoder adapted/model.safetensors", 0, "", "");
+    program_expect("cd $D && $A info adapted", 0, "task        mask: ", "");
+    program_expect("cd $D && $A eval --model adapted texts.txt", 0, "perplexity", "");
+    program_expect("cd $D && grep '^pipeline_tag' adapted/README.md", 0, "pipeline_tag: fill-mask", "");
+}
+
+static void it_is_a_body_for_a_task(void **state) {
+    (void)state;
+    program_expect("cd $D && $A train --model adapted --train rows.csv --task classify --output after --folds 1 --epochs 1 --quiet && grep -c BertForSequenceClassification after/config.json", 0,
+                   "1\n", "");
+    program_expect("cd $D && $A predict --model after good", 0, "class", "");
+}
+
+static void it_fills_masks(void **state) {
+    (void)state;
+    program_expect("cd $D && $A predict --model adapted --format jsonl 'a b [MASK] d [MASK]' 'a b' | tee filled | head -1 | grep -o probability | wc -l", 0, "10\n", "");
+    program_expect("cd $D && sed -n 2p filled", 0, "{\"text\": \"a b\", \"tokens\": [], \"candidates\": []}\n", "");
+}
+
+/* Masks are drawn by step and sequence: threads and a stop change no bit; another seed does. */
+static void threads_do_not_show(void **state) {
+    (void)state;
+    program_expect("cd $D && $A train --model model --train texts.txt --task mask --output one --folds 1 --epochs 3 --threads 1 --quiet && cmp one/model.safetensors adapted/model.safetensors", 0, "",
+                   "");
+    program_expect("cd $D && $A train --model model --train texts.txt --task mask --output other --folds 1 --epochs 3 --seed 7 --quiet && cmp -s other/model.safetensors adapted/model.safetensors", 1,
+                   "", "");
+    program_expect("cd $D && $A train --model model --train texts.txt --task mask --whole-word --output words --folds 1 --epochs 3 --quiet && grep -A3 '\"attune\"' words/config.json", 0,
+                   "\"whole_word\": true", "");
+}
+
+static void its_own_head_goes_on(void **state) {
+    (void)state;
+    program_expect("cd $D && $A train --model adapted --train rows.csv --task mask --output on --folds 1 --epochs 1", 0, "own head goes on learning", "");
+}
+
+static void what_cannot_be_is_said(void **state) {
+    (void)state;
+    program_expect("cd $D && $A train --model model --train texts.txt --task mask --method head --output x", 2, "", "--method head: the task mask trains the body itself, with --method full");
+    program_expect("cd $D && $A train --model model --train texts.txt --task mask --head mean --output x", 2, "", "--head mean: the task mask has the head mask");
+    program_expect("cd $D && cp -r model none && sed -i 's/^.MASK.$/[OTHER]/' none/vocab.txt && $A train --model none --train texts.txt --task mask --output x", 4, "",
+                   "the model knows 40 tokens");
+    program_expect("cd $D && $A predict --model model --head mask good", 2, "", "");
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(the_model_is_what_others_open), cmocka_unit_test(it_is_a_body_for_a_task), cmocka_unit_test(it_fills_masks),
+        cmocka_unit_test(threads_do_not_show),           cmocka_unit_test(its_own_head_goes_on),    cmocka_unit_test(what_cannot_be_is_said),
+    };
+    return cmocka_run_group_tests(tests, make, tiny_folder_remove);
+}
