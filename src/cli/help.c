@@ -81,7 +81,11 @@ static void print_setting(FILE *to, const at_setting *s, int width) {
     const char *before = " (";
     if (s->choices && strchr(s->choices, ' ')) {
         n += snprintf(right + n, sizeof right - (size_t)n, "%s", before);
-        for (const char *p = s->choices; *p && n + 1 < (int)sizeof right; p++) right[n++] = *p == ' ' ? '|' : *p;
+        int run = 0; /* many choices may be broken behind a bar */
+        for (const char *p = s->choices; *p && n + 2 < (int)sizeof right; p++) {
+            right[n++] = *p == ' ' ? '|' : *p;
+            if (*p == ' ' && ++run % 4 == 0 && strlen(p) > 20) right[n++] = ' ';
+        }
         before = "; ";
     }
     if (has_default) {

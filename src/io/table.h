@@ -5,6 +5,7 @@
  * that is regular without quoting would be swallowed by it; else quotes are text: `quoting`. Empty lines are skipped (not in LINES).
  * JSONL: one object a line; strings as they are, numbers and booleans as their JSON text; null or missing: an empty, absent cell; arrays and
  * objects as their JSON text. fastText: "__label__x text" (several labels joined by a space): columns label, text.
+ * SQuAD: the JSON of v1.1 and v2.0, a row a question (table_squad.c).
  * CoNLL: one token a line, a row a sentence (table_conll.c).
  * Limits: file 4 GiB, field 1 MiB, line of JSONL 16 MiB, 1,024 columns. No rows, two columns of one name, UTF-16, invalid UTF-8, NUL bytes, ragged rows, an open quote: AT_BAD_DATA "file:line: ...". */
 #ifndef AT_IO_TABLE_H
@@ -12,7 +13,7 @@
 
 #include "base/arena.h"
 
-typedef enum at_table_format { AT_TABLE_AUTO, AT_TABLE_CSV, AT_TABLE_TSV, AT_TABLE_JSONL, AT_TABLE_FASTTEXT, AT_TABLE_LINES /* one text a line: column text */, AT_TABLE_CONLL } at_table_format;
+typedef enum at_table_format { AT_TABLE_AUTO, AT_TABLE_CSV, AT_TABLE_TSV, AT_TABLE_JSONL, AT_TABLE_FASTTEXT, AT_TABLE_LINES /* one text a line: column text */, AT_TABLE_CONLL, AT_TABLE_SQUAD } at_table_format;
 
 typedef struct at_cell {
     const char *text; /* NUL-terminated; NULL where absent */

@@ -40,6 +40,8 @@ at_status at_table_read_jsonl(at_table_input *in);
 at_status at_table_read_fasttext(at_table_input *in);
 at_status at_table_read_lines(at_table_input *in);
 at_status at_table_read_conll(at_table_input *in);
+at_status at_table_read_squad(at_table_input *in);
+int at_table_looks_like_squad(const at_table_input *in);
 int at_table_looks_like_conll(const at_table_input *in); /* by its first lines */
 
 /* `text` (len bytes and a NUL behind them) in the place of a file called `path`; it is changed and must outlive the table. */

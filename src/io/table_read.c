@@ -113,6 +113,7 @@ static at_table_format format_by_content(const at_table_input *in, int plain_tex
 static at_table_format choose_format(const at_table_input *in) {
     const char *path = in->table->path;
     if (in->options->format != AT_TABLE_AUTO) return in->options->format;
+    if (at_table_looks_like_squad(in)) return AT_TABLE_SQUAD;
     if (has_ending(path, ".csv")) return AT_TABLE_CSV;
     if (has_ending(path, ".tsv") || has_ending(path, ".tab")) return AT_TABLE_TSV;
     if (has_ending(path, ".jsonl") || has_ending(path, ".ndjson") || has_ending(path, ".json")) return AT_TABLE_JSONL;
@@ -127,6 +128,7 @@ static at_status dispatch(at_table_input *in) {
     switch (in->table->format = choose_format(in)) {
     case AT_TABLE_JSONL: return at_table_read_jsonl(in);
     case AT_TABLE_FASTTEXT: return at_table_read_fasttext(in);
+    case AT_TABLE_SQUAD: return at_table_read_squad(in);
     case AT_TABLE_CONLL: return at_table_read_conll(in);
     case AT_TABLE_LINES: return at_table_read_lines(in);
     default: return at_table_read_delimited(in);

@@ -42,6 +42,8 @@ typedef struct at_family {
     int n_token;
     const at_name_row *mask;      /* head over the vocabulary (...ForMaskedLM), its classifier the word table; NULL: none is known */
     int n_mask;
+    const at_name_row *span;      /* head of ...ForQuestionAnswering; NULL: there is none that is known here */
+    int n_span;
     int no_token_class;           /* transformers has no such class for this family */
     int pools;                    /* the body's class has a pooler unless it is told not to (add_pooling_layer) */
     const char *const *buffers;   /* ends of the names of tensors that are no parameters; NULL-terminated, or NULL */
@@ -88,5 +90,8 @@ extern const at_name_row at_bert_body[5], at_bert_layer[16];
 void at_bert_read(at_config *c, at_arch *a);
 /* "classifier.dense", "classifier.out_proj" (RobertaClassificationHead and its like). */
 extern const at_name_row at_roberta_head[4];
+/* "qa_outputs" */
+extern const at_name_row at_span_head[2];
+#define AT_SPAN_HEAD .span = at_span_head, .n_span = AT_COUNT(at_span_head)
 
 #endif

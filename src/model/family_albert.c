@@ -62,4 +62,4 @@ static void read(at_config *c, at_arch *a) {
 }
 
 const at_family at_family_albert = {"albert", read, "Albert", "albert.", AT_ROWS(body), AT_ROWS(layer), AT_ROWS(head),
-                                    .pools = 1, .buffers = buffers};
+                                    .pools = 1, AT_SPAN_HEAD, .buffers = buffers};

@@ -63,4 +63,4 @@ void at_bert_read(at_config *c, at_arch *a) {
 
 const at_family at_family_bert = {"bert", at_bert_read, "Bert", "bert.", .body = at_bert_body, .n_body = AT_COUNT(at_bert_body),
                                   .layer = at_bert_layer, .n_layer = AT_COUNT(at_bert_layer), AT_ROWS(head), AT_ROWS(mask), .pools = 1,
-                                  .buffers = buffers};
+                                  AT_SPAN_HEAD, .buffers = buffers};

@@ -102,4 +102,4 @@ static void read(at_config *c, at_arch *a) {
 }
 
 const at_family at_family_deberta_v2 = {"deberta-v2", read, "DebertaV2", "deberta.", AT_ROWS(body), AT_ROWS(layer), AT_ROWS(head),
-                                        .buffers = buffers};
+                                        AT_SPAN_HEAD, .buffers = buffers};

@@ -61,4 +61,4 @@ static void read(at_config *c, at_arch *a) {
 }
 
 const at_family at_family_distilbert = {"distilbert", read, "DistilBert", "distilbert.", AT_ROWS(body), AT_ROWS(layer), AT_ROWS(head), AT_ROWS(mask),
-                                        .buffers = buffers};
+                                        AT_SPAN_HEAD, .buffers = buffers};

@@ -20,4 +20,4 @@ static void read(at_config *c, at_arch *a) {
 
 const at_family at_family_electra = {"electra", read, "Electra", "electra.", AT_ROWS(body), .layer = at_bert_layer,
                                      .n_layer = AT_COUNT(at_bert_layer), .head = at_roberta_head, .n_head = AT_COUNT(at_roberta_head),
-                                     .buffers = buffers};
+                                     AT_SPAN_HEAD, .buffers = buffers};

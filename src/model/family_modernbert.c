@@ -79,4 +79,4 @@ static void read(at_config *c, at_arch *a) {
 }
 
 const at_family at_family_modernbert = {"modernbert", read, "ModernBert", "model.", AT_ROWS(body), AT_ROWS(layer), AT_ROWS(head),
-                                         .token = head, .n_token = AT_COUNT(head)};
+                                         .token = head, .n_token = AT_COUNT(head), .span = head, .n_span = AT_COUNT(head)};

@@ -45,4 +45,4 @@ static void read(at_config *c, at_arch *a) {
 }
 
 const at_family at_family_mpnet = {"mpnet", read, "MPNet", "mpnet.", AT_ROWS(body), AT_ROWS(layer), .head = at_roberta_head,
-                                   .n_head = AT_COUNT(at_roberta_head), .pools = 1, .buffers = buffers};
+                                   .n_head = AT_COUNT(at_roberta_head), .pools = 1, AT_SPAN_HEAD, .buffers = buffers};

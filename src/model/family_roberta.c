@@ -27,7 +27,7 @@ static void read(at_config *c, at_arch *a) {
 #define LIKE_ROBERTA(type, stem)                                                                                                  \
     {type, read, stem, "roberta.", .body = at_bert_body, .n_body = AT_COUNT(at_bert_body), .layer = at_bert_layer,                \
      .n_layer = AT_COUNT(at_bert_layer), .head = at_roberta_head, .n_head = AT_COUNT(at_roberta_head), AT_ROWS(mask),           \
-     .pools = 1, .buffers = buffers}
+     .pools = 1, AT_SPAN_HEAD, .buffers = buffers}
 
 const at_family at_family_roberta = LIKE_ROBERTA("roberta", "Roberta");
 const at_family at_family_xlm_roberta = LIKE_ROBERTA("xlm-roberta", "XLMRoberta");

@@ -127,9 +127,9 @@ static at_status find_modules(const char *folder, const json_t *config, const at
 
 at_status at_folder_find_head(const char *folder, const json_t *config, const at_family *family, const at_arch *arch,
                               const at_safetensors *file, at_arena *arena, at_folder_head *head, at_error *err) {
-    static const at_head_kind OWN[] = {AT_HEAD_POOLER, AT_HEAD_TOKEN, AT_HEAD_MASK};
+    static const at_head_kind OWN[] = {AT_HEAD_POOLER, AT_HEAD_TOKEN, AT_HEAD_MASK, AT_HEAD_SPAN};
     *head = (at_folder_head){0};
-    for (int i = 0; i < 3 && !head->n_out; i++)
+    for (size_t i = 0; i < sizeof OWN / sizeof *OWN && !head->n_out; i++)
         if ((head->n_out = find_own(config, family, arch, file, OWN[i], arena))) head->kind = OWN[i];
     if (!head->n_out) AT_TRY(find_modules(folder, config, arch, arena, head, err));
     return head->kind == AT_HEAD_NONE ? AT_OK : read_rest(config, folder, arena, head, err);

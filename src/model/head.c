@@ -2,7 +2,7 @@
 #include "model/model.h"
 
 const char *at_head_name(at_head_kind kind) {
-    static const char *const NAMES[] = {"none", "pooler", "mean", "token", "mask"};
+    static const char *const NAMES[] = {"none", "pooler", "mean", "token", "mask", "span"};
     return NAMES[kind];
 }
 
@@ -21,7 +21,7 @@ static at_tensor *pool_last(at_tape *t, const at_model *m, at_tensor *hidden, co
 at_tensor *at_head_pool(at_tape *t, const at_model *m, at_head_kind kind, at_tensor *hidden, const at_batch *b) {
     at_pooling how = kind == AT_HEAD_MEAN ? AT_POOL_MEAN : m->arch.head.pooling;
     if (at_tape_status(t)) return NULL;
-    int at_places = kind == AT_HEAD_TOKEN || kind == AT_HEAD_MASK;
+    int at_places = kind == AT_HEAD_TOKEN || kind == AT_HEAD_MASK || kind == AT_HEAD_SPAN;
     if (at_places && b->place) return at_op_gather(t, hidden, b->place, b->n_outputs, AT_SPACE_SEQUENCES);
     if (at_places || b->place) return at_tape_fail(t, AT_BUG, "head %s on a batch %s places", at_head_name(kind), b->place ? "with" : "without");
     return how == AT_POOL_LAST ? pool_last(t, m, hidden, b) : at_op_pool(t, hidden, b, how);
@@ -50,7 +50,7 @@ at_tensor *at_head_from_features(at_tape *t, const at_model *m, at_tensor *featu
         x = at_op_linear(t, x, &h->dense, &h->dense_bias, 1, a->head.activation);
     }
     if (h->norm) x = at_op_norm(t, x, NULL, 0, b->output_row, h->norm, h->norm_bias, a->norm_epsilon, a->norm);
-    x = at_op_dropout(t, x, a->classifier_dropout, b->output_row);
+    if (h->kind != AT_HEAD_SPAN) x = at_op_dropout(t, x, a->classifier_dropout, b->output_row);
     return at_op_linear(t, x, &h->classifier, &h->classifier_bias, 1, AT_ACT_NONE);
 }
 

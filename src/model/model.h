@@ -33,7 +33,8 @@ typedef enum at_head_kind {
                        dropout -> classifier, for decoders the last token -> score */
     AT_HEAD_MEAN,   /* mean of the tokens -> dropout -> linear (sentence-transformers: Transformer, Pooling, Dense) */
     AT_HEAD_TOKEN,  /* each of certain tokens -> dropout -> linear (...ForTokenClassification) */
-    AT_HEAD_MASK    /* each of certain tokens -> dense, activation, norm -> the table of words as classifier (...ForMaskedLM) */
+    AT_HEAD_MASK,   /* each of certain tokens -> dense, activation, norm -> the table of words as classifier (...ForMaskedLM) */
+    AT_HEAD_SPAN    /* each token -> linear to begin and end of an answer, without dropout (...ForQuestionAnswering) */
 } at_head_kind;
 /* A mask head answers with so many numbers: see at_tied_answers. Its classifier is body.token, classifier_bias [vocab]. */
 enum { AT_MASK_BEST = 5, AT_MASK_ANSWERS = 1 + 2 * AT_MASK_BEST };
@@ -95,7 +96,8 @@ at_status at_model_open(const char *folder, const at_model_options *options, at_
 void at_model_close(at_model *model);
 
 /* Writes a folder that other tools open: pooler as BertForSequenceClassification; mean as sentence-transformers modules; token as
- * BertForTokenClassification; mask as BertForMaskedLM.
+ * BertForTokenClassification; mask as BertForMaskedLM; span as
+ * BertForQuestionAnswering.
  * Tokenizer files are copied from model->folder. Each file atomically; config.json last. */
 at_status at_model_save(const at_model *model, const at_labels *labels, const char *folder, at_error *err);
 int at_model_saves(const char *name); /* 1: the name of a file or folder that at_model_save makes */

@@ -26,7 +26,8 @@ int at_dimension_size(const at_arch *arch, at_dimension d, int n_out) {
 
 const char *at_names_class(const at_family *family, at_arena *arena, at_head_kind head) {
     static const char *const CLASS[] = {[AT_HEAD_NONE] = "Model", [AT_HEAD_POOLER] = "ForSequenceClassification", [AT_HEAD_MEAN] = "Model",
-                                        [AT_HEAD_TOKEN] = "ForTokenClassification", [AT_HEAD_MASK] = "ForMaskedLM"};
+                                        [AT_HEAD_TOKEN] = "ForTokenClassification", [AT_HEAD_MASK] = "ForMaskedLM",
+                                        [AT_HEAD_SPAN] = "ForQuestionAnswering"};
     return at_format(arena, "%s%s", family->class_stem, CLASS[head]);
 }
 
@@ -147,6 +148,11 @@ static const at_name_row LINEAR_HEAD[] = {
     AT_VECTOR("classifier.bias", AT_HEAD(classifier_bias), LABELS),
 };
 
+const at_name_row at_span_head[2] = {
+    AT_LINEAR("qa_outputs.weight", AT_HEAD(classifier), LABELS, HIDDEN),
+    AT_VECTOR("qa_outputs.bias", AT_HEAD(classifier_bias), LABELS),
+};
+
 static table head_table(const at_family *family, at_head_kind kind) {
     table t = {.rows = LINEAR_HEAD, .n = AT_COUNT(LINEAR_HEAD), .is_head = 1};
     if (kind == AT_HEAD_POOLER) {
@@ -158,6 +164,9 @@ static table head_table(const at_family *family, at_head_kind kind) {
     } else if (kind == AT_HEAD_MASK) {
         t.rows = family->mask;
         t.n = family->n_mask;
+    } else if (kind == AT_HEAD_SPAN) {
+        t.rows = family->span;
+        t.n = family->n_span;
     }
     return t;
 }
@@ -172,6 +181,8 @@ at_status at_head_declare(at_params *p, at_arena *arena, const at_arch *arch, at
                        arch->family);
     if (kind == AT_HEAD_MASK && !d.family->mask)
         return at_fail(err, AT_USAGE, "masked-language training of a %s is not known here; that of bert, distilbert, roberta, xlm-roberta and camembert is", arch->family);
+    if (kind == AT_HEAD_SPAN && !d.family->span)
+        return at_fail(err, AT_USAGE, "answers in a text are not supported for the family %s", arch->family);
     table t = head_table(d.family, kind);
     t.fields = (char *)head;
     t.depth = arch->layers + 1;

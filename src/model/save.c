@@ -3,6 +3,7 @@
  *   pooler: the family's classifier, for BERT BertForSequenceClassification: model.safetensors with bert.* and classifier.*, config.json
  *   token:  BertForTokenClassification: the same without a pooler
  *   mask:   BertForMaskedLM; the classifier's weight is that of the words and not written again
+ *   span:   BertForQuestionAnswering: the same with qa_outputs
  *   mean:   sentence-transformers: BertModel in the root, modules.json = Transformer, 1_Pooling (mean), 2_Dense (the logits);
  *           our labels stand in config.json, from which at_model_open knows the head again
  *   none:   BertModel

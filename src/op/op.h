@@ -81,6 +81,8 @@ at_tensor *at_op_unit(at_tape *t, at_tensor *x);
  * gradient accumulation and lanes give the gradient of the large batch. Sums are in double. */
 at_tensor *at_op_cross_entropy(at_tape *t, at_tensor *logits, const int32_t *target, const at_real *class_weight,
                                double smoothing, double norm);
+/* Rows [first[s], first[s + 1]) are the tokens of run s of n; target [n, cols] the row that each column has to find in it. Mean over columns. */
+at_tensor *at_op_span_cross_entropy(at_tape *t, at_tensor *logits, const int32_t *first, int n, const int32_t *target, double smoothing, double norm);
 at_tensor *at_op_mse(at_tape *t, at_tensor *x, const at_real *target, double norm);
 /* Binary cross-entropy with logits; target [rows, cols] in 0..1, NaN is ignored; positive_weight [cols] or NULL. */
 at_tensor *at_op_binary_cross_entropy(at_tape *t, at_tensor *logits, const at_real *target,

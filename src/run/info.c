@@ -75,7 +75,8 @@ static at_status plan_training(about *a, at_model *model, at_error *err) {
     at_dataset *data = NULL;
     hyper.batch_size = PLAN_EXAMPLES;
     AT_TRY(longest_batch(a, &data, err));
-    at_status st = model->head.kind == AT_HEAD_TOKEN || model->head.kind == AT_HEAD_MASK ? add_places(data, err) : AT_OK;
+    int at_tokens = model->head.kind == AT_HEAD_TOKEN || model->head.kind == AT_HEAD_MASK || model->head.kind == AT_HEAD_SPAN;
+    at_status st = at_tokens ? add_places(data, err) : AT_OK;
     at_trainer_setup setup = {.model = model, .state = &state, .train = data, .hyper = &hyper, .backend = a->backend, .pool = a->pool};
     if (!st) st = at_trainer_plan(&setup, &a->plan, err);
     at_dataset_close(data);
@@ -96,7 +97,8 @@ static at_status plan(about *a, at_error *err) {
 
 static const char *head_words(const at_model *m) {
     static const char *const WORDS[] = {"", "pooler (first token, dense layer), classifier", "mean of the tokens, linear",
-                                        "each token, linear", "the hidden word, dense layer, table of words"};
+                                        "each token, linear", "the hidden word, dense layer, table of words",
+                                        "each token, linear to begin and end of an answer"};
     if (!m->trained_head) return "none: a body alone, to be trained";
     return m->head.kind == AT_HEAD_POOLER && m->arch.head.pooling == AT_POOL_LAST ? "last token, linear" : WORDS[m->head.kind];
 }

@@ -34,6 +34,7 @@ at_status at_session_choose_length(const at_tokenizer *tokenizer, const at_arch 
 void at_settings_task(const at_options *o, at_task_state *state) {
     unsigned command = at_options_command(o);
     if (at_setting_find(command, "label_separator")) state->label_separator = at_options_text(o, "label_separator", NULL);
+    if (at_setting_find(command, "stride")) state->stride = (int)at_options_int(o, "stride", 0);
     if (at_setting_find(command, "scheme")) state->scheme = at_options_text(o, "scheme", NULL);
     if (at_setting_find(command, "whole_word")) state->whole_word = at_options_flag(o, "whole_word");
     if (at_setting_find(command, "seed")) state->seed = (uint64_t)at_options_int(o, "seed", 42);
@@ -100,14 +101,16 @@ static at_status predict(const at_session *s, const at_dataset *d, at_arena *are
 
 at_status at_session_logits(const at_session *s, const at_table *table, int first, int n, int need_labels, at_arena *arena, float **logits,
                             at_dataset **data, at_error *err) {
-    at_table part = *table; /* a window on the same cells */
+    at_table *own = AT_NEW(arena, at_table), part = *table; /* a window on the same cells, for as long as the answers */
+    if (!own) return at_fail_memory(err, sizeof *own);
     part.cells += (size_t)first * (size_t)table->n_columns;
     if (part.is_json) part.is_json += (size_t)first * (size_t)table->n_columns;
     part.line += first;
     part.n_rows = n;
     if (part.token_at) part.token_at += first;
     *data = NULL;
-    AT_TRY(s->state.task->encode(&s->state, &part, s->tokenizer, s->max_tokens, need_labels, s->pool, data, err));
+    *own = part;
+    AT_TRY(s->state.task->encode(&s->state, own, s->tokenizer, s->max_tokens, need_labels, s->pool, data, err));
     at_status st = predict(s, *data, arena, logits, err);
     if (!st) return AT_OK;
     at_dataset_close(*data);

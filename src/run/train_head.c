@@ -128,6 +128,9 @@ static at_status compute_features(at_train_run *run, const at_dataset *d, candid
     return AT_OK;
 }
 
+/* Where all tokens of an example are one choice, more of them are needed. */
+static size_t places_weigh(const at_train_run *run) { return run->state.task->whole ? 4 : 1; }
+
 /* A stratified subset of about `most` outputs by folds: the examples of fold 0 of enough folds. */
 static at_status subset_of(const at_dataset *d, size_t most, uint64_t seed, at_arena *arena, at_dataset **part,
                            uint32_t **index, at_error *err) {
@@ -225,7 +228,7 @@ static at_status take_features(const at_dataset *d, const uint32_t *index, const
 
 static at_status choose_on(at_train_run *run, const at_dataset *d, candidates c, at_error *err) {
     int n_folds = run->fold ? run->recipe.folds : 3;
-    size_t most = d->place_at ? CHOOSE_PLACES : CHOOSE_OUTPUTS, n = at_dataset_outputs(d);
+    size_t most = d->place_at ? (size_t)CHOOSE_PLACES * places_weigh(run) : CHOOSE_OUTPUTS, n = at_dataset_outputs(d);
     at_arena scratch = {0};
     at_dataset *part = NULL;
     uint32_t *index;
@@ -288,7 +291,7 @@ at_status at_train_head(at_train_run *run, at_error *err) {
     uint32_t *index;
     candidates c = list_candidates(run);
     size_t most = FEATURE_BYTES / (size_t)c.n / ((size_t)run->model->arch.hidden * sizeof(float));
-    if (d->place_at && most > FIT_PLACES) most = FIT_PLACES;
+    if (d->place_at && most > FIT_PLACES * places_weigh(run)) most = FIT_PLACES * places_weigh(run);
     if (at_dataset_outputs(d) > most && !run->fold) {
         AT_TRY(subset_of(d, most, run->hyper.seed, &run->arena, &part, &index, err));
         d = part;

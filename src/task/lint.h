@@ -24,6 +24,8 @@ typedef enum at_lint_kind { /* in the order in which they are shown */
     AT_LINT_BAD_LABEL,        /* what is to be predicted cannot be read: no number, not 0 or 1, no list */
     AT_LINT_SCHEME,           /* a tag that its scheme does not allow there */
     AT_LINT_CUT_WORD,         /* a span that begins or ends inside a word */
+    AT_LINT_ANSWER_PLACE,     /* an answer that does not stand where it is said to */
+    AT_LINT_UNANSWERABLE,     /* the share of questions without an answer, once a file */
     AT_LINT_NO_LABELS,        /* one label only, fewer rows than labels, a column of free text */
     AT_LINT_UNKNOWN_LABEL,    /* of the evaluation or test data, not in the training data */
     AT_LINT_TWO_LABELS,       /* the same text with two labels */

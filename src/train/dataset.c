@@ -57,6 +57,7 @@ static at_status allocate_answers(const at_dataset *from, at_dataset *d, at_erro
     d->target_width = from->target_width;
     if (from->row && !(d->row = at_alloc(&d->arena, n, sizeof *d->row))) return at_fail_memory(err, n * 4);
     if (from->place && !(d->place = at_alloc(&d->arena, outputs, sizeof *d->place))) return at_fail_memory(err, outputs * 4);
+    if (from->span && !(d->span = at_alloc(&d->arena, 2 * outputs, sizeof *d->span))) return at_fail_memory(err, outputs * 8);
     if (from->label && !(d->label = at_alloc(&d->arena, outputs, sizeof *d->label))) return at_fail_memory(err, outputs * 4);
     if (from->target && !(d->target = at_alloc(&d->arena, outputs * (size_t)from->target_width, sizeof *d->target)))
         return at_fail_memory(err, outputs * 4);
@@ -70,6 +71,7 @@ static at_status copy_example(const at_dataset *from, uint32_t source, at_datase
     d->line[i] = from->line[source];
     if (from->row) d->row[i] = from->row[source];
     if (from->place) memcpy(d->place + here, from->place + there, n * sizeof *d->place);
+    if (from->span) memcpy(d->span + 2 * here, from->span + 2 * there, 2 * n * sizeof *d->span);
     if (from->label) memcpy(d->label + here, from->label + there, n * sizeof *d->label);
     if (from->target) memcpy(d->target + here * width, from->target + there * width, n * width * sizeof *d->target);
     return at_dataset_add_tokens(d, from->ids + start, from->types + start, len, err);
@@ -77,6 +79,7 @@ static at_status copy_example(const at_dataset *from, uint32_t source, at_datase
 
 static at_status fill_subset(const at_dataset *from, const uint32_t *index, at_dataset *d, at_error *err) {
     d->max_tokens = from->max_tokens;
+    d->table = from->table;
     if (from->place_at && !(d->place_at = AT_NEW_ARRAY(&d->arena, uint64_t, d->n + 1))) return at_fail_memory(err, (size_t)d->n * 8);
     for (int i = 0; i < d->n; i++) {
         if (index[i] >= (uint32_t)from->n) return at_fail(err, AT_BUG, "subset: example %u of %d", (unsigned)index[i], from->n);
@@ -98,6 +101,16 @@ at_status at_dataset_subset(const at_dataset *from, const uint32_t *index, int n
 }
 
 /* ---- outputs ---- */
+
+int at_dataset_example_of(const at_dataset *d, size_t output) {
+    int low = 0, high = d->n; /* at_dataset_output_at(low) <= output < at_dataset_output_at(high) */
+    while (high - low > 1) {
+        int middle = low + (high - low) / 2;
+        if (at_dataset_output_at(d, middle) <= output) low = middle;
+        else high = middle;
+    }
+    return low;
+}
 
 void at_dataset_take_outputs(const at_dataset *d, const uint32_t *index, int n, size_t width, const float *all, float *some) {
     for (int i = 0; i < n; i++) {

@@ -23,6 +23,10 @@ typedef struct at_dataset {
     uint32_t *row;            /* [n] row of the table, ascending; NULL: example i is row i */
     uint64_t *place_at;       /* [n + 1] outputs before each example; NULL: one output an example */
     uint32_t *place;          /* [place_at[n]] token of its example that the output stands at, ascending */
+    /* Where tokens stand, for tasks that answer with parts of a text; else NULL. [outputs, 2] characters begin and end of the text that is
+     * answered from; begin -1: the token is not of it; begin -2 - b: begin is b, and another window has more context there. */
+    int32_t *span;
+    const at_table *table;    /* the rows that a task judges by, or NULL; it must outlive the dataset */
     /* What is to be predicted; a task fills what it uses and leaves the rest NULL. */
     int32_t *label;           /* [outputs] class, or -1: not labelled */
     float *target;            /* [outputs, target_width]; NaN: not known */
@@ -56,6 +60,7 @@ static inline size_t at_dataset_outputs(const at_dataset *d) { return at_dataset
 static inline int at_dataset_n_outputs(const at_dataset *d, int example) {
     return d->place_at ? (int)(d->place_at[example + 1] - d->place_at[example]) : 1;
 }
+int at_dataset_example_of(const at_dataset *d, size_t output); /* the example that an output is of */
 /* The outputs of the examples of `index`, one example's after the other's, taken from (or put at) their places among all of `d`:
  * all [outputs of d, width], some [outputs of index, width]. */
 void at_dataset_take_outputs(const at_dataset *d, const uint32_t *index, int n, size_t width, const float *all, float *some);

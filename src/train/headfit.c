@@ -90,6 +90,16 @@ static at_tensor *chunk_features(bench *b, const uint32_t *index, int n, at_batc
     return at_tape_constant(&b->tape, AT_SPACE_SEQUENCES, n, hidden, rows);
 }
 
+/* The end of the chunk of index that begins at i: `most` outputs, or where the task's loss needs an example whole, so many examples that
+ * there are about as many outputs. An example's outputs follow each other in every index. */
+static int chunk_end(const bench *b, const uint32_t *index, int i, int n, int most) {
+    const at_head_problem *p = b->problem;
+    if (!p->state->task->whole) return n - i < most ? n : i + most;
+    int end = i;
+    while (end < n && (end == i || end - i < most)) end += at_dataset_n_outputs(p->data, at_dataset_example_of(p->data, index[end]));
+    return end;
+}
+
 /* Loss of one chunk; with `backward`, its gradient is added to the bench's. `logits` (may be NULL) [n, n_out]. */
 static double chunk_loss(bench *b, const uint32_t *index, int n, double norm, int backward, float *logits) {
     const at_head_problem *p = b->problem;
@@ -127,8 +137,10 @@ static int is_stopped(bench *b) {
 
 static double loss_over(bench *b, const uint32_t *index, int n, double norm, int backward) {
     double value = 0;
-    for (int i = 0; i < n && !is_stopped(b); i += CHUNK)
-        value += chunk_loss(b, index + i, n - i < CHUNK ? n - i : CHUNK, norm, backward, NULL);
+    for (int i = 0, end; i < n && !is_stopped(b); i = end) {
+        end = chunk_end(b, index, i, n, CHUNK);
+        value += chunk_loss(b, index + i, end - i, norm, backward, NULL);
+    }
     return value;
 }
 
@@ -230,9 +242,10 @@ static at_status run_fold(fold_work *w, bench *b, at_error *err) {
         AT_TRY(fit(b, w->inside, w->n_inside, w->path[k], b->head.head.dense ? &COMPARE_POOLER : &COMPARE, NULL, err));
         float *logits = w->logits + (size_t)k * (size_t)w->n_outside * (size_t)n_out;
         float *each = w->each + (size_t)k * (size_t)w->n_outside;
-        for (int i = 0; i < w->n_outside; i++) { /* one at a time: heads are compared example by example */
-            double loss = chunk_loss(b, w->outside + i, 1, 1, 0, logits + (size_t)i * (size_t)n_out);
-            each[i] = (float)loss;
+        for (int i = 0, end; i < w->n_outside; i = end) { /* one at a time: heads are compared example by example */
+            end = chunk_end(b, w->outside, i, w->n_outside, 1);
+            double loss = chunk_loss(b, w->outside + i, end - i, 1, 0, logits + (size_t)i * (size_t)n_out);
+            for (int j = i; j < end; j++) each[j] = j == i ? (float)loss : NAN;
             w->loss[k] += loss;
         }
     }
@@ -294,7 +307,7 @@ static at_status judge(const fold_work *work, int n_folds, const double *path, i
                        at_error *err) {
     int best = 0, held = 0;
     double least = INFINITY;
-    for (int f = 0; f < n_folds; f++) held += work[f].n_outside;
+    for (int f = 0; f < n_folds; f++) held += work[f].problem->state->task->whole ? work[f].n_held : work[f].n_outside;
     for (int k = 0; k < n_penalties; k++) {
         double sum = 0;
         for (int f = 0; f < n_folds; f++) sum += work[f].loss[k];
@@ -312,7 +325,7 @@ static at_status judge(const fold_work *work, int n_folds, const double *path, i
 at_status at_head_choose(const at_head_problem *p, const int8_t *fold, int n_folds, at_pool *pool, at_arena *arena,
                          at_head_choice *choice, at_error *err) {
     double path[MAX_PENALTIES];
-    int n_outputs = (int)at_dataset_outputs(p->data), n_penalties = penalty_path(p, n_outputs, path);
+    int n_outputs = (int)at_dataset_outputs(p->data), n_penalties = penalty_path(p, p->state->task->whole ? p->data->n : n_outputs, path);
     at_arena scratch = {0};
     fold_work *work = AT_NEW_ARRAY(&scratch, fold_work, n_folds);
     size_t cells = (size_t)n_outputs * (size_t)p->state->n_out;

@@ -35,6 +35,7 @@ typedef struct at_task_state {
     const char *scheme;          /* of tags: "iob2" ... */
     int whole_word;              /* hidden tokens: all pieces of a word together */
     uint64_t seed;               /* of what is drawn once, for evaluation */
+    int stride;                  /* tokens that two windows of a long text share; 0: the task's own choice */
     json_t *own;               /* object: what else the task has to know of a finished model, kept in config.json under "attune"; or NULL */
     void *data;                /* the task's, in the arena */
 } at_task_state;
@@ -94,6 +95,7 @@ struct at_task {
     const at_head_kind *heads; /* that it can have, the usual one first; AT_HEAD_NONE ends them */
     int plain_texts;           /* its data are texts alone: a .txt has one a line */
     int full_only;             /* what is trained is the body itself: there is no first step with a head alone */
+    int whole;                 /* 1: the outputs of an example are one choice: its loss needs all of them together */
     int names_labels;          /* the labels are classes that the data name */
     const at_answer_field *fields;
     const char *const *card_metrics; /* numbers of a score that a model card shows; NULL ends them */

@@ -146,6 +146,9 @@ static const grad_case CASES[] = {
     {"embed", "a matrix that is the classifier too", LENS, .cols = 4, .flags = MATRIX},
     {"mse", "plain", LENS, .cols = 3},
     {"mse", "twice", {1}, .cols = 1, .flags = TWICE},
+    {"span_cross_entropy", "plain", LENS, .cols = 2},
+    {"span_cross_entropy", "smoothing, twice", LENS, .cols = 2, .flags = TWICE, .smoothing = 0.2},
+    {"span_cross_entropy", "one token", {1}, .cols = 2},
     {"binary_cross_entropy", "plain", LENS, .cols = 3},
     {"binary_cross_entropy", "positive weights, ignored cells, twice", LENS, 3,
      .flags = CLASS_WEIGHTS | IGNORE_SOME | TWICE},
@@ -348,6 +351,12 @@ static at_tensor *run_cross_entropy(context *x, at_tape *t) {
 }
 
 static at_tensor *run_tied(context *x, at_tape *t) { return at_op_tied_cross_entropy(t, x->input[0], x->w[0], x->w[1], x->label, 3.5); }
+static at_tensor *run_span_cross_entropy(context *x, at_tape *t) {
+    int32_t *target = at_alloc(x->tape.objects, (size_t)(x->batch.n_seq * x->cols), sizeof *target);
+    for (int s = 0; s < x->batch.n_seq; s++) /* the first token of a run, and the last */
+        for (int c = 0; c < x->cols; c++) target[s * x->cols + c] = c ? x->batch.cu_seqlens[s + 1] - 1 : x->batch.cu_seqlens[s];
+    return at_op_span_cross_entropy(t, x->input[0], x->batch.cu_seqlens, x->batch.n_seq, target, x->c->smoothing, 2.5);
+}
 
 static at_tensor *run_mse(context *x, at_tape *t) { return at_op_mse(t, x->input[0], x->target, 2.5); }
 
@@ -364,7 +373,8 @@ static const struct {
 } OPS[] = {{"embed", run_embed}, {"linear", run_linear}, {"norm", run_norm}, {"attention", run_attention},
            {"attention_with", run_attention_with}, {"rotary", run_rotary}, {"gated", run_gated}, {"scale", run_scale}, {"rows", run_rows},
            {"dropout", run_dropout}, {"activation", run_activation}, {"add", run_add}, {"pool", run_pool},
-           {"gather", run_gather}, {"unit", run_unit}, {"cross_entropy", run_cross_entropy}, {"tied_cross_entropy", run_tied}, {"mse", run_mse},
+           {"gather", run_gather}, {"unit", run_unit}, {"cross_entropy", run_cross_entropy}, {"tied_cross_entropy", run_tied},
+           {"span_cross_entropy", run_span_cross_entropy}, {"mse", run_mse},
            {"binary_cross_entropy", run_binary_cross_entropy}};
 
 static at_tensor *run_op(context *x, at_tape *t) {
