@@ -84,7 +84,7 @@ static void print_setting(FILE *to, const at_setting *s, int width) {
         int run = 0; /* many choices may be broken behind a bar */
         for (const char *p = s->choices; *p && n + 2 < (int)sizeof right; p++) {
             right[n++] = *p == ' ' ? '|' : *p;
-            if (*p == ' ' && ++run % 4 == 0 && strlen(p) > 20) right[n++] = ' ';
+            if (*p == ' ' && ++run % 4 == 0 && strlen(p) > 12) right[n++] = ' ';
         }
         before = "; ";
     }
