@@ -1,5 +1,5 @@
 /* Masked language from outside, on the tiny model: a body is fitted to texts, what comes of it is a model that others open, and a body again. */
-#include "cli/tiny_folder.h"
+#include "cli/same_run.h"
 
 static int make(void **state) {
     if (tiny_folder_make(state)) return 1;
@@ -45,6 +45,17 @@ static void threads_do_not_show(void **state) {
                    "\"whole_word\": true", "");
 }
 
+#define KEPT "$A train --model model --train texts.txt --eval texts.txt --task mask --epochs 3 --save-seconds 0 --threads 2 --quiet --output "
+
+/* Killed at several changes of the file system, it goes on with the masks that it would have had. */
+static void a_kill_does_not_show(void **state) {
+    (void)state;
+    program_expect("cd $D && KILL_COUNT=count LD_PRELOAD=$KILL_AT_LIBRARY " KEPT "calm", 0, "", "");
+    for (int part = 1; part < 6; part++)
+        program_expect(line_of(SAME "cd $D && rm -rf killed; { KILL_AT=$(($(cat count) * %d / 6)) LD_PRELOAD=$KILL_AT_LIBRARY " KEPT "killed; } 2> /dev/null; [ $? = 137 ] || exit 9; " KEPT
+                               "killed && same calm killed", part), 0, "", "");
+}
+
 static void its_own_head_goes_on(void **state) {
     (void)state;
     program_expect("cd $D && $A train --model adapted --train rows.csv --task mask --output on --folds 1 --epochs 1", 0, "own head goes on learning", "");
@@ -62,7 +73,8 @@ static void what_cannot_be_is_said(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_model_is_what_others_open), cmocka_unit_test(it_is_a_body_for_a_task), cmocka_unit_test(it_fills_masks),
-        cmocka_unit_test(threads_do_not_show),           cmocka_unit_test(its_own_head_goes_on),    cmocka_unit_test(what_cannot_be_is_said),
+        cmocka_unit_test(threads_do_not_show),           cmocka_unit_test(a_kill_does_not_show),    cmocka_unit_test(its_own_head_goes_on),
+        cmocka_unit_test(what_cannot_be_is_said),
     };
     return cmocka_run_group_tests(tests, make, tiny_folder_remove);
 }

@@ -19,8 +19,8 @@ os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")
 
 import torch
 import transformers
-from transformers import (AutoModelForSequenceClassification, AutoModelForTokenClassification, AutoTokenizer, BertConfig,
-                          BertModel)
+from transformers import (AutoModel, AutoModelForMaskedLM, AutoModelForSequenceClassification, AutoModelForTokenClassification, AutoTokenizer, BertConfig,
+                          BertModel, DistilBertConfig, RobertaConfig)
 
 failures = []
 WORDS = ["good", "bad", "the", "movie", "was", "paris", "london", "anna", "visited", "."]
@@ -131,6 +131,37 @@ def check_tag(args, work, body, tokenizer):
     check("tag: tags that differ", wrong, 0)
 
 
+def check_mask(args, work, tokenizer):
+    """Bodies of every kind of head over the vocabulary: trained by attune, its words for a hidden one are those of transformers; and a classifier comes of it."""
+    rows = texts(60)
+    data, labelled = work / "plain.txt", work / "labelled.csv"
+    data.write_text("\n".join(rows) + "\n")
+    labelled.write_text("text,label\n" + "".join(f"{t},{'yes' if 'good' in t else 'no'}\n" for t in rows))
+    hidden = [" ".join("[MASK]" if i == len(t.split()) // 2 else w for i, w in enumerate(t.split())) for t in rows[:20]]
+    sizes = dict(vocab_size=len(tokenizer), pad_token_id=0, max_position_embeddings=50)
+    for config in (BertConfig(hidden_size=32, num_hidden_layers=2, num_attention_heads=4, intermediate_size=64, **sizes),
+                   RobertaConfig(hidden_size=32, num_hidden_layers=2, num_attention_heads=4, intermediate_size=64, type_vocab_size=2, **sizes),
+                   DistilBertConfig(dim=32, n_layers=2, n_heads=4, hidden_dim=64, **sizes)):
+        torch.manual_seed(4)
+        body, folder = work / f"body-{config.model_type}", work / f"mask-{config.model_type}"
+        AutoModel.from_config(config).save_pretrained(body)
+        tokenizer.save_pretrained(body)
+        train(args, body, data, folder, "--task", "mask", "--lr", "1e-3")
+        model = opened(AutoModelForMaskedLM, folder)
+        worst, wrong = 0, 0
+        for row, mine in zip(hidden, predicted(args, folder, hidden)):
+            encoded = tokenizer(row, return_tensors="pt", return_token_type_ids=config.model_type != "distilbert")
+            with torch.no_grad():
+                p = model(**encoded).logits[0].softmax(-1)[encoded["input_ids"][0] == tokenizer.mask_token_id][0]
+            best = mine["candidates"][0]
+            worst = max(worst, max(abs(p[tokenizer.convert_tokens_to_ids(c["token"])].item() / c["probability"] - 1) for c in best))
+            wrong += abs(p.max().item() / best[0]["probability"] - 1) > 1e-5
+        check(f"mask {config.model_type}: probabilities of words, relative", worst, 1e-5)
+        check(f"mask {config.model_type}: best words that differ", wrong, 0)
+        train(args, folder, labelled, work / f"after-{config.model_type}", "--task", "classify")
+        opened(AutoModelForSequenceClassification, work / f"after-{config.model_type}")
+
+
 def probe_head(args, work, body, kind, task):
     """Logits, loss and every gradient of one batch."""
     from safetensors.torch import load_file, save_file
@@ -195,6 +226,7 @@ def main():
         check_regress(args, work, body, tokenizer)
         check_multi(args, work, body, tokenizer)
         check_tag(args, work, body, tokenizer)
+        check_mask(args, work, tokenizer)
         for kind, task in ((AutoModelForTokenClassification, "tag"), (AutoModelForSequenceClassification, "regress"),
                            (AutoModelForSequenceClassification, "multi-label")):
             probe_head(args, work, body, kind, task)
