@@ -69,25 +69,76 @@ static int count_places(const at_masking *m, const int32_t *ids, int len, int la
     return n ? n : 1;
 }
 
+/* What becomes one example: a text with what stands around it, or a part of one that is too long. */
+typedef struct part {
+    uint32_t row;
+    int before, after;   /* tokens around the text */
+    uint64_t from;       /* of the plain data's tokens; `body` of them */
+    int body;
+} part;
+
 typedef struct masked {
     const at_task_state *s;
     const at_dataset *plain;
     at_dataset *d;
+    part *part;          /* [d->n] */
+    int n_parts;
     int32_t *ids, *place, *label; /* [longest] of one example */
+    uint8_t *types;
     int labelled;
 } masked;
 
-static at_status allocate(masked *w, at_arena *scratch, at_error *err) {
-    at_dataset *d = w->d;
+static int is_around(const at_masking *m, int32_t id) { return id >= 0 && id < m->vocab && m->kind[id] & AT_TOKEN_AROUND; }
+
+/* Cuts row i into parts of at most `limit` tokens, each with the tokens around it; at NULL counts them. */
+static int cut_row(const masked *w, int i, int limit, part *at) {
+    const at_masking *m = masking_of(w->s);
+    const int32_t *ids = w->plain->ids + w->plain->token_at[i];
+    int len = at_dataset_length(w->plain, i), before = 0, after = 0, n = 0;
+    while (before < len && is_around(m, ids[before])) before++;
+    while (after < len - before && is_around(m, ids[len - 1 - after])) after++;
+    int room = limit - before - after, text = len - before - after;
+    if (len <= limit || room < 1) room = text ? text : 1;
+    for (int k = 0; k < text || !n; k += room, n++)
+        if (at) at[n] = (part){(uint32_t)i, before, after, w->plain->token_at[i] + (uint64_t)(before + k), text - k < room ? text - k : room};
+    return n;
+}
+
+/* The tokens of an example before any is hidden; how many. */
+static int put_together(const masked *w, const part *p) {
+    const at_dataset *from = w->plain;
+    uint64_t start = from->token_at[p->row], end = from->token_at[p->row + 1] - (uint64_t)p->after;
+    const struct { uint64_t from; int n; } piece[3] = {{start, p->before}, {p->from, p->body}, {end, p->after}};
+    int len = 0;
+    for (int i = 0; i < 3; len += piece[i++].n) {
+        memcpy(w->ids + len, from->ids + piece[i].from, (size_t)piece[i].n * sizeof *w->ids);
+        memcpy(w->types + len, from->types + piece[i].from, (size_t)piece[i].n);
+    }
+    return len;
+}
+
+static at_status cut_rows(masked *w, int limit, at_arena *scratch, at_error *err) {
     size_t longest = (size_t)w->plain->longest;
+    for (int i = 0; i < w->plain->n; i++) w->n_parts += cut_row(w, i, limit, NULL);
+    w->part = AT_NEW_ARRAY(scratch, part, w->n_parts);
     w->ids = AT_NEW_ARRAY(scratch, int32_t, longest);
     w->place = AT_NEW_ARRAY(scratch, int32_t, longest);
     w->label = AT_NEW_ARRAY(scratch, int32_t, longest);
+    w->types = AT_NEW_ARRAY(scratch, uint8_t, longest);
+    if (!w->part || !w->ids || !w->place || !w->label || !w->types) return at_fail_memory(err, longest * 13);
+    for (int i = 0, at = 0; i < w->plain->n; i++) at += cut_row(w, i, limit, w->part + at);
+    return at_dataset_new(w->plain->path, w->n_parts, &w->d, err);
+}
+
+static at_status count_outputs(masked *w, at_error *err) {
+    at_dataset *d = w->d;
+    d->row = AT_NEW_ARRAY(&d->arena, uint32_t, d->n);
     d->place_at = AT_NEW_ARRAY(&d->arena, uint64_t, d->n + 1);
-    if (!w->ids || !w->place || !w->label || !d->place_at) return at_fail_memory(err, longest * 12);
-    for (int i = 0; i < d->n; i++)
-        d->place_at[i + 1] = d->place_at[i] + (uint64_t)count_places(masking_of(w->s), w->plain->ids + w->plain->token_at[i],
-                                                                     at_dataset_length(w->plain, i), w->labelled);
+    if (!d->row || !d->place_at) return at_fail_memory(err, (size_t)d->n * 12);
+    for (int i = 0; i < d->n; i++) {
+        d->row[i] = w->part[i].row;
+        d->place_at[i + 1] = d->place_at[i] + (uint64_t)count_places(masking_of(w->s), w->ids, put_together(w, &w->part[i]), w->labelled);
+    }
     d->place = AT_NEW_ARRAY(&d->arena, uint32_t, d->place_at[d->n]);
     d->label = w->labelled ? AT_NEW_ARRAY(&d->arena, int32_t, d->place_at[d->n]) : NULL;
     return d->place && (d->label || !w->labelled) ? AT_OK : at_fail_memory(err, d->place_at[d->n] * 8);
@@ -95,10 +146,8 @@ static at_status allocate(masked *w, at_arena *scratch, at_error *err) {
 
 static at_status mask_example(masked *w, int i, at_error *err) {
     at_dataset *d = w->d;
-    const at_dataset *from = w->plain;
-    int len = at_dataset_length(from, i), n = at_dataset_n_outputs(d, i);
+    int len = put_together(w, &w->part[i]), n = at_dataset_n_outputs(d, i);
     size_t at = at_dataset_output_at(d, i);
-    memcpy(w->ids, from->ids + from->token_at[i], (size_t)len * sizeof *w->ids);
     w->place[0] = 0;
     w->label[0] = -1;
     if (w->labelled) at_masking_draw(masking_of(w->s), at_random_key(w->s->seed, AT_SITE_MASK, (uint64_t)i), w->s->whole_word, w->ids, len, w->place, w->label, n);
@@ -108,21 +157,22 @@ static at_status mask_example(masked *w, int i, at_error *err) {
         if (d->label) d->label[at + (size_t)k] = w->label[k];
     }
     d->token_at[i + 1] = d->token_at[i] + (uint64_t)len;
-    d->line[i] = from->line[i];
-    return at_dataset_add_tokens(d, w->ids, from->types + from->token_at[i], (size_t)len, err);
+    d->line[i] = w->plain->line[w->part[i].row];
+    return at_dataset_add_tokens(d, w->ids, w->types, (size_t)len, err);
 }
 
-static at_status fill(masked *w, at_error *err) {
-    at_dataset *d = w->d;
+static at_status fill(masked *w, int limit, at_error *err) {
     at_arena scratch = {0};
-    d->max_tokens = w->plain->max_tokens;
-    d->n_cut_examples = w->plain->n_cut_examples;
-    d->n_cut_tokens = w->plain->n_cut_tokens;
-    at_status st = allocate(w, &scratch, err);
-    for (int i = 0; i < d->n && !st; i++) st = mask_example(w, i, err);
+    at_status st = cut_rows(w, limit, &scratch, err);
+    if (!st) st = count_outputs(w, err);
+    for (int i = 0; i < w->n_parts && !st; i++) st = mask_example(w, i, err);
     at_arena_free(&scratch);
-    if (w->labelled) d->max_id = masking_of(w->s)->vocab - 1; /* any word may be drawn */
-    return st ? st : at_dataset_seal(d, err);
+    if (st) return st;
+    w->d->max_tokens = limit;
+    w->d->n_cut_examples = w->plain->n_cut_examples;
+    w->d->n_cut_tokens = w->plain->n_cut_tokens;
+    if (w->labelled) w->d->max_id = masking_of(w->s)->vocab - 1; /* any word may be drawn */
+    return at_dataset_seal(w->d, err);
 }
 
 static at_status mask_encode(const at_task_state *s, const at_table *t, const at_tokenizer *tokenizer, int max_tokens, int need_labels, at_pool *pool,
@@ -134,10 +184,9 @@ static at_status mask_encode(const at_task_state *s, const at_table *t, const at
     *dataset = NULL;
     if (m->tokenizer != tokenizer) AT_TRY(at_masking_open(m, tokenizer, &((at_task_state *)(uintptr_t)s)->arena, err)); /* once a state */
     at_status st = find_texts(t, &s->columns, &scratch, &found, err);
-    if (!st) st = at_dataset_encode(t, found.text, found.text2, tokenizer, max_tokens, pool, &plain, err);
+    if (!st) st = at_dataset_encode(t, found.text, found.text2, tokenizer, found.text2 < 0 ? 0 : max_tokens, pool, &plain, err); /* pairs are cut */
     masked w = {.s = s, .plain = plain, .labelled = need_labels};
-    if (!st) st = at_dataset_new(t->path, plain->n, &w.d, err);
-    if (!st) st = fill(&w, err);
+    if (!st) st = fill(&w, max_tokens, err);
     at_dataset_close(plain);
     at_arena_free(&scratch);
     if (st) at_dataset_close(w.d);

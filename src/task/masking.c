@@ -28,7 +28,8 @@ static void find_insides(at_masking *m) {
 }
 
 at_status at_masking_open(at_masking *m, const at_tokenizer *tokenizer, at_arena *arena, at_error *err) {
-    static const char *const ROLES[] = {"unk", "cls", "sep", "pad", "mask", "bos", "eos"};
+    static const char *const ROLES[] = {"unk", "pad", "mask", "cls", "sep", "bos", "eos"};
+    enum { FIRST_AROUND = 3 };
     *m = (at_masking){tokenizer, at_tokenizer_special(tokenizer, "mask"), at_tokenizer_size(tokenizer), NULL};
     if (m->mask_id < 0)
         return at_fail(err, AT_BAD_MODEL, "the tokenizer has no mask token: masked-language training needs one, as BERT's [MASK]");
@@ -37,7 +38,7 @@ at_status at_masking_open(at_masking *m, const at_tokenizer *tokenizer, at_arena
     find_insides(m);
     for (size_t i = 0; i < sizeof ROLES / sizeof *ROLES; i++) {
         int32_t id = at_tokenizer_special(tokenizer, ROLES[i]);
-        if (id >= 0 && id < m->vocab) m->kind[id] = AT_TOKEN_SPECIAL;
+        if (id >= 0 && id < m->vocab) m->kind[id] = i < FIRST_AROUND ? AT_TOKEN_SPECIAL : AT_TOKEN_SPECIAL | AT_TOKEN_AROUND;
     }
     return AT_OK;
 }

@@ -12,7 +12,11 @@ typedef struct at_masking {
     uint8_t *kind;          /* [vocab] bits of at_token_kind */
 } at_masking;
 
-typedef enum at_token_kind { AT_TOKEN_SPECIAL = 1 /* never hidden */, AT_TOKEN_INSIDE = 2 /* goes on with the word before it */ } at_token_kind;
+typedef enum at_token_kind {
+    AT_TOKEN_SPECIAL = 1 /* never hidden */,
+    AT_TOKEN_INSIDE = 2 /* goes on with the word before it */,
+    AT_TOKEN_AROUND = 4 /* stands before and behind a text */
+} at_token_kind;
 
 /* Memory from the arena. AT_BAD_MODEL where the tokenizer has no mask token. */
 at_status at_masking_open(at_masking *m, const at_tokenizer *tokenizer, at_arena *arena, at_error *err);
