@@ -19,8 +19,8 @@ os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")
 
 import torch
 import transformers
-from transformers import (AutoModel, AutoModelForMaskedLM, AutoModelForSequenceClassification, AutoModelForTokenClassification, AutoTokenizer, BertConfig,
-                          BertModel, DistilBertConfig, RobertaConfig)
+from transformers import (AutoModel, AutoModelForMaskedLM, AutoModelForQuestionAnswering, AutoModelForSequenceClassification,
+                          AutoModelForTokenClassification, AutoTokenizer, BertConfig, BertModel, DistilBertConfig, RobertaConfig)
 
 failures = []
 WORDS = ["good", "bad", "the", "movie", "was", "paris", "london", "anna", "visited", "."]
@@ -167,10 +167,10 @@ def probe_head(args, work, body, kind, task):
     from safetensors.torch import load_file, save_file
 
     torch.manual_seed(7)
-    n_out = 1 if task == "regress" else 4
+    n_out = {"regress": 1, "answer": 2}.get(task, 4)
     model = kind.from_pretrained(body, num_labels=n_out).eval()
     folder = work / f"probe-{task}"
-    torch.nn.init.normal_(model.classifier.weight, std=0.3)
+    torch.nn.init.normal_((model.qa_outputs if task == "answer" else model.classifier).weight, std=0.3)
     model.save_pretrained(folder)
     model = model.double()
     lengths = [7, 12, 3, 9]
@@ -181,6 +181,12 @@ def probe_head(args, work, body, kind, task):
         batch["labels"] = torch.tensor([i % 4 if i % 3 else -100 for i in range(sum(lengths))]).int()
         out = torch.cat([model(input_ids=i[None]).logits[0] for i in ids])[batch["labels"] >= 0]
         loss = torch.nn.functional.cross_entropy(out, batch["labels"][batch["labels"] >= 0].long())
+    elif task == "answer":  # begin 1, end 2, the first token of a window 4
+        begin, end = [2, 0, 1, 5], [4, 0, 1, 8]
+        batch["labels"] = torch.cat([torch.tensor([(k == b) + 2 * (k == e) + 4 * (k == 0) for k in range(n)]) for n, b, e in zip(lengths, begin, end)]).int()
+        answers = [model(input_ids=i[None], start_positions=torch.tensor([b]), end_positions=torch.tensor([e])) for i, b, e in zip(ids, begin, end)]
+        out = torch.cat([torch.stack([a.start_logits[0], a.end_logits[0]], -1) for a in answers])
+        loss = torch.stack([a.loss for a in answers]).mean()
     elif task == "regress":
         batch["targets"] = torch.tensor([0.5, -1.0, 2.0, 0.25])
         out = torch.cat([model(input_ids=i[None]).logits for i in ids])
@@ -227,7 +233,8 @@ def main():
         check_multi(args, work, body, tokenizer)
         check_tag(args, work, body, tokenizer)
         check_mask(args, work, tokenizer)
-        for kind, task in ((AutoModelForTokenClassification, "tag"), (AutoModelForSequenceClassification, "regress"),
+        for kind, task in ((AutoModelForQuestionAnswering, "answer"), (AutoModelForTokenClassification, "tag"),
+ (AutoModelForSequenceClassification, "regress"),
                            (AutoModelForSequenceClassification, "multi-label")):
             probe_head(args, work, body, kind, task)
     print("failed: " + ", ".join(failures) if failures else "all equal")
