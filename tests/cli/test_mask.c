@@ -1,6 +1,12 @@
 /* Masked language from outside, on the tiny model: a body is fitted to texts, what comes of it is a model that others open, and a body again. */
 #include "cli/same_run.h"
 
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+enum { SANITIZED = 1 };
+#else
+enum { SANITIZED = 0 };
+#endif
+
 static int make(void **state) {
     if (tiny_folder_make(state)) return 1;
     program_run run = program_shell("cd $D && for i in {1..80}; do echo 'a b c d e f g h good'; echo 'bad x y z w v u t s'; echo; done > texts.txt && "
@@ -38,7 +44,7 @@ static void it_is_a_body_for_a_task(void **state) {
 
 static void it_fills_masks(void **state) {
     (void)state;
-    program_expect("cd $D && $A predict --model adapted --format jsonl 'a b [MASK] d [MASK]' 'a b' | tee filled | head -1 | grep -o probability | wc -l", 0, "10\n", "");
+    program_expect("cd $D && $A predict --model adapted --format jsonl 'a b [MASK] d [MASK]' 'a b' > filled && grep -o probability filled | wc -l", 0, "10\n", "");
     program_expect("cd $D && sed -n 2p filled", 0, "{\"text\": \"a b\", \"tokens\": [], \"candidates\": []}\n", "");
 }
 
@@ -58,6 +64,7 @@ static void threads_do_not_show(void **state) {
 /* Killed at several changes of the file system (how many there are depends on how the disk keeps up), it goes on with the masks that it would have had. */
 static void a_kill_does_not_show(void **state) {
     (void)state;
+    if (SANITIZED) return; /* they want to be the first that is loaded */
     program_expect("cd $D && KILL_COUNT=count LD_PRELOAD=$KILL_AT_LIBRARY " KEPT "calm", 0, "", "");
     for (int part = 1; part < 5; part++)
         program_expect(line_of(SAME "cd $D && rm -rf killed; { KILL_AT=$(($(cat count) * %d / 6)) LD_PRELOAD=$KILL_AT_LIBRARY " KEPT "killed; } 2> /dev/null; s=$?; [ $s = 137 ] || [ $s = 0 ] || exit 9; " KEPT
