@@ -15,11 +15,12 @@ typedef struct tiny_training {
     const at_backend *backend;
     const char *run_folder, *fingerprint;
     int threads, examples, no_eval;
-    int stop_before;       /* stop is asked before this step of the process (counted from 0); -1: never */
+    int stop_before;       /* stop is asked for once so many steps of the process are done, also in the evaluation after them; -1: never */
+    int stop_at;           /* the n-th question whether to stop (from 0) is answered with yes; -1: never */
     /* Results. */
     at_status status;
     at_error err;
-    int asked, evaluations, steps, best_step, resumed_from, warnings;
+    int asked, trained, evaluations, steps, best_step, resumed_from, warnings;
     double losses[512], best_main;
     char notes[4096];
     json_t *history;
@@ -29,6 +30,7 @@ typedef struct tiny_training {
 
 static inline void tiny_progress(void *context, const at_progress *p) {
     tiny_training *t = context;
+    t->trained++;
     if (p->step <= 512) t->losses[p->step - 1] = p->loss;
 }
 
@@ -46,13 +48,13 @@ static inline void tiny_note(void *context, int warning, const char *sentence) {
 
 static inline int tiny_stop(void *context) {
     tiny_training *t = context;
-    return t->asked++ == t->stop_before;
+    return (t->asked++ == t->stop_at) | (t->trained == t->stop_before);
 }
 
 static inline tiny_training tiny_training_new(const char *model_folder) {
     static const char *names[] = {"a", "b", "c"};
     tiny_training t = {.model_folder = model_folder, .head = AT_HEAD_POOLER, .hyper = at_hyper_default(), .threads = 1, .examples = 50,
-                       .stop_before = -1, .fingerprint = "test"};
+                       .stop_before = -1, .stop_at = -1, .fingerprint = "test"};
     at_error err;
     check_ok(at_backend_choose(NULL, &t.backend, &err), &err);
     t.task = *at_task_find("classify");
@@ -82,7 +84,7 @@ static inline void tiny_training_run(tiny_training *t) {
     check_ok(at_pool_open(&pool, t->threads, &t->err), &t->err);
     tiny_training_free(t);
     t->state.task = &t->task;
-    t->asked = t->evaluations = t->warnings = 0;
+    t->asked = t->trained = t->evaluations = t->warnings = 0;
     t->notes[0] = '\0';
     const at_trainer_setup setup = {.model = model, .state = &t->state, .train = train, .eval = t->no_eval ? NULL : eval,
                                     .hyper = &t->hyper, .backend = t->backend, .pool = pool, .folder = t->run_folder,

@@ -59,6 +59,11 @@ static void on_note(void *context, int warning, const char *sentence) {
 
 int at_train_stop(void *run) { return at_asked_to_stop(((at_train_run *)run)->listener); }
 
+int at_train_watch(void *run, int done) {
+    (void)done;
+    return at_train_stop(run);
+}
+
 at_listener_hooks at_train_hooks(at_train_run *run) { return (at_listener_hooks){run, on_progress, on_evaluated, on_note, at_train_stop}; }
 
 /* ---- training, and the mean with where it began ---- */
@@ -126,7 +131,7 @@ static at_status train_fold(at_train_run *run, const fold_data *d, float *logits
     at_trainer_setup setup = {.model = model, .state = &run->state, .train = d->inside, .hyper = &run->hyper, .backend = run->backend,
                               .pool = run->pool, .hooks = at_train_hooks(run)};
     if (!st) st = train_and_mix(run, &setup, &result, err);
-    if (!st) st = at_predict_logits(model, d->outside, run->backend, run->pool, logits, err);
+    if (!st) st = at_predict_logits_watched(model, d->outside, run->backend, run->pool, logits, at_train_watch, run, err);
     at_score_free(&result.best);
     json_decref(result.history);
     at_model_close(model);

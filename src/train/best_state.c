@@ -25,12 +25,19 @@ static void copy_weight(void *context, int i) {
 void at_training_keep_weights(at_training *r) { at_pool_run(r->setup->pool, copy_weight, &(copy_job){r, 0}, r->params->n); }
 void at_training_restore_weights(at_training *r) { at_pool_run(r->setup->pool, copy_weight, &(copy_job){r, 1}, r->params->n); }
 
+/* Between two chunks of an evaluation: a pass over a large file may take minutes. */
+static int asked_to_stop(void *context, int done) {
+    (void)done;
+    const at_listener_hooks *hooks = &((const at_training *)context)->setup->hooks;
+    return hooks->stop && hooks->stop(hooks->context);
+}
+
 static at_status score_eval(at_training *r, at_score *score, at_error *err) {
     const at_trainer_setup *s = r->setup;
     size_t count = at_dataset_outputs(s->eval) * (size_t)s->model->head.n_out;
     float *logits = malloc((count ? count : 1) * sizeof *logits);
     if (!logits) return at_fail_memory(err, count * sizeof *logits);
-    at_status st = at_forward_logits(s->model, s->eval, s->backend, s->pool, logits, err);
+    at_status st = at_forward_logits(s->model, s->eval, s->backend, s->pool, logits, asked_to_stop, r, err);
     if (!st) st = s->state->task->score(s->state, s->eval, logits, score, err);
     free(logits);
     return st;

@@ -187,9 +187,10 @@ static void forward_features(walk *w, at_tape *tape, const at_batch *batch) {
     }
 }
 
-at_status at_forward_logits(const at_model *model, const at_dataset *d, const at_backend *backend, at_pool *pool,
-                            float *logits, at_error *err) {
-    walk w = {.model = model, .d = d, .backend = backend, .forward = forward_logits, .logits = logits};
+at_status at_forward_logits(const at_model *model, const at_dataset *d, const at_backend *backend, at_pool *pool, float *logits,
+                            int (*progress)(void *context, int done), void *context, at_error *err) {
+    walk w = {.model = model, .d = d, .backend = backend, .forward = forward_logits, .logits = logits,
+              .progress = progress, .context = context};
     if (model->head.kind == AT_HEAD_NONE) return at_fail(err, AT_BAD_MODEL, "%s: has no head to predict with", model->folder);
     return walk_dataset(&w, pool, err);
 }

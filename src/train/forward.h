@@ -13,7 +13,7 @@ typedef struct at_feature_set {
 } at_feature_set;
 
 at_status at_forward_logits(const at_model *model, const at_dataset *d, const at_backend *backend, at_pool *pool, float *logits,
-                            at_error *err);
+                            int (*progress)(void *context, int done), void *context, at_error *err);
 at_status at_forward_features(const at_model *model, const at_dataset *d, const at_backend *backend, at_pool *pool,
                               const at_feature_set *sets, int n_sets, int (*progress)(void *context, int done), void *context,
                               at_error *err);

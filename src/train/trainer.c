@@ -155,6 +155,15 @@ static at_status stop(at_training *r, at_error *err) {
                    r->saver && r->saved_step == r->now.step ? "; the same call goes on from there" : "");
 }
 
+/* A stop in an evaluation is a stop after its step; a training that goes on from there evaluates first. */
+static at_status evaluate(at_training *r, at_error *err) {
+    r->now.owes_evaluation = 1;
+    at_status st = at_training_evaluate(r, err);
+    if (st == AT_STOPPED) return stop(r, err);
+    r->now.owes_evaluation = 0;
+    return st;
+}
+
 static at_status train(at_training *r, at_error *err) {
     const at_listener_hooks *hooks = &r->setup->hooks;
     while (!is_finished(r)) {
@@ -162,7 +171,7 @@ static at_status train(at_training *r, at_error *err) {
         int before = r->now.step;
         AT_TRY(take_step(r, err));
         int due = r->now.step > before && evaluation_is_due(r);
-        if (due) AT_TRY(at_training_evaluate(r, err));
+        if (due) AT_TRY(evaluate(r, err));
         if (save_is_due(r, due)) at_training_save(r);
     }
     return AT_OK;
@@ -176,11 +185,11 @@ static at_status start(at_training *r, at_error *err) {
     if (found) {
         r->resumed_from = r->now.step;
         at_training_note(r, 0, "going on from checkpoint-%d of %s", r->now.step, r->setup->folder);
-        return AT_OK;
+        return r->now.owes_evaluation ? evaluate(r, err) : AT_OK;
     }
     at_training_keep_weights(r);
     r->progress.n_steps = r->n_steps;
-    return r->setup->eval && r->h.keep_best ? at_training_evaluate(r, err) : AT_OK;
+    return r->setup->eval && r->h.keep_best ? evaluate(r, err) : AT_OK;
 }
 
 static at_status finish(at_training *r, at_train_result *result, at_error *err) {

@@ -43,7 +43,7 @@ typedef struct at_progress {
 } at_progress;
 
 /* What the trainer tells its caller. `score` is set after an evaluation, `sentence` for notes and warnings. stop: ask it before every
- * step; returning 1 ends with AT_STOPPED after a checkpoint. Any member may be NULL. */
+ * step and between the chunks of an evaluation; returning 1 ends with AT_STOPPED after a checkpoint. Any member may be NULL. */
 typedef struct at_listener_hooks {
     void *context;
     void (*progress)(void *context, const at_progress *progress);

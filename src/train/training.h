@@ -28,6 +28,7 @@ typedef struct at_counters {
     int bad;                /* steps in a row that were not finite */
     int rolled_back;        /* the one return to a healthy state was used */
     double rate_factor;     /* 1, or 1/2 after that */
+    int owes_evaluation;    /* stopped in the evaluation of this step: it comes before the next one */
 } at_counters;
 
 typedef struct at_training {
@@ -69,7 +70,7 @@ double at_training_epoch(const at_training *r);
 void at_training_keep_weights(at_training *r);
 void at_training_restore_weights(at_training *r);
 
-/* Evaluates, logs, and keeps the state where it is the best. */
+/* Evaluates, logs, and keeps the state where it is the best. AT_STOPPED: the hook asked to stop, nothing has changed. */
 at_status at_training_evaluate(at_training *r, at_error *err);
 /* The best score as the caller gets it. */
 at_status at_training_best_score(at_training *r, at_score *score, at_error *err);

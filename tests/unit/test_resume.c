@@ -57,7 +57,32 @@ static void a_stop_at_every_step_changes_nothing(void **state) {
         clear();
     }
     t.stop_before = 1; /* one step a process */
-    for (int step = 0; step < whole.steps; step++) tiny_training_run(&t);
+    for (int step = 0; step <= whole.steps; step++) tiny_training_run(&t); /* the last one evaluates and ends */
+    tiny_same_training(&whole, &t);
+    clear();
+    tiny_training_free(&whole);
+    tiny_training_free(&t);
+}
+
+/* Before steps, and between the chunks of an evaluation. */
+static void a_stop_at_every_question_changes_nothing(void **state) {
+    (void)state;
+    tiny_training whole = undisturbed(), t = base();
+    assert_true(whole.asked >= whole.steps + whole.evaluations);
+    for (int stop = 0; stop < whole.asked; stop++) {
+        t.stop_at = stop;
+        tiny_training_run(&t);
+        if (t.status != AT_STOPPED) fail_msg("stop at question %d: %d %s", stop, (int)t.status, t.err.text);
+        t.stop_at = -1;
+        tiny_training_run(&t);
+        tiny_same_training(&whole, &t);
+        clear();
+    }
+    t.stop_at = 0; /* in the evaluation before step 1, again and again */
+    for (int i = 0; i < 3; i++) tiny_training_run(&t);
+    assert_int_equal(t.status, AT_STOPPED);
+    t.stop_at = -1;
+    tiny_training_run(&t);
     tiny_same_training(&whole, &t);
     clear();
     tiny_training_free(&whole);
@@ -264,6 +289,7 @@ int main(void) {
     tiny_model_write(model_folder);
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_stop_at_every_step_changes_nothing),
+        cmocka_unit_test(a_stop_at_every_question_changes_nothing),
         cmocka_unit_test(at_most_two_are_kept),
         cmocka_unit_test(kills_at_random_points_change_nothing),
         cmocka_unit_test(damage_is_seen_and_the_older_one_taken),
