@@ -91,17 +91,26 @@ at_status at_train_open_sizes(at_train_run *run, at_model **model, at_error *err
     return at_model_open(run->model_folder, &options, model, err);
 }
 
-static at_status train(at_train_run *run, at_error *err) {
-    at_method method = run->method;
-    int fits_head = method != AT_METHOD_FULL && !run->goes_on;
+static at_status plan(at_train_run *run, at_error *err) {
+    at_model *sizes = NULL;
     AT_TRY(at_train_plan_make(run, err));
-    AT_TRY(at_train_memory_check(run, err));
+    at_status st = at_train_open_sizes(run, &sizes, err);
+    if (!st) st = at_train_memory_check(run, sizes, err);
+    if (!st) st = at_train_plan_tell(run, sizes, err);
+    at_model_close(sizes);
+    return st;
+}
+
+static at_status train(at_train_run *run, at_error *err) {
+    int fits_head = run->method != AT_METHOD_FULL && !run->goes_on;
+    AT_TRY(plan(run, err));
+    if (at_options_flag(run->options, "dry_run")) return AT_OK;
     AT_TRY(at_run_folder_begin(&run->folder, &run->arena, err));
     if (fits_head) AT_TRY(at_train_head(run, err));
     else AT_TRY(open_with_new_head(run, err));
-    AT_TRY(at_train_plan_tell(run, err));
-    if (at_options_flag(run->options, "dry_run")) return AT_OK;
-    if (method != AT_METHOD_HEAD) AT_TRY(at_train_tune(run, err));
+    at_train_tell_tensors(run);
+    if (fits_head) at_train_tell_time(run);
+    if (run->method != AT_METHOD_HEAD) AT_TRY(at_train_tune(run, err));
     return at_train_finish(run, err);
 }
 

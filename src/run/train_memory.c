@@ -75,13 +75,9 @@ static at_status too_much(const at_train_run *run, at_model *m, size_t needed, s
     return st;
 }
 
-at_status at_train_memory_check(at_train_run *run, at_error *err) {
-    at_model *m = NULL;
+at_status at_train_memory_check(at_train_run *run, at_model *sizes, at_error *err) {
     size_t needed = 0, available = at_memory_available();
     if (!available || run->method == AT_METHOD_HEAD) return AT_OK;
-    AT_TRY(at_train_open_sizes(run, &m, err));
-    at_status st = measure(run, m, &AS_ASKED, &needed, err);
-    if (!st && needed > available) st = too_much(run, m, needed, available, err);
-    at_model_close(m);
-    return st;
+    AT_TRY(measure(run, sizes, &AS_ASKED, &needed, err));
+    return needed > available ? too_much(run, sizes, needed, available, err) : AT_OK;
 }

@@ -98,29 +98,30 @@ at_status at_train_plan_make(at_train_run *run, at_error *err) {
 
 /* ---- telling ---- */
 
-static void tell_model(const at_train_run *run) {
-    const at_load_report *r = &run->model->report;
+static void tell_model(const at_train_run *run, const at_model *m) {
     double frozen = 0, all = 0;
-    for (int i = 0; i < run->model->params.n; i++) {
-        const at_weight *w = &run->model->params.weights[i];
+    for (int i = 0; i < m->params.n; i++) {
+        const at_weight *w = &m->params.weights[i];
         double size = (double)w->out * w->in;
         all += size;
         if (run->frozen && run->frozen[i]) frozen += size;
     }
     at_tell(run->listener, "model",
-            json_pack("{s:s, s:i, s:i, s:i, s:f, s:f}", "family", run->model->arch.family, "used", r->n_used, "dropped",
-                      r->n_dropped, "new", r->n_fresh, "parameters", all, "frozen", frozen),
-            "Model: %s, %d layers of %d, %.1f M parameters%s; tensors used %d, dropped %d%s%s%s, new %d%s%s%s.",
-            run->model->arch.family, run->model->arch.layers, run->model->arch.hidden, all / 1e6,
-            frozen > 0 ? at_format((at_arena *)&run->arena, " (%.1f M frozen)", frozen / 1e6) : "", r->n_used,
-            r->n_dropped, r->n_dropped ? " (" : "", r->n_dropped ? r->dropped[0] : "",
-            r->n_dropped > 1 ? ", ...)"
-            : r->n_dropped   ? ")"
-                             : "",
-            r->n_fresh, r->n_fresh ? " (" : "", r->n_fresh ? r->fresh[0] : "",
-            r->n_fresh > 1 ? ", ...)"
-            : r->n_fresh   ? ")"
-                           : "");
+            json_pack("{s:s, s:i, s:i, s:f, s:f}", "family", m->arch.family, "layers", m->arch.layers, "hidden", m->arch.hidden, "parameters", all,
+                      "frozen", frozen),
+            "Model: %s, %d layers of %d, %.1f M parameters%s.", m->arch.family, m->arch.layers, m->arch.hidden, all / 1e6,
+            frozen > 0 ? at_format((at_arena *)&run->arena, " (%.1f M frozen)", frozen / 1e6) : "");
+}
+
+static const char *first_of(at_arena *arena, const char *const *names, int n) {
+    return !n ? "" : at_format(arena, " (%s%s)", names[0], n > 1 ? ", ..." : "");
+}
+
+void at_train_tell_tensors(at_train_run *run) {
+    const at_load_report *r = &run->model->report;
+    at_tell(run->listener, "tensors", json_pack("{s:i, s:i, s:i}", "used", r->n_used, "dropped", r->n_dropped, "new", r->n_fresh),
+            "Tensors of the model: %d used, %d dropped%s, %d new%s.", r->n_used, r->n_dropped, first_of(&run->arena, r->dropped, r->n_dropped),
+            r->n_fresh, first_of(&run->arena, r->fresh, r->n_fresh));
 }
 
 static const char *judging_name(at_judging j) { return j == AT_JUDGE_FILE ? "file" : j == AT_JUDGE_SPLIT ? "split" : "folds"; }
@@ -146,7 +147,7 @@ static void tell_choices(const at_train_run *run) {
                 ? r->why_length
                 : "as given");
     at_tell(run->listener, "choice", json_pack("{s:i, s:b}", "patience", h->patience, "keep_best", h->keep_best), "Stop: %s.", r->why_stop);
-    if (run->softening != 1 && run->head_choice.n_folds)
+    if (run->softening != 1 && run->method == AT_METHOD_TWO_STEP && !run->goes_on)
         at_tell(run->listener, "choice", json_pack("{s:f}", "soften_head", run->softening), "Start: %s.",
                 at_options_is_auto(o, "soften_head") ? r->why_soft : "a head with the penalty asked for (--soften-head)");
     if (run->mix < 1)
@@ -164,18 +165,19 @@ static double steps_of(const at_train_run *run) {
 }
 
 /* Backward costs twice the forward; frozen blocks save a part of it, which is left as reserve. */
-static double seconds_expected(const at_train_run *run) {
+static double seconds_expected(const at_train_run *run, double forward_rate) {
     double tokens = (double)run->train->token_at[run->train->n] / run->train->n * run->hyper.batch_size * steps_of(run);
     if (run->recipe.judging == AT_JUDGE_FOLDS && run->method == AT_METHOD_TWO_STEP)
         tokens *= 1 + run->recipe.tuned_folds * (1 - 1.0 / run->recipe.folds);
-    return run->forward_rate > 0 ? 3.2 * tokens / run->forward_rate : 0;
+    return forward_rate > 0 ? 3.2 * tokens / forward_rate : 0;
 }
 
-static at_status tell_memory(at_train_run *run, at_error *err) {
+static at_status tell_memory(at_train_run *run, at_model *m, at_error *err) {
     at_memory_plan plan;
-    AT_TRY(at_train_memory(run, run->model, &run->hyper, run->pool, &plan, err));
+    AT_TRY(at_train_memory(run, m, &run->hyper, run->pool, &plan, err));
     size_t free_memory = at_memory_available();
-    double seconds = seconds_expected(run);
+    double rate = at_train_guess_rate(run, &m->arch, plan.threads), seconds = seconds_expected(run, rate);
+    if (run->method != AT_METHOD_FULL && rate > 0) seconds += (double)run->train->token_at[run->train->n] / rate; /* step 1 */
     at_tell(run->listener, "plan",
             json_pack("{s:i, s:I, s:i, s:f, s:f, s:f, s:i, s:i, s:s, s:f}", "examples", run->train->n, "tokens",
                       (json_int_t)run->train->token_at[run->train->n], "longest", run->train->longest, "steps",
@@ -190,8 +192,14 @@ static at_status tell_memory(at_train_run *run, at_error *err) {
     return AT_OK;
 }
 
-at_status at_train_plan_tell(at_train_run *run, at_error *err) {
-    tell_model(run);
+at_status at_train_plan_tell(at_train_run *run, at_model *sizes, at_error *err) {
+    tell_model(run, sizes);
     tell_choices(run);
-    return run->method == AT_METHOD_HEAD ? AT_OK : tell_memory(run, err);
+    return run->method == AT_METHOD_HEAD ? AT_OK : tell_memory(run, sizes, err);
+}
+
+void at_train_tell_time(at_train_run *run) {
+    double seconds = seconds_expected(run, run->forward_rate);
+    if (seconds > 0 && run->method != AT_METHOD_HEAD)
+        at_tell(run->listener, "time", json_pack("{s:f}", "seconds_expected", seconds), "Step 2 will take about %.0f s.", seconds);
 }

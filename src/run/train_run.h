@@ -61,12 +61,16 @@ typedef struct at_train_run {
 
 at_status at_train_data(at_train_run *run, at_error *err);   /* tables -> datasets */
 at_status at_train_plan_make(at_train_run *run, at_error *err); /* recipe + options -> hyper */
-at_status at_train_plan_tell(at_train_run *run, at_error *err); /* what will be done */
+/* What will be done, before anything is; `sizes` from at_train_open_sizes. */
+at_status at_train_plan_tell(at_train_run *run, at_model *sizes, at_error *err);
+void at_train_tell_tensors(at_train_run *run); /* which tensors of the folder were used, dropped, made anew */
+void at_train_tell_time(at_train_run *run);    /* what step 2 will take, once the body's speed is known from step 1 */
+double at_train_guess_rate(const at_train_run *run, const at_arch *a, int threads); /* tokens a second through the frozen body; 0: unknown */
 /* What training this model takes, with all that stands beside it. */
 at_status at_train_memory(const at_train_run *run, at_model *model, const at_hyper *hyper, at_pool *pool,
                           at_memory_plan *plan, at_error *err);
 /* AT_NO_MEMORY, with what would fit, where the training is more than there is; before anything of it is done. */
-at_status at_train_memory_check(at_train_run *run, at_error *err);
+at_status at_train_memory_check(at_train_run *run, at_model *sizes, at_error *err);
 at_status at_train_open_model(at_train_run *run, at_head_kind head, at_model **model, at_error *err);
 at_status
 at_train_open_body(at_train_run *run,
