@@ -9,7 +9,7 @@ export ATTUNE_VENV="${ATTUNE_VENV:-.venv}"
 python=$ATTUNE_VENV/bin/python
 programs=build/release/bench
 [ -x "$programs/bench_train" ] || { echo "$programs/bench_train is not built: run make first" >&2; exit 1; }
-bench/peers/setup.sh --onnx
+bench/peers/setup.sh
 if [ -z "${ATTUNE_TEST_MODEL:-}" ]; then
   scripts/model.sh
   ATTUNE_TEST_MODEL=$(build/release/src/attune fetch sentence-transformers/all-MiniLM-L6-v2 --json |

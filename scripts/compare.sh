@@ -13,6 +13,7 @@ print([json.loads(line)["folder"] for line in sys.stdin if "folder" in line][-1]
 
 "$python" tests/oracle/live_minilm.py --probe $build/tests/attune_probe --model "$model"
 "$python" tests/oracle/live_families.py --probe $build/tests/attune_probe
+"$python" tests/oracle/live_onnx.py --program $build/src/attune --probe $build/tests/attune_probe --task-probe $build/tests/attune_task_probe
 "$python" tests/oracle/live_folder.py --program $build/src/attune --model "$model"
 "$python" tests/oracle/live_tasks.py --program $build/src/attune --probe $build/tests/attune_task_probe --model "$model"
 parts=(nasty)

@@ -20,10 +20,11 @@ declare -A may=(
   [model]="base backend tensor op io text"
   [train]="base backend tensor op model io text"
   [infer]="base backend tensor op model train io text"
+  [export]="base backend tensor op model io text"
   [task]="base backend tensor op model train infer io text"
   [tune]="base backend tensor op model train infer task io text"
   [report]="base backend tensor op model train infer task tune io text"
-  [run]="base backend tensor op model train infer task tune report io text hub"
+  [run]="base backend tensor op model train infer export task tune report io text hub"
   [serve]="base backend tensor op model train infer task tune report run io text hub"
   [cli]=""
 )

@@ -2,7 +2,6 @@
 # Makes the Python environment of the peers and oracles in ${ATTUNE_VENV:-.venv}; attune itself needs none of it.
 #   bench/peers/setup.sh            what requirements.txt names
 #   bench/peers/setup.sh --setfit   and what requirements-setfit.txt names (only the study of the recipe)
-#   bench/peers/setup.sh --onnx     and what requirements-onnx.txt names (only the speed of prediction)
 # Complete already: returns at once. Interrupted: run it again.
 set -euo pipefail
 here=$(cd "$(dirname "$0")" && pwd)
@@ -13,8 +12,8 @@ venv=${ATTUNE_VENV:-.venv}
 lists=(requirements.txt)
 case ${1:-} in
   "") ;;
-  --setfit | --onnx) lists+=("requirements-${1#--}.txt") ;;
-  *) echo "usage: bench/peers/setup.sh [--setfit | --onnx]" >&2; exit 2 ;;
+  --setfit) lists+=("requirements-${1#--}.txt") ;;
+  *) echo "usage: bench/peers/setup.sh [--setfit]" >&2; exit 2 ;;
 esac
 
 missing=()

@@ -41,6 +41,10 @@ static const at_command COMMANDS[] = {
      "attune tokenize --model minilm \"unaffable\"\n"
      "attune tokenize --model minilm --stats --input train.csv\n",
      "*", at_tokenize, at_tokenize_texts},
+    {"export", AT_CMD_EXPORT, "write a model as the file of another program", "--model FOLDER --output FILE [--to FORMAT]",
+     "onnx: the graph with its weights, from token ids to the numbers of its prediction network (or, of a body alone, to the hidden states), for "
+     "any number of texts of any length.",
+     "attune export --to onnx --model runs/sentiment --output sentiment.onnx\n", "model", at_export, NULL},
     {"fetch", AT_CMD_FETCH, "bring a model into the local cache", "[--model] NAME [--revision NAME] [--archive FILE]",
      "Downloads a model from the hub (or takes it from an archive) into the ordinary Hugging Face cache. This is the only command "
      "that uses the network.",

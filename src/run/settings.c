@@ -7,7 +7,7 @@
 
 enum {
     T = AT_CMD_TRAIN, E = AT_CMD_EVAL, P = AT_CMD_PREDICT, I = AT_CMD_INFO, C = AT_CMD_CHECK, F = AT_CMD_FETCH, K = AT_CMD_TOKENIZE,
-    RUN = T | E | P, ALL = T | E | P | I | C | F | K
+    X = AT_CMD_EXPORT, RUN = T | E | P, ALL = T | E | P | I | C | F | K | X
 };
 
 #define TEXT(name, aliases, fallback, group, value, help, commands) \
@@ -58,7 +58,7 @@ static const at_setting SETTINGS[] = {
     FLAG("whole_word", "whole_word_mask", DATA, "Masked language: all pieces of a word are hidden together.", T),
 
     PATH("model", "model_name_or_path model_name", MODEL, "FOLDER",
-         "Model folder, or the name of a model in the local Hugging Face cache (ORG/NAME).", RUN | I | C | F | K),
+         "Model folder, or the name of a model in the local Hugging Face cache (ORG/NAME).", RUN | I | C | F | K | X),
     CHOICE("task", NULL, "auto classify regress multi-label tag mask answer", "auto", MODEL, "What to learn; auto recognises it from the columns.", T | E | C),
     CHOICE("head", NULL, "auto pooler mean token mask span", "auto", MODEL,
            "New prediction network: pooler (first token, as BERT's own), mean (mean of the tokens), token (each token, for tags), mask (the hidden word, for masked language), span (each token, for answers), or auto (what the body was made for, else pooler, unless the other is clearly better).", T),
@@ -116,6 +116,8 @@ static const at_setting SETTINGS[] = {
     PATH("output", "output_dir", OUTPUT, "FOLDER", "Folder of the run: the finished model, checkpoints, results.", T),
     PATH("output", "output_dir", OUTPUT, "FOLDER", "Folder for all_results.json, eval_results.json and the predictions.", E),
     PATH("output", "output_file", OUTPUT, "FILE", "File to write the answers to, whole or not at all; without it, standard output.", P),
+    CHOICE("to", "format", "onnx", "onnx", OUTPUT, "The format to write: onnx (ONNX Runtime and its like).", X),
+    PATH("output", "output_file", OUTPUT, "FILE", "File to write the model to, whole or not at all.", X),
     CHOICE("format", "output_format", "auto text jsonl csv tsv conll spans html", "auto", OUTPUT,
            "Form of the answers; auto: by the ending of the output, else as the input file, else text. conll, spans and html are for tags.", P),
     FLAG("restart", "overwrite_output_dir", OUTPUT, "Remove what an earlier run left in the output folder and begin anew.", T),
@@ -177,7 +179,7 @@ const at_setting *at_setting_find(unsigned command, const char *name) {
 
 const char *at_command_name(unsigned command) {
     static const struct { unsigned bit; const char *name; } COMMANDS[] = {
-        {T, "train"}, {E, "eval"}, {P, "predict"}, {I, "info"}, {C, "check"}, {F, "fetch"}, {K, "tokenize"},
+        {T, "train"}, {E, "eval"}, {P, "predict"}, {I, "info"}, {C, "check"}, {F, "fetch"}, {K, "tokenize"}, {X, "export"},
     };
     for (size_t i = 0; i < sizeof COMMANDS / sizeof *COMMANDS; i++)
         if (COMMANDS[i].bit == command) return COMMANDS[i].name;

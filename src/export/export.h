@@ -1,0 +1,11 @@
+/* A model as the file of another program. One file a format: it takes the opened model (and its tokenizer, where the format holds one) and
+ * writes `path`, whole or not at all. What a format cannot say is AT_USAGE, by name. */
+#ifndef AT_EXPORT_H
+#define AT_EXPORT_H
+
+#include "model/model.h"
+
+/* ONNX (onnx.ai), see onnx.c: inputs and outputs are named as transformers' exporters name them. */
+at_status at_export_onnx(const at_model *model, const char *path, at_error *err);
+
+#endif

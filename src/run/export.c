@@ -1,0 +1,52 @@
+/* attune export: a model folder as the file of another program. A format is a row of the table; what it takes from the folder beyond the
+ * settings is its own affair. */
+#include "export/export.h"
+
+#include <string.h>
+
+#include "run/events.h"
+#include "run/models.h"
+#include "run/settings.h"
+
+typedef struct exporting {
+    const at_options *options;
+    const at_listener *listener;
+    at_arena arena;
+    const char *folder, *output;
+} exporting;
+
+static at_status to_onnx(exporting *e, at_error *err) {
+    at_pool *pool = NULL;
+    at_model *model = NULL;
+    AT_TRY(at_pool_open(&pool, at_cpu_count(), err));
+    at_model_options options = {.head = AT_HEAD_NONE, .keep_head = 1, .pool = pool};
+    at_status st = at_model_open(e->folder, &options, &model, err);
+    if (!st) st = at_export_onnx(model, e->output, err);
+    at_model_close(model);
+    at_pool_close(pool);
+    return st;
+}
+
+static const struct {
+    const char *name; /* as in the choices of the setting `to` */
+    at_status (*write)(exporting *e, at_error *err);
+} FORMATS[] = {{"onnx", to_onnx}};
+
+static at_status export_model(exporting *e, at_error *err) {
+    const char *name = at_options_text(e->options, "model", NULL), *to = at_options_text(e->options, "to", "");
+    e->output = at_options_text(e->options, "output", NULL);
+    if (!name) return at_fail(err, AT_USAGE, "--model is missing: the folder of a model");
+    if (!e->output) return at_fail(err, AT_USAGE, "--output is missing: the file to write");
+    AT_TRY(at_model_folder_find(&e->arena, name, &e->folder, err));
+    for (size_t i = 0; i < sizeof FORMATS / sizeof *FORMATS; i++)
+        if (!strcmp(FORMATS[i].name, to)) AT_TRY(FORMATS[i].write(e, err));
+    at_tell(e->listener, "done", json_pack("{s:s, s:s, s:s}", "model", e->folder, "to", to, "output", e->output), "wrote %s", e->output);
+    return AT_OK;
+}
+
+at_status at_export(const at_options *options, const at_listener *listener, at_error *err) {
+    exporting e = {.options = options, .listener = listener};
+    at_status st = export_model(&e, err);
+    at_arena_free(&e.arena);
+    return st;
+}
