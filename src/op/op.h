@@ -88,6 +88,28 @@ at_tensor *at_op_mse(at_tape *t, at_tensor *x, const at_real *target, double nor
 at_tensor *at_op_binary_cross_entropy(at_tape *t, at_tensor *logits, const at_real *target,
                                       const at_real *positive_weight, double norm);
 
+/* Losses of embeddings: x holds those of a whole step, [sequences, width]. Index arrays live as long as the tape's nodes.
+ *
+ * A scalar whose gradient was made elsewhere: row i of x gets row index[i] of `gradient` (same columns). The value means nothing. */
+at_tensor *at_op_given(at_tape *t, at_tensor *x, const at_real *gradient, const uint32_t *index);
+/* y [n, 1] = x[a[i]] . x[b[i]]; rows may repeat. */
+at_tensor *at_op_row_product(at_tape *t, at_tensor *x, const int32_t *a, const int32_t *b, int n);
+/* Each query finds the keys of its class among all keys, itself left out: (1/norm) sum over queries of
+ *   log sum_k exp(scale x_q . x_k) - mean over k of its class of scale x_q . x_k;  a query without such a key counts nothing.
+ * One key a class is multiple-negatives ranking (Henderson et al. 2017); queries = keys = everything, classes the labels, is the
+ * supervised contrastive loss (Khosla et al. 2020). */
+typedef struct at_contrast {
+    const int32_t *query, *query_class; /* [n_queries] rows of x, and what each looks for */
+    const int32_t *key, *key_class;     /* [n_keys] rows of x, and what each is; negative: what nobody looks for */
+    int n_queries, n_keys;
+} at_contrast;
+at_tensor *at_op_contrastive(at_tape *t, at_tensor *x, const at_contrast *c, double scale, double norm);
+/* x [n, 1]: log(1 + sum over pairs i, j with target[i] < target[j] of exp(scale (x_i - x_j)))  (CoSENT, Su 2022) */
+at_tensor *at_op_cosent(at_tape *t, at_tensor *x, const at_real *target, double scale);
+/* (1/norm) sum_i max(0, margin + |x_a - x_p + e| - |x_a - x_n + e|), e = 1e-6 in every column as torch's pairwise_distance has it; rows
+ * 3i, 3i+1, 3i+2 of `row` are anchor, positive, negative. */
+at_tensor *at_op_triplet(at_tape *t, at_tensor *x, const int32_t *row, int n, double margin, double norm);
+
 /* The two of a classifier whose weight is the table of word embeddings (kind AT_WEIGHT_MATRIX) [words, cols of x]. target [rows], negative:
  * none. Logits of all rows are never held. Answers [rows, 1 + 2 * n_best], without a gradient: -log of the target's probability (0 without
  * one), the words of the largest logits, their probabilities. */

@@ -146,6 +146,16 @@ static const grad_case CASES[] = {
     {"embed", "a matrix that is the classifier too", LENS, .cols = 4, .flags = MATRIX},
     {"mse", "plain", LENS, .cols = 3},
     {"mse", "twice", {1}, .cols = 1, .flags = TWICE},
+    {"given", "plain", LENS, .cols = 5},
+    {"row_product", "rows that repeat", LENS, .cols = 5},
+    {"row_product", "twice", LENS, .cols = 3, .flags = TWICE},
+    {"contrastive", "pairs", LENS, .cols = 5},
+    {"contrastive", "labels, twice", LENS, .cols = 4, .flags = SAME | TWICE},
+    {"contrastive", "more queries than are worked on at once", {40, 20}, .cols = 3, .flags = SAME},
+    {"cosent", "plain", LENS, .cols = 1},
+    {"cosent", "twice", LENS, .cols = 1, .flags = TWICE},
+    {"triplet", "some beyond the margin", LENS, .cols = 3},
+    {"triplet", "twice", LENS, .cols = 5, .flags = TWICE},
     {"span_cross_entropy", "plain", LENS, .cols = 2},
     {"span_cross_entropy", "smoothing, twice", LENS, .cols = 2, .flags = TWICE, .smoothing = 0.2},
     {"span_cross_entropy", "one token", {1}, .cols = 2},
@@ -360,6 +370,49 @@ static at_tensor *run_span_cross_entropy(context *x, at_tape *t) {
 
 static at_tensor *run_mse(context *x, at_tape *t) { return at_op_mse(t, x->input[0], x->target, 2.5); }
 
+/* Its value means nothing: the squared distance that follows makes it a case like the others'. */
+static at_tensor *run_given(context *x, at_tape *t) {
+    at_real *gradient = at_alloc(x->tape.objects, (size_t)x->rows * (size_t)x->cols, sizeof *gradient);
+    uint32_t *index = at_alloc(x->tape.objects, (size_t)x->rows, sizeof *index);
+    at_tensor *in = x->input[0];
+    for (int i = 0; i < x->rows; i++) index[i] = (uint32_t)(x->rows - 1 - i);
+    double sum = 0;
+    for (int i = 0; i < x->rows * x->cols && !t->dry; i++) {
+        int there = (x->rows - 1 - i / x->cols) * x->cols + i % x->cols;
+        gradient[there] = 2 * (in->data[i] - x->target[i]);
+        sum += (double)((in->data[i] - x->target[i]) * (in->data[i] - x->target[i]));
+    }
+    at_tensor *y = at_op_given(t, in, gradient, index);
+    if (y && !t->dry) y->data[0] = (at_real)sum; /* whose gradient it was given */
+    return y;
+}
+
+static at_tensor *run_row_product(context *x, at_tape *t) {
+    static const int32_t a[5] = {2, 0, 2, 8, 4}, b[5] = {1, 3, 2, 0, 8};
+    return at_op_row_product(t, x->input[0], a, b, 5);
+}
+
+/* Anchors 0, 1, 2 and their positives 3, 4, 5, then negatives; or everything with everything by labels, one of which is alone. */
+static at_tensor *run_contrastive(context *x, at_tape *t) {
+    int32_t *row = at_alloc(x->tape.objects, 2 * (size_t)x->rows, sizeof *row), *kind = row + x->rows;
+    for (int i = 0; i < x->rows; i++) {
+        row[i] = i;
+        kind[i] = x->c->flags & SAME ? (i + 1 == x->rows ? 77 : i % 3) : i < 6 ? i % 3 : -1;
+    }
+    at_contrast pairs = {row, kind, row + 3, kind + 3, 3, x->rows - 3}, all = {row, kind, row, kind, x->rows, x->rows};
+    return at_op_contrastive(t, x->input[0], x->c->flags & SAME ? &all : &pairs, 1.7, 2.5);
+}
+
+static at_tensor *run_cosent(context *x, at_tape *t) {
+    static const at_real target[] = {1, 5, 2, 2, 0, 4, 3, 5, 1};
+    return at_op_cosent(t, x->input[0], target, 1.5);
+}
+
+static at_tensor *run_triplet(context *x, at_tape *t) {
+    static const int32_t row[] = {0, 1, 2, 3, 4, 5, 6, 7, 8, 8, 1, 0, 2, 7, 3};
+    return at_op_triplet(t, x->input[0], row, 5, 0.3, 2.5);
+}
+
 static at_tensor *run_binary_cross_entropy(context *x, at_tape *t) {
     at_real *target = at_tape_save(t, (size_t)x->rows * (size_t)x->cols, sizeof(at_real));
     for (int i = 0; i < x->rows * x->cols && !t->dry; i++)
@@ -375,6 +428,7 @@ static const struct {
            {"dropout", run_dropout}, {"activation", run_activation}, {"add", run_add}, {"pool", run_pool},
            {"gather", run_gather}, {"unit", run_unit}, {"cross_entropy", run_cross_entropy}, {"tied_cross_entropy", run_tied},
            {"span_cross_entropy", run_span_cross_entropy}, {"mse", run_mse},
+           {"given", run_given}, {"row_product", run_row_product}, {"contrastive", run_contrastive}, {"cosent", run_cosent}, {"triplet", run_triplet},
            {"binary_cross_entropy", run_binary_cross_entropy}};
 
 static at_tensor *run_op(context *x, at_tape *t) {
