@@ -98,8 +98,13 @@ static at_status plan(about *a, at_error *err) {
 static const char *head_words(const at_model *m) {
     static const char *const WORDS[] = {"", "pooler (first token, dense layer), classifier", "mean of the tokens, linear",
                                         "each token, linear", "the hidden word, dense layer, table of words",
-                                        "each token, linear to begin and end of an answer"};
+                                        "each token, linear to begin and end of an answer", ""};
+    static const char *const VECTORS[][2] = {{"vector: first token", "vector: first token, of length 1"},
+                                             {"vector: mean of the tokens", "vector: mean of the tokens, of length 1"},
+                                             {"vector: maximum of the tokens", "vector: maximum of the tokens, of length 1"},
+                                             {"vector: last token", "vector: last token, of length 1"}};
     if (!m->trained_head) return "none: a body alone, to be trained";
+    if (m->head.kind == AT_HEAD_EMBED) return VECTORS[m->head.pooling][m->head.unit];
     return m->head.kind == AT_HEAD_POOLER && m->arch.head.pooling == AT_POOL_LAST ? "last token, linear" : WORDS[m->head.kind];
 }
 

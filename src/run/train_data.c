@@ -84,6 +84,7 @@ static at_status choose_task(at_train_run *run, at_error *err) {
     run->state.task = name ? at_task_find(name) : NULL;
     if (!run->state.task) AT_TRY(at_task_recognise(run->train_table, &wanted, &run->arena, &run->state.task, &why, err));
     AT_TRY(run->state.task->bind(&run->state, run->train_table, &wanted, 0, err));
+    if (!run->state.n_out) run->state.n_out = run->model->arch.hidden;
     AT_TRY(check_head_choice(run, err));
     AT_TRY(choose_method(run, err));
     run->goes_on = head_fits(run);
@@ -160,11 +161,11 @@ static at_status set_class_weights(at_train_run *run, at_error *err) {
 static at_recipe_facts gather_facts(const at_train_run *run) {
     const at_dataset *d = run->all;
     at_recipe_facts f = {.method = run->method,
-                         .n_train = d->n,
+                         .n_train = at_dataset_units(d),
                          .n_classes = run->state.labels.n,
-                         .smallest_class = d->n,
+                         .smallest_class = at_dataset_units(d),
                          .n_outputs = (double)at_dataset_outputs(d),
-                         .mean_tokens = (double)d->token_at[d->n] / d->n,
+                         .mean_tokens = (double)d->token_at[d->n] / at_dataset_units(d),
                          .hidden = run->model->arch.hidden,
                          .layers = run->model->arch.layers,
                          .has_eval = run->eval_table != NULL};

@@ -161,12 +161,12 @@ static void tell_choices(const at_train_run *run) {
 static double steps_of(const at_train_run *run) {
     const at_hyper *h = &run->hyper;
     if (h->max_steps) return h->max_steps;
-    return ceil((double)run->train->n / h->batch_size) * h->num_train_epochs;
+    return ceil((double)at_dataset_units(run->train) / h->batch_size) * h->num_train_epochs;
 }
 
 /* Backward costs twice the forward; frozen blocks save a part of it, which is left as reserve. */
 static double seconds_expected(const at_train_run *run, double forward_rate) {
-    double tokens = (double)run->train->token_at[run->train->n] / run->train->n * run->hyper.batch_size * steps_of(run);
+    double tokens = (double)run->train->token_at[run->train->n] / at_dataset_units(run->train) * run->hyper.batch_size * steps_of(run);
     if (run->recipe.judging == AT_JUDGE_FOLDS && run->method == AT_METHOD_TWO_STEP)
         tokens *= 1 + run->recipe.tuned_folds * (1 - 1.0 / run->recipe.folds);
     return forward_rate > 0 ? 3.2 * tokens / forward_rate : 0;

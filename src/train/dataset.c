@@ -80,6 +80,7 @@ static at_status copy_example(const at_dataset *from, uint32_t source, at_datase
 static at_status fill_subset(const at_dataset *from, const uint32_t *index, at_dataset *d, at_error *err) {
     d->max_tokens = from->max_tokens;
     d->table = from->table;
+    d->draw = from->draw;
     if (from->place_at && !(d->place_at = AT_NEW_ARRAY(&d->arena, uint64_t, d->n + 1))) return at_fail_memory(err, (size_t)d->n * 8);
     for (int i = 0; i < d->n; i++) {
         if (index[i] >= (uint32_t)from->n) return at_fail(err, AT_BUG, "subset: example %u of %d", (unsigned)index[i], from->n);
@@ -137,6 +138,13 @@ int at_dataset_next_row(const at_dataset *d, at_row_outputs *r) {
     return 1;
 }
 
+int at_dataset_units(const at_dataset *d) {
+    int n = d->n > 0;
+    if (d->draw != AT_DRAW_ROWS) return d->n;
+    for (int i = 1; i < d->n; i++) n += d->row[i] != d->row[i - 1];
+    return n;
+}
+
 /* ---- identity ---- */
 
 uint64_t at_dataset_hash(const at_dataset *d) {
@@ -145,6 +153,7 @@ uint64_t at_dataset_hash(const at_dataset *d) {
     h = XXH3_64bits_withSeed(d->ids, tokens * sizeof *d->ids, h);
     h = XXH3_64bits_withSeed(d->types, tokens, h);
     size_t outputs = at_dataset_outputs(d);
+    if (d->draw == AT_DRAW_ROWS) h = XXH3_64bits_withSeed(d->row, (size_t)d->n * sizeof *d->row, h);
     if (d->place) h = XXH3_64bits_withSeed(d->place, outputs * sizeof *d->place, h);
     if (d->label) h = XXH3_64bits_withSeed(d->label, outputs * sizeof *d->label, h);
     if (d->target) h = XXH3_64bits_withSeed(d->target, outputs * (size_t)d->target_width * sizeof *d->target, h);

@@ -12,6 +12,13 @@
 #include "tensor/batch.h"
 #include "text/tokenizer.h"
 
+/* What a step draws, and its size counts. */
+typedef enum at_draw {
+    AT_DRAW_EXAMPLES,
+    AT_DRAW_ROWS,             /* rows: the examples of one stay together, in their order */
+    AT_DRAW_LABELS            /* examples, two of a label after each other wherever there are two */
+} at_draw;
+
 typedef struct at_dataset {
     at_arena arena;
     const char *path;         /* of the user's file, for messages */
@@ -26,6 +33,7 @@ typedef struct at_dataset {
     /* Where tokens stand, for tasks that answer with parts of a text; else NULL. [outputs, 2] characters begin and end of the text that is
      * answered from; begin -1: the token is not of it; begin -2 - b: begin is b, and another window has more context there. */
     int32_t *span;
+    at_draw draw;
     const at_table *table;    /* the rows that a task judges by, or NULL; it must outlive the dataset */
     /* What is to be predicted; a task fills what it uses and leaves the rest NULL. */
     int32_t *label;           /* [outputs] class, or -1: not labelled */
@@ -65,6 +73,8 @@ int at_dataset_example_of(const at_dataset *d, size_t output); /* the example th
  * all [outputs of d, width], some [outputs of index, width]. */
 void at_dataset_take_outputs(const at_dataset *d, const uint32_t *index, int n, size_t width, const float *all, float *some);
 void at_dataset_put_outputs(const at_dataset *d, const uint32_t *index, int n, size_t width, const float *some, float *all);
+
+int at_dataset_units(const at_dataset *d); /* how much there is to draw: rows (AT_DRAW_ROWS) or examples */
 
 /* The examples and outputs of one row of the table: begin with {0}, call until it returns 0. */
 typedef struct at_row_outputs {

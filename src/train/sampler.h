@@ -1,4 +1,4 @@
-/* Which examples a step takes, and how they are dealt to lanes and chunks. All of it is a function of the data's
+/* Which examples a step takes (as at_dataset.draw says), and how they are dealt to lanes and chunks. All of it is a function of the data's
  * lengths, the seed and the numbers of the plan: never of threads. A sequence's number for dropout is its place in the
  * step, so the deal does not change masks. */
 #ifndef AT_TRAIN_SAMPLER_H
@@ -28,14 +28,19 @@ typedef struct at_step_bounds {
     int rows, n_seq, max_len; /* of a chunk */
     int n_places;             /* of a chunk: answers at tokens; 0: one a sequence */
     int lane_rows, n_chunks;  /* of a lane, of a step */
+    int step_seq;             /* sequences of a step */
 } at_step_bounds;
 
 typedef struct at_sampler {
     const at_dataset *d;
-    int batch_size, lanes, chunk_rows, steps_per_epoch;
+    int n_units;      /* what is drawn: examples or rows */
+    int batch_size, lanes, chunk_rows, steps_per_epoch; /* batch_size in units */
     uint64_t seed;
     int epoch;        /* whose order is in `order`; -1: none yet */
-    uint32_t *order;  /* [d->n] */
+    uint32_t *order;  /* [n_units] */
+    uint32_t *first;  /* [n_units + 1] first example of each row; NULL: units are examples */
+    uint32_t *step;   /* the examples of the step where units are rows */
+    uint32_t *drawn, *same_label, *label_at; /* AT_DRAW_LABELS: scratch */
     at_step_plan plan;
 } at_sampler;
 

@@ -76,8 +76,8 @@ static at_status choose_trainable(at_training *r, at_error *err) {
  * all of them (1,024 tokens: two chunks or so for each). Never from the number of cores, so that results do not depend on it. */
 static int count_lanes(const at_training *r) {
     const at_dataset *d = r->setup->train;
-    int batch = r->h.batch_size < d->n ? r->h.batch_size : d->n, lanes = 2;
-    double tokens = (double)d->token_at[d->n] / d->n * batch;
+    int units = at_dataset_units(d), batch = r->h.batch_size < units ? r->h.batch_size : units, lanes = 2;
+    double tokens = (double)d->token_at[d->n] / units * batch;
     if (tokens >= 1024 && r->params->n_gradient <= (size_t)32 << 20) lanes = 4;
     if (r->h.lanes > 0) lanes = r->h.lanes < AT_MAX_LANES ? r->h.lanes : AT_MAX_LANES;
     return lanes < batch ? lanes : batch;
@@ -117,7 +117,7 @@ static at_status plan(at_training *r, at_error *err) {
     r->n_steps = at_schedule_steps(&r->h, r->sampler.steps_per_epoch);
     r->warmup = at_schedule_warmup(&r->h, r->n_steps);
     r->lanes_setup = (at_lanes_setup){&r->view, r->params, s->state, s->train, s->backend, s->pool, r->h.seed, r->n_lanes,
-                                      at_sampler_bounds(&r->sampler, r->n_steps), r->h.unfreeze_epochs > 0};
+                                      at_sampler_bounds(&r->sampler, r->n_steps), r->h.unfreeze_epochs > 0, r->h.replay};
     return plan_rates(r, err);
 }
 
@@ -139,16 +139,16 @@ static size_t data_bytes(const at_dataset *d, int n_out) {
 
 at_status at_trainer_plan(const at_trainer_setup *setup, at_memory_plan *p, at_error *err) {
     at_training r;
-    at_workspace_size chunk;
+    at_lanes_memory memory;
     AT_TRY(at_training_plan(&r, setup, err));
-    at_status st = at_lanes_measure(&r.lanes_setup, &chunk, err);
+    at_status st = at_lanes_measure(&r.lanes_setup, &memory, err);
     const at_params *params = r.params;
     *p = (at_memory_plan){.lanes = r.n_lanes, .threads = at_lanes_threads(&r.lanes_setup), .chunk_rows = r.lanes_setup.bounds.rows};
     p->weights = params->total * sizeof(at_real);
     p->best = params->n_moments * sizeof(at_real);
     p->gradients = (size_t)r.n_lanes * at_gradients_bytes(params, r.lanes_setup.bounds.lane_rows);
     p->moments = at_optimizer_bytes(params);
-    p->activations = (size_t)p->threads * at_workspace_bytes(chunk);
+    p->activations = at_lanes_bytes(&memory);
     p->data = data_bytes(setup->train, 0) + data_bytes(setup->eval, setup->model->head.n_out);
     p->total = p->weights + p->best + p->gradients + p->moments + p->activations + p->data;
     at_training_close(&r);

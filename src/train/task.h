@@ -26,7 +26,7 @@ typedef struct at_task_state {
     at_columns columns;        /* names found */
     const char *why;           /* one sentence: how task and columns were recognised */
     at_labels labels;          /* names of the outputs' columns, in id order */
-    int n_out;                 /* columns of the logits; the number of labels where these are classes */
+    int n_out;                 /* columns of the logits; the number of labels where these are classes; 0 after bind: as wide as the body */
     at_real *class_weight;     /* [labels.n] or NULL */
     double label_smoothing;
     const char *main_metric;   /* what selection looks at: a number of at_score.values; NULL: the task's own choice */
@@ -35,6 +35,8 @@ typedef struct at_task_state {
     const char *scheme;          /* of tags: "iob2" ... */
     int whole_word;              /* hidden tokens: all pieces of a word together */
     uint64_t seed;               /* of what is drawn once, for evaluation */
+    const char *loss;            /* of embeddings: "cosent" ... */
+    const char *negative;        /* of embeddings: column of the text that is not like the first */
     int stride;                  /* tokens that two windows of a long text share; 0: the task's own choice */
     json_t *own;               /* object: what else the task has to know of a finished model, kept in config.json under "attune"; or NULL */
     void *data;                /* the task's, in the arena */
@@ -96,6 +98,8 @@ struct at_task {
     int plain_texts;           /* its data are texts alone: a .txt has one a line */
     int full_only;             /* what is trained is the body itself: there is no first step with a head alone */
     int whole;                 /* 1: the outputs of an example are one choice: its loss needs all of them together */
+    int coupled;               /* 1: its loss is one of the whole step: `loss` is called once, with the logits of all sequences of the step in its
+                                  order (lanes.h), one output a sequence; the norm is that of the step */
     int names_labels;          /* the labels are classes that the data name */
     const at_answer_field *fields;
     const char *const *card_metrics; /* numbers of a score that a model card shows; NULL ends them */

@@ -34,6 +34,7 @@ typedef struct at_hyper {
     double save_seconds;        /* a checkpoint at least so often; 0: only at evaluations; < 0: never */
     int save_total_limit;       /* checkpoints kept; 0: 2 */
     int logging_steps;
+    int replay;                 /* a coupled task's forward passes are always done twice (lanes.h); changes no bit */
 } at_hyper;
 at_hyper at_hyper_default(void);
 

@@ -66,6 +66,81 @@ static void lanes_and_chunks_hold_the_step(void **state) {
     at_dataset_close(d);
 }
 
+/* Rows of 2, 1, 3, 2, 1, ... examples. */
+static at_dataset *dataset_of_rows(int n) {
+    static const int size[] = {2, 1, 3};
+    at_dataset *d = tiny_dataset(n, 20, 100, 3);
+    d->row = AT_NEW_ARRAY(&d->arena, uint32_t, n);
+    d->draw = AT_DRAW_ROWS;
+    for (int i = 0, row = 0; i < n; row++)
+        for (int k = 0; k < size[row % 3] && i < n; k++) d->row[i++] = (uint32_t)(7 * row); /* numbers may be missing */
+    return d;
+}
+
+static void rows_stay_together(void **state) {
+    (void)state;
+    at_error err;
+    at_arena arena = {0};
+    at_dataset *d = dataset_of_rows(39), *part;
+    at_sampler s;
+    assert_int_equal(at_dataset_units(d), 20);
+    check_ok(at_sampler_init(&s, d, 6, 3, 32, 5, &arena, &err), &err);
+    assert_int_equal(s.steps_per_epoch, 4);
+    at_step_bounds bounds = at_sampler_bounds(&s, 8);
+    for (int epoch = 0; epoch < 2; epoch++) {
+        int seen[39] = {0};
+        for (int step = 0; step < 4; step++) {
+            const at_step_plan *p = at_sampler_step(&s, 4 * epoch + step);
+            int rows = 0;
+            assert_in_range(p->n, 1, bounds.step_seq);
+            for (int i = 0; i < p->n; i++) {
+                uint32_t e = p->example[i];
+                seen[e]++;
+                rows += !i || d->row[p->example[i - 1]] != d->row[e];
+                if (e > 0 && d->row[e - 1] == d->row[e]) assert_int_equal(p->example[i - 1], e - 1);
+            }
+            assert_int_equal(rows, step < 3 ? 6 : 2);
+        }
+        for (int i = 0; i < 39; i++) assert_int_equal(seen[i], 1);
+    }
+    const uint32_t some[] = {0, 1, 2, 6, 7, 8};
+    check_ok(at_dataset_subset(d, some, 6, &part, &err), &err);
+    assert_int_equal(at_dataset_units(part), 4);
+    at_dataset_close(part);
+    at_arena_free(&arena);
+    at_dataset_close(d);
+}
+
+static void two_of_a_label_follow_each_other(void **state) {
+    (void)state;
+    at_error err;
+    at_arena arena = {0};
+    at_dataset *d = tiny_dataset(61, 20, 100, 9);
+    at_sampler s;
+    int count[9] = {0}, seen[61] = {0}, pairs = 0, wanted = 0;
+    d->draw = AT_DRAW_LABELS;
+    d->label[5] = -1;
+    for (int i = 0; i < 61; i++)
+        if (d->label[i] >= 0) count[d->label[i]]++;
+    for (int c = 0; c < 9; c++) wanted += count[c] / 2;
+    check_ok(at_sampler_init(&s, d, 61, 1, 32, 5, &arena, &err), &err);
+    for (int epoch = 0; epoch < 2; epoch++) {
+        const at_step_plan *p = at_sampler_step(&s, epoch);
+        pairs = 0;
+        for (int i = 0; i < 61; i++) seen[p->example[i]]++;
+        for (int i = 0; i + 1 < 61; i++) {
+            int32_t label = d->label[p->example[i]];
+            if (label < 0 || label != d->label[p->example[i + 1]]) continue;
+            pairs++;
+            i++;
+        }
+        assert_true(pairs >= wanted);
+    }
+    for (int i = 0; i < 61; i++) assert_int_equal(seen[i], 2);
+    at_arena_free(&arena);
+    at_dataset_close(d);
+}
+
 static void pack_lays_sequences_end_to_end(void **state) {
     (void)state;
     at_error err;
@@ -132,6 +207,8 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(every_example_is_seen_once_an_epoch),
         cmocka_unit_test(lanes_and_chunks_hold_the_step),
+        cmocka_unit_test(rows_stay_together),
+        cmocka_unit_test(two_of_a_label_follow_each_other),
         cmocka_unit_test(pack_lays_sequences_end_to_end),
         cmocka_unit_test(subset_and_hash_follow_the_content),
         cmocka_unit_test(spool_gives_back_what_was_added),

@@ -72,6 +72,41 @@ static void chunks_and_lanes_change_rounding_only(void **state) {
     tiny_training_free(&undropped);
 }
 
+/* A loss of the whole step that is a sum over its sequences is the plain one; whether tapes wait or chunks are walked twice, and by how many
+ * threads, changes no bit. */
+static void a_coupled_loss_sees_the_whole_step(void **state) {
+    (void)state;
+    tiny_training plain = tiny_training_new(model_folder);
+    plain.hyper.max_steps = 5;
+    plain.hyper.lanes = 3;
+    plain.hyper.adam_epsilon = 1e-3;
+    at_backend small = *plain.backend;
+    small.chunk_rows = 16;
+    plain.backend = &small;
+    plain.task.coupled = 0;
+    tiny_training kept = plain, replayed, threads;
+    kept.task.coupled = 1;
+    replayed = threads = kept;
+    replayed.hyper.replay = 1;
+    threads.threads = 3;
+    tiny_training_run(&plain);
+    tiny_training_run(&kept);
+    tiny_training_run(&replayed);
+    tiny_training_run(&threads);
+    tiny_same_training(&kept, &replayed);
+    tiny_same_training(&kept, &threads);
+    check_ok(plain.status, &plain.err);
+    for (int i = 0; i < 5; i++) assert_true(fabs(plain.losses[i] - kept.losses[i]) < 1e-5 * plain.losses[i]);
+    assert_true(relative_difference(plain.weights, kept.weights, plain.n_weights) < 1e-6);
+    threads.hyper.replay = 1;
+    tiny_training_run(&threads);
+    tiny_same_training(&kept, &threads);
+    tiny_training_free(&plain);
+    tiny_training_free(&kept);
+    tiny_training_free(&replayed);
+    tiny_training_free(&threads);
+}
+
 static void frozen_weights_stay_and_unfreezing_joins(void **state) {
     (void)state;
     tiny_training t = tiny_training_new(model_folder);
@@ -376,6 +411,7 @@ int main(void) {
         cmocka_unit_test(a_training_learns),
         cmocka_unit_test(threads_do_not_show),
         cmocka_unit_test(chunks_and_lanes_change_rounding_only),
+        cmocka_unit_test(a_coupled_loss_sees_the_whole_step),
         cmocka_unit_test(frozen_weights_stay_and_unfreezing_joins),
         cmocka_unit_test(adamw_moves_every_row_as_pytorch_does),
         cmocka_unit_test(patience_ends_and_the_best_state_is_left),
