@@ -34,7 +34,7 @@ static at_status read_labels(const json_t *config, const char *path, int n, at_a
 static at_status read_rest(const json_t *config, const char *folder, at_arena *arena, at_folder_head *head, at_error *err) {
     const char *problem = json_string_value(json_object_get(config, "problem_type"));
     head->problem_type = problem ? at_strdup(arena, problem) : NULL;
-    if (head->kind == AT_HEAD_MASK) return AT_OK; /* its classes are the words of the tokenizer */
+    if (head->kind == AT_HEAD_MASK || head->kind == AT_HEAD_EMBED) return AT_OK; /* its outputs have no names */
     const char *path = at_path_join(arena, folder, "config.json");
     return path ? read_labels(config, path, head->n_out, arena, &head->labels, err) : at_fail_memory(err, 0);
 }
@@ -79,17 +79,37 @@ static int ends_with(const char *text, const char *end) {
     return n >= m && !strcmp(text + n - m, end);
 }
 
-static int is_mean(json_t *pooling) {
-    const json_t *mode = json_object_get(pooling, "pooling_mode");
-    if (mode) return !strcmp(text_of(pooling, "pooling_mode"), "mean");
+/* sentence-transformers' words, the new ones and the old ones behind "pooling_mode_". */
+static const struct {
+    const char *name, *flag;
+    at_pooling pooling;
+} POOLINGS[] = {{"cls", "cls_token", AT_POOL_CLS}, {"mean", "mean_tokens", AT_POOL_MEAN}, {"max", "max_tokens", AT_POOL_MAX},
+                {"lasttoken", "lasttoken", AT_POOL_LAST}};
+enum { N_POOLINGS = sizeof POOLINGS / sizeof *POOLINGS };
+
+static int pooling_by_flags(json_t *pooling) {
     const char *key;
     json_t *value;
+    int found = 0, n = 0;
     json_object_foreach(pooling, key, value) {
-        int wanted = !strcmp(key, "pooling_mode_mean_tokens");
-        if (!strncmp(key, "pooling_mode_", 13) && json_is_true(value) != wanted) return 0;
+        if (strncmp(key, "pooling_mode_", 13) || !json_is_true(value)) continue;
+        n++;
+        for (int i = 0; i < N_POOLINGS; i++)
+            if (!strcmp(key + 13, POOLINGS[i].flag)) found = 1 + (int)POOLINGS[i].pooling;
     }
-    return json_is_true(json_object_get(pooling, "pooling_mode_mean_tokens"));
+    return n == 1 ? found : 0;
 }
+
+/* 1 + at_pooling; 0: of several kinds at once, or of one that is not known here. */
+static int read_pooling(json_t *pooling) {
+    const char *mode = json_string_value(json_object_get(pooling, "pooling_mode"));
+    if (!mode) return pooling_by_flags(pooling);
+    for (int i = 0; i < N_POOLINGS; i++)
+        if (!strcmp(mode, POOLINGS[i].name)) return 1 + (int)POOLINGS[i].pooling;
+    return 0;
+}
+
+static int is_mean(json_t *pooling) { return read_pooling(pooling) == 1 + AT_POOL_MEAN; }
 
 /* modules.json is Transformer, mean Pooling, Dense; returns the Dense's folder or NULL. */
 static const char *dense_folder(const char *folder, const json_t *modules, at_arena *arena) {
@@ -125,6 +145,33 @@ static at_status find_modules(const char *folder, const json_t *config, const at
     return AT_OK;
 }
 
+/* What becomes of the tokens where the folder has modules. */
+static void find_pooling(const char *folder, const json_t *modules, at_arena *arena, at_folder_head *head) {
+    size_t n = json_array_size(modules);
+    for (size_t i = 0; i < n && !head->strange; i++) {
+        const json_t *module = json_array_get(modules, i);
+        const char *type = text_of(module, "type"), *path = text_of(module, "path");
+        int known = 0;
+        if (i == 0) known = ends_with(type, ".Transformer") && !*path;
+        else if (i == 1 && ends_with(type, ".Pooling") && at_name_is_safe(path)) {
+            json_t *pooling = load_quietly(arena, folder, path, "config.json");
+            known = head->pooling = read_pooling(pooling);
+            json_decref(pooling);
+        } else if (i == 2 && ends_with(type, ".Normalize")) known = head->unit = 1;
+        if (!known) head->strange = at_format(arena, "module %zu, %s", i, type);
+    }
+    if (n == 1 && !head->strange) head->strange = "a Transformer without a Pooling";
+}
+
+static void find_embedding(const char *folder, const at_arch *arch, at_arena *arena, at_folder_head *head) {
+    json_t *modules = load_quietly(arena, folder, NULL, "modules.json");
+    find_pooling(folder, modules, arena, head);
+    json_decref(modules);
+    if (head->kind != AT_HEAD_NONE || !head->pooling || head->strange) return;
+    head->kind = AT_HEAD_EMBED;
+    head->n_out = arch->hidden;
+}
+
 at_status at_folder_find_head(const char *folder, const json_t *config, const at_family *family, const at_arch *arch,
                               const at_safetensors *file, at_arena *arena, at_folder_head *head, at_error *err) {
     static const at_head_kind OWN[] = {AT_HEAD_POOLER, AT_HEAD_TOKEN, AT_HEAD_MASK, AT_HEAD_SPAN};
@@ -132,5 +179,6 @@ at_status at_folder_find_head(const char *folder, const json_t *config, const at
     for (size_t i = 0; i < sizeof OWN / sizeof *OWN && !head->n_out; i++)
         if ((head->n_out = find_own(config, family, arch, file, OWN[i], arena))) head->kind = OWN[i];
     if (!head->n_out) AT_TRY(find_modules(folder, config, arch, arena, head, err));
+    find_embedding(folder, arch, arena, head);
     return head->kind == AT_HEAD_NONE ? AT_OK : read_rest(config, folder, arena, head, err);
 }

@@ -2,8 +2,13 @@
 #include "model/model.h"
 
 const char *at_head_name(at_head_kind kind) {
-    static const char *const NAMES[] = {"none", "pooler", "mean", "token", "mask", "span"};
+    static const char *const NAMES[] = {"none", "pooler", "mean", "token", "mask", "span", "embed"};
     return NAMES[kind];
+}
+
+const char *at_pooling_name(at_pooling pooling) {
+    static const char *const NAMES[] = {"cls", "mean", "max", "last"};
+    return NAMES[pooling];
 }
 
 /* The last token that is no padding, as transformers looks for it: a text may end in the token that pads. */
@@ -19,7 +24,7 @@ static at_tensor *pool_last(at_tape *t, const at_model *m, at_tensor *hidden, co
 }
 
 at_tensor *at_head_pool(at_tape *t, const at_model *m, at_head_kind kind, at_tensor *hidden, const at_batch *b) {
-    at_pooling how = kind == AT_HEAD_MEAN ? AT_POOL_MEAN : m->arch.head.pooling;
+    at_pooling how = kind == AT_HEAD_MEAN ? AT_POOL_MEAN : kind == AT_HEAD_EMBED ? m->head.pooling : m->arch.head.pooling;
     if (at_tape_status(t)) return NULL;
     int at_places = kind == AT_HEAD_TOKEN || kind == AT_HEAD_MASK || kind == AT_HEAD_SPAN;
     if (at_places && b->place) return at_op_gather(t, hidden, b->place, b->n_outputs, AT_SPACE_SEQUENCES);
@@ -44,6 +49,7 @@ at_tensor *at_head_from_features(at_tape *t, const at_model *m, at_tensor *featu
     const at_arch *a = &m->arch;
     if (h->kind == AT_HEAD_NONE) return at_tape_fail(t, AT_BUG, "the model has no head");
     if (h->kind == AT_HEAD_MASK) return mask_head(t, m, features, b);
+    if (h->kind == AT_HEAD_EMBED) return h->unit ? at_op_unit(t, features) : features;
     at_tensor *x = features;
     if (h->dense) {
         if (a->head.drop_first) x = at_op_dropout(t, x, a->classifier_dropout, b->output_row);

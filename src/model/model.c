@@ -46,10 +46,24 @@ static void choose_head(opening *o) {
     head->kind = asks ? want->head : found->kind;
     int same = found->kind != AT_HEAD_NONE && found->kind == head->kind && (want->n_out == 0 || want->n_out == found->n_out);
     o->model->trained_head = same && (want->keep_head || !asks);
-    head->n_out = o->model->trained_head ? found->n_out : want->n_out;
+    head->n_out = head->kind == AT_HEAD_EMBED ? o->model->arch.hidden : o->model->trained_head ? found->n_out : want->n_out;
     if (!o->model->trained_head) return;
     o->model->labels = found->labels;
     o->model->problem_type = found->problem_type;
+}
+
+/* The body's vectors as the folder's modules make them, unless others are asked for. */
+static at_status choose_pooling(opening *o) {
+    const at_model_options *want = o->options;
+    const at_folder_head *found = &o->found;
+    at_head *head = &o->model->head;
+    if (head->kind != AT_HEAD_EMBED) return AT_OK;
+    if (found->strange && !want->pooling)
+        return at_fail(o->err, AT_BAD_MODEL, "%s: modules.json: %s is not known here, so that vectors would not be those of sentence-transformers; "
+                       "with --pooling the body's own are taken", o->model->folder, found->strange);
+    head->pooling = (at_pooling)((want->pooling ? want->pooling : found->pooling ? found->pooling : 1 + AT_POOL_MEAN) - 1);
+    head->unit = want->unit ? want->unit > 0 : found->unit;
+    return AT_OK;
 }
 
 /* A classifier on the last token needs a padding token, or transformers refuses more than one text at a time: where the config names none,
@@ -203,6 +217,7 @@ static at_status open_all(opening *o, const char *folder) {
     choose_padding(o);
     AT_TRY(check_head(o));
     AT_TRY(at_names_declare(o->family, m, o->err));
+    AT_TRY(choose_pooling(o));
     AT_TRY(find_sources(o));
     AT_TRY(read_weights(o));
     return report(o);

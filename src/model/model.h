@@ -34,7 +34,9 @@ typedef enum at_head_kind {
     AT_HEAD_MEAN,   /* mean of the tokens -> dropout -> linear (sentence-transformers: Transformer, Pooling, Dense) */
     AT_HEAD_TOKEN,  /* each of certain tokens -> dropout -> linear (...ForTokenClassification) */
     AT_HEAD_MASK,   /* each of certain tokens -> dense, activation, norm -> the table of words as classifier (...ForMaskedLM) */
-    AT_HEAD_SPAN    /* each token -> linear to begin and end of an answer, without dropout (...ForQuestionAnswering) */
+    AT_HEAD_SPAN,   /* each token -> linear to begin and end of an answer, without dropout (...ForQuestionAnswering) */
+    AT_HEAD_EMBED   /* the text's vector: its tokens pooled, of length 1 where the head says so; no weights, n_out is the body's width
+                       (sentence-transformers: Transformer, Pooling[, Normalize]) */
 } at_head_kind;
 /* A mask head answers with so many numbers: see at_tied_answers. Its classifier is body.token, classifier_bias [vocab]. */
 enum { AT_MASK_BEST = 5, AT_MASK_ANSWERS = 1 + 2 * AT_MASK_BEST };
@@ -43,6 +45,8 @@ const char *at_head_name(at_head_kind kind); /* "pooler"; "none" */
 typedef struct at_head {
     at_head_kind kind;
     int n_out;
+    at_pooling pooling;                      /* AT_HEAD_EMBED */
+    int unit;                                /* AT_HEAD_EMBED: vectors have length 1 */
     at_weight *dense, *dense_bias;           /* NULL where the head is linear */
     at_weight *norm, *norm_bias;             /* after the dense layer */
     at_weight *classifier, *classifier_bias; /* the bias may be NULL */
@@ -87,6 +91,8 @@ typedef struct at_model_options {
     at_head_kind head;    /* AT_HEAD_NONE: the folder's own head if it has one (else a body alone) */
     int n_out;            /* labels of a new head */
     int keep_head;        /* keep the folder's head where kind and n_out agree */
+    int pooling;          /* AT_HEAD_EMBED: 1 + at_pooling; 0: as the folder's modules have it, else the mean */
+    int unit;             /* AT_HEAD_EMBED: 1 vectors of length 1, -1 as they are; 0: as the folder's modules have it, else as they are */
     uint64_t seed;        /* of new parts */
     at_pool *pool;        /* for reading in parallel, or NULL */
     int sizes_only;       /* read no values (params.values stays NULL): what a plan needs */
@@ -96,8 +102,7 @@ at_status at_model_open(const char *folder, const at_model_options *options, at_
 void at_model_close(at_model *model);
 
 /* Writes a folder that other tools open: pooler as BertForSequenceClassification; mean as sentence-transformers modules; token as
- * BertForTokenClassification; mask as BertForMaskedLM; span as
- * BertForQuestionAnswering.
+ * BertForTokenClassification; mask as BertForMaskedLM; span as BertForQuestionAnswering; embed as sentence-transformers modules.
  * Tokenizer files are copied from model->folder. Each file atomically; config.json last. */
 at_status at_model_save(const at_model *model, const at_labels *labels, const char *folder, at_error *err);
 int at_model_saves(const char *name); /* 1: the name of a file or folder that at_model_save makes */
@@ -106,6 +111,8 @@ int at_model_saves(const char *name); /* 1: the name of a file or folder that at
  * what its classifier reads [n_outputs, hidden]. */
 at_tensor *at_body_forward(at_tape *t, const at_model *m, const at_batch *b);
 at_tensor *at_head_forward(at_tape *t, const at_model *m, at_tensor *hidden, const at_batch *b);
+/* "cls" "mean" "max" "last" */
+const char *at_pooling_name(at_pooling pooling);
 /* What a kind of head reads, [n_outputs, hidden]: first token, mean or last token of the sequences, or the tokens at the batch's places;
  * and the rest of the model's own head from there. */
 at_tensor *at_head_pool(at_tape *t, const at_model *m, at_head_kind kind, at_tensor *hidden, const at_batch *b);

@@ -27,7 +27,7 @@ int at_dimension_size(const at_arch *arch, at_dimension d, int n_out) {
 const char *at_names_class(const at_family *family, at_arena *arena, at_head_kind head) {
     static const char *const CLASS[] = {[AT_HEAD_NONE] = "Model", [AT_HEAD_POOLER] = "ForSequenceClassification", [AT_HEAD_MEAN] = "Model",
                                         [AT_HEAD_TOKEN] = "ForTokenClassification", [AT_HEAD_MASK] = "ForMaskedLM",
-                                        [AT_HEAD_SPAN] = "ForQuestionAnswering"};
+                                        [AT_HEAD_SPAN] = "ForQuestionAnswering", [AT_HEAD_EMBED] = "Model"};
     return at_format(arena, "%s%s", family->class_stem, CLASS[head]);
 }
 
@@ -175,7 +175,7 @@ at_status at_head_declare(at_params *p, at_arena *arena, const at_arch *arch, at
                           at_place *place, at_error *err) {
     declaring d = {at_family_find(arch->family), arch, p, arena, place, n_out, err};
     *head = (at_head){.kind = kind, .n_out = n_out};
-    if (kind == AT_HEAD_NONE) return AT_OK;
+    if (kind == AT_HEAD_NONE || kind == AT_HEAD_EMBED) return AT_OK;
     if (kind == AT_HEAD_TOKEN && d.family->no_token_class)
         return at_fail(err, AT_USAGE, "transformers has no class for labels of tokens on a %s, so that nobody could open the model",
                        arch->family);

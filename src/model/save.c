@@ -6,6 +6,7 @@
  *   span:   BertForQuestionAnswering: the same with qa_outputs
  *   mean:   sentence-transformers: BertModel in the root, modules.json = Transformer, 1_Pooling (mean), 2_Dense (the logits);
  *           our labels stand in config.json, from which at_model_open knows the head again
+ *   embed:  the same with modules.json = Transformer, 1_Pooling, and 2_Normalize where vectors have length 1
  *   none:   BertModel
  *
  * Weights that share a tensor (fused projections) are written as that tensor; weights that layers share are written once.
@@ -24,7 +25,7 @@ static const char *const TOKENIZER_FILES[] = {"tokenizer.json", "tokenizer_confi
 
 /* The rest of what is written here, but for weights in parts. */
 static const char *const OTHER_FILES[] = {"config.json", "model.safetensors", "modules.json", "sentence_bert_config.json",
-                                          "config_sentence_transformers.json", "1_Pooling", "2_Dense", NULL};
+                                          "config_sentence_transformers.json", "1_Pooling", "2_Dense", "2_Normalize", NULL};
 
 typedef struct saving {
     const at_model *model;
@@ -93,7 +94,7 @@ static at_status write_weights(saving *s, weights_out *out, const char *path) {
 /* The root's model.safetensors: everything where transformers has a class for body and head, else the body alone. */
 static at_status save_body(saving *s) {
     const at_model *m = s->model;
-    int whole = m->head.kind != AT_HEAD_NONE && m->head.kind != AT_HEAD_MEAN;
+    int whole = m->head.kind != AT_HEAD_NONE && m->head.kind != AT_HEAD_MEAN && m->head.kind != AT_HEAD_EMBED;
     weights_out out;
     AT_TRY(begin_weights(s, &out));
     for (int i = 0; i < m->params.n; i++) {
@@ -129,12 +130,18 @@ static at_status save_dense(saving *s) {
 
 static at_status save_pooling(saving *s) {
     const char *folder = at_path_join(&s->arena, s->folder, "1_Pooling");
+    at_pooling how = s->model->head.kind == AT_HEAD_EMBED ? s->model->head.pooling : AT_POOL_MEAN;
     if (!folder) return at_fail_memory(s->err, strlen(s->folder));
     AT_TRY(at_folder_make(folder, s->err));
-    json_t *config = json_pack("{s:i, s:b, s:b, s:b, s:b}", "word_embedding_dimension", s->model->arch.hidden,
-                               "pooling_mode_cls_token", 0, "pooling_mode_mean_tokens", 1, "pooling_mode_max_tokens", 0,
-                               "pooling_mode_mean_sqrt_len_tokens", 0);
+    json_t *config = json_pack("{s:i, s:b, s:b, s:b, s:b, s:b}", "word_embedding_dimension", s->model->arch.hidden,
+                               "pooling_mode_cls_token", how == AT_POOL_CLS, "pooling_mode_mean_tokens", how == AT_POOL_MEAN, "pooling_mode_max_tokens",
+                               how == AT_POOL_MAX, "pooling_mode_mean_sqrt_len_tokens", 0, "pooling_mode_lasttoken", how == AT_POOL_LAST);
     return save_json(s, folder, "config.json", config);
+}
+
+static at_status save_normalize(saving *s) {
+    const char *folder = at_path_join(&s->arena, s->folder, "2_Normalize");
+    return folder ? at_folder_make(folder, s->err) : at_fail_memory(s->err, strlen(s->folder));
 }
 
 /* The source's sentence_bert_config.json with its limit on the length, else one with the model's. Our folder has no pooler, and
@@ -158,13 +165,16 @@ static json_t *module(int index, const char *path, const char *type) {
 }
 
 static at_status save_modules(saving *s) {
-    AT_TRY(save_dense(s));
+    int dense = s->model->head.kind == AT_HEAD_MEAN, normalize = !dense && s->model->head.unit;
+    if (dense) AT_TRY(save_dense(s));
+    if (normalize) AT_TRY(save_normalize(s));
     AT_TRY(save_pooling(s));
     AT_TRY(save_transformer_config(s));
     AT_TRY(save_json(s, s->folder, "config_sentence_transformers.json",
                      json_pack("{s:{}, s:{}, s:n, s:n}", "__version__", "prompts", "default_prompt_name", "similarity_fn_name")));
-    json_t *modules = json_pack("[o, o, o]", module(0, "", "Transformer"), module(1, "1_Pooling", "Pooling"),
-                                module(2, "2_Dense", "Dense"));
+    json_t *modules = json_pack("[o, o]", module(0, "", "Transformer"), module(1, "1_Pooling", "Pooling"));
+    if (dense) json_array_append_new(modules, module(2, "2_Dense", "Dense"));
+    if (normalize) json_array_append_new(modules, module(2, "2_Normalize", "Normalize"));
     return save_json(s, s->folder, "modules.json", modules);
 }
 
@@ -206,7 +216,7 @@ static at_status save_config(saving *s) {
     static const char *const types[] = {"torch_dtype", "dtype"};
     for (int i = 0; i < 2; i++)
         if (json_object_get(config, types[i])) json_object_set_new(config, types[i], json_string("float32"));
-    if (m->head.kind != AT_HEAD_NONE && s->labels) set_labels(config, s->labels);
+    if (m->head.kind != AT_HEAD_NONE && m->head.kind != AT_HEAD_EMBED && s->labels) set_labels(config, s->labels);
     if (m->head.kind == AT_HEAD_MASK) json_object_set_new(config, "tie_word_embeddings", json_true());
     if (m->problem_type) json_object_set_new(config, "problem_type", json_string(m->problem_type));
     else json_object_del(config, "problem_type");
@@ -219,7 +229,7 @@ static at_status save_all(saving *s) {
         return at_fail(s->err, AT_BUG, "%d labels for %d outputs", s->labels->n, h->n_out);
     AT_TRY(at_folder_make(s->folder, s->err));
     AT_TRY(save_body(s));
-    if (h->kind == AT_HEAD_MEAN) AT_TRY(save_modules(s));
+    if (h->kind == AT_HEAD_MEAN || h->kind == AT_HEAD_EMBED) AT_TRY(save_modules(s));
     AT_TRY(copy_tokenizer(s));
     AT_TRY(save_config(s));
     return at_folder_sync(s->folder, s->err);
