@@ -21,13 +21,29 @@ static int too_deep(const char *text, size_t len) {
     return 0;
 }
 
-at_status at_json_parse(const char *text, size_t len, const char *name, at_status code, json_t **root, at_error *err) {
+/* jansson does not say that memory was refused: it fails as on a fault of the text. So a text that fails is read once more, and where memory is
+ * still refused, that is taken for the cause. */
+static json_t *decode(const char *text, size_t len, size_t flags, json_error_t *where, int *refused) {
+    json_t *root = json_loadb(text, len, flags, where);
+    if (!root) root = json_loadb(text, len, flags, where);
+    void *some = root ? NULL : malloc(4096);
+    *refused = !root && !some;
+    free(some);
+    return root;
+}
+
+at_status at_json_parse_as(const char *text, size_t len, size_t flags, const char *name, at_status code, json_t **root, at_error *err) {
     json_error_t where;
+    int refused;
     *root = NULL;
     if (too_deep(text, len)) return at_fail(err, code, "%s: nested more than 64 deep", name);
-    *root = json_loadb(text, len, JSON_REJECT_DUPLICATES | JSON_DECODE_ANY, &where);
-    if (*root) return AT_OK;
+    if ((*root = decode(text, len, flags, &where, &refused))) return AT_OK;
+    if (refused) return at_fail_memory(err, 0);
     return at_fail(err, code, "%s:%d:%d: not valid JSON: %s", name, where.line, where.column, where.text);
+}
+
+at_status at_json_parse(const char *text, size_t len, const char *name, at_status code, json_t **root, at_error *err) {
+    return at_json_parse_as(text, len, JSON_REJECT_DUPLICATES | JSON_DECODE_ANY, name, code, root, err);
 }
 
 at_status at_json_load(const char *path, size_t max_bytes, at_status code, json_t **root, at_error *err) {

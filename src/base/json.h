@@ -11,7 +11,9 @@
 
 /* A whole file; the caller json_decrefs *root. Errors name file, line and column and have `code`. */
 at_status at_json_load(const char *path, size_t max_bytes, at_status code, json_t **root, at_error *err);
+/* A text, with `name` for its errors; _as: with jansson's flags in place of the usual ones. */
 at_status at_json_parse(const char *text, size_t len, const char *name, at_status code, json_t **root, at_error *err);
+at_status at_json_parse_as(const char *text, size_t len, size_t flags, const char *name, at_status code, json_t **root, at_error *err);
 
 /* Atomic, indented by 2, keys in the order they have, a newline at the end. */
 at_status at_json_save(const char *path, const json_t *root, at_error *err);

@@ -69,7 +69,7 @@ static int run_command(const at_command *command, int argc, char **argv) {
     at_signals_install(command->bit == AT_CMD_TRAIN);
     tell_reading(command, &a);
     at_show *show = at_show_open(a.options, command->bit);
-    st = show ? call(command, &a, at_show_listener(show), &err) : AT_NO_MEMORY;
+    st = show ? call(command, &a, at_show_listener(show), &err) : (at_status)fail(AT_NO_MEMORY, "not enough memory");
     if (st == AT_STOPPED && (command->bit != AT_CMD_TRAIN || is_on(a.options, "dry_run"))) {
         st = AT_ABORTED; /* nothing was saved that could go on */
         snprintf(err.text, sizeof err.text, "stopped");

@@ -12,9 +12,15 @@ static int64_t count_of(const at_tensor_out *t) {
 
 static size_t bytes_of(const at_tensor_out *t) { return (size_t)count_of(t) * at_dtype_bytes(t->dtype); }
 
+/* NULL: memory was refused. */
 static json_t *describe(const at_tensor_out *t, uint64_t begin) {
     json_t *shape = json_array();
-    for (int d = 0; d < t->n_dims; d++) json_array_append_new(shape, json_integer(t->shape[d]));
+    int bad = !shape;
+    for (int d = 0; d < t->n_dims; d++) bad |= json_array_append_new(shape, json_integer(t->shape[d])) != 0;
+    if (bad) {
+        json_decref(shape);
+        return NULL;
+    }
     return json_pack("{s:s, s:o, s:[I, I]}", "dtype", at_dtype_name(t->dtype), "shape", shape, "data_offsets",
                      (json_int_t)begin, (json_int_t)(begin + bytes_of(t)));
 }
@@ -33,7 +39,7 @@ static at_status fill_root(json_t *root, const at_tensor_out *tensors, int n, co
         bad |= json_object_set_new(root, tensors[i].name, describe(&tensors[i], at)) != 0;
         at += bytes_of(&tensors[i]);
     }
-    return bad ? at_fail(err, AT_BUG, "a name in the safetensors header is not UTF-8") : AT_OK;
+    return bad ? at_fail_memory(err, 0) : AT_OK; /* the names are UTF-8: they are ours, or came from JSON */
 }
 
 /* The header's JSON, padded with spaces to a multiple of 8 (malloc). */

@@ -66,12 +66,14 @@ static int find_own(const json_t *config, const at_family *family, const at_arch
     return n;
 }
 
-/* A JSON file of a module folder, or NULL: a folder that is not as expected is a body alone, not an error. */
-static json_t *load_quietly(at_arena *arena, const char *folder, const char *sub, const char *name) {
-    json_t *root = NULL;
-    const char *path = at_path_join(arena, sub ? at_path_join(arena, folder, sub) : folder, name);
-    if (path && at_file_exists(path)) at_json_load(path, AT_JSON_CONFIG_BYTES, AT_BAD_MODEL, &root, NULL);
-    return root;
+/* A JSON file of a module folder, or NULL: a folder that is not as expected is a body alone, not an error. Only want of memory is one. */
+static at_status load_quietly(at_arena *arena, const char *folder, const char *sub, const char *name, json_t **root, at_error *err) {
+    *root = NULL;
+    if (sub && !(folder = at_path_join(arena, folder, sub))) return at_fail_memory(err, 0);
+    const char *path = at_path_join(arena, folder, name);
+    if (!path) return at_fail_memory(err, 0);
+    if (!at_file_exists(path)) return AT_OK;
+    return at_json_load(path, AT_JSON_CONFIG_BYTES, AT_BAD_MODEL, root, NULL) == AT_NO_MEMORY ? at_fail_memory(err, 0) : AT_OK;
 }
 
 static int ends_with(const char *text, const char *end) {
@@ -111,32 +113,45 @@ static int read_pooling(json_t *pooling) {
 
 static int is_mean(json_t *pooling) { return read_pooling(pooling) == 1 + AT_POOL_MEAN; }
 
-/* modules.json is Transformer, mean Pooling, Dense; returns the Dense's folder or NULL. */
-static const char *dense_folder(const char *folder, const json_t *modules, at_arena *arena) {
+/* modules.json is Transformer, mean Pooling, Dense: the folders of the last two; 0: it is not. */
+static int module_folders(const json_t *modules, const char **pooling, const char **dense) {
     static const char *const kinds[3] = {".Transformer", ".Pooling", ".Dense"};
     const char *sub[3];
-    if (json_array_size(modules) != 3) return NULL;
+    if (json_array_size(modules) != 3) return 0;
     for (size_t i = 0; i < 3; i++) {
         const json_t *module = json_array_get(modules, i);
         sub[i] = text_of(module, "path");
-        if (!ends_with(text_of(module, "type"), kinds[i])) return NULL;
-        if (i ? !at_name_is_safe(sub[i]) : *sub[i] != '\0') return NULL;
+        if (!ends_with(text_of(module, "type"), kinds[i])) return 0;
+        if (i ? !at_name_is_safe(sub[i]) : *sub[i] != '\0') return 0;
     }
-    json_t *pooling = load_quietly(arena, folder, sub[1], "config.json");
-    json_t *dense = load_quietly(arena, folder, sub[2], "config.json");
-    int fits = is_mean(pooling) && ends_with(text_of(dense, "activation_function"), ".Identity");
-    const char *found = fits ? at_path_join(arena, folder, sub[2]) : NULL;
+    *pooling = sub[1];
+    *dense = sub[2];
+    return 1;
+}
+
+/* *found: the Dense's folder, or NULL. */
+static at_status dense_folder(const char *folder, const json_t *modules, at_arena *arena, const char **found, at_error *err) {
+    const char *pooling_name, *dense_name;
+    json_t *pooling = NULL, *dense = NULL;
+    *found = NULL;
+    if (!module_folders(modules, &pooling_name, &dense_name)) return AT_OK;
+    at_status st = load_quietly(arena, folder, pooling_name, "config.json", &pooling, err);
+    if (!st) st = load_quietly(arena, folder, dense_name, "config.json", &dense, err);
+    int fits = !st && is_mean(pooling) && ends_with(text_of(dense, "activation_function"), ".Identity");
+    if (fits && !(*found = at_path_join(arena, folder, dense_name))) st = at_fail_memory(err, 0);
     json_decref(pooling);
     json_decref(dense);
-    return found;
+    return st;
 }
 
 static at_status find_modules(const char *folder, const json_t *config, const at_arch *arch, at_arena *arena,
                               at_folder_head *head, at_error *err) {
-    json_t *modules = load_quietly(arena, folder, NULL, "modules.json");
-    const char *dense = dense_folder(folder, modules, arena);
+    json_t *modules;
+    const char *dense = NULL;
+    AT_TRY(load_quietly(arena, folder, NULL, "modules.json", &modules, err));
+    at_status st = dense_folder(folder, modules, arena, &dense, err);
     json_decref(modules);
-    if (!dense || !json_object_get(config, "id2label")) return AT_OK;
+    if (st || !dense || !json_object_get(config, "id2label")) return st;
     AT_TRY(at_safetensors_open_folder(dense, &head->dense, err));
     head->n_out = outputs(at_safetensors_find(head->dense, "linear.weight"), arch->hidden);
     if (!head->n_out || !at_safetensors_find(head->dense, "linear.bias"))
@@ -146,7 +161,7 @@ static at_status find_modules(const char *folder, const json_t *config, const at
 }
 
 /* What becomes of the tokens where the folder has modules. */
-static void find_pooling(const char *folder, const json_t *modules, at_arena *arena, at_folder_head *head) {
+static at_status find_pooling(const char *folder, const json_t *modules, at_arena *arena, at_folder_head *head, at_error *err) {
     size_t n = json_array_size(modules);
     for (size_t i = 0; i < n && !head->strange; i++) {
         const json_t *module = json_array_get(modules, i);
@@ -154,22 +169,26 @@ static void find_pooling(const char *folder, const json_t *modules, at_arena *ar
         int known = 0;
         if (i == 0) known = ends_with(type, ".Transformer") && !*path;
         else if (i == 1 && ends_with(type, ".Pooling") && at_name_is_safe(path)) {
-            json_t *pooling = load_quietly(arena, folder, path, "config.json");
+            json_t *pooling;
+            AT_TRY(load_quietly(arena, folder, path, "config.json", &pooling, err));
             known = head->pooling = read_pooling(pooling);
             json_decref(pooling);
         } else if (i == 2 && ends_with(type, ".Normalize")) known = head->unit = 1;
         if (!known) head->strange = at_format(arena, "module %zu, %s", i, type);
     }
     if (n == 1 && !head->strange) head->strange = "a Transformer without a Pooling";
+    return AT_OK;
 }
 
-static void find_embedding(const char *folder, const at_arch *arch, at_arena *arena, at_folder_head *head) {
-    json_t *modules = load_quietly(arena, folder, NULL, "modules.json");
-    find_pooling(folder, modules, arena, head);
+static at_status find_embedding(const char *folder, const at_arch *arch, at_arena *arena, at_folder_head *head, at_error *err) {
+    json_t *modules;
+    AT_TRY(load_quietly(arena, folder, NULL, "modules.json", &modules, err));
+    at_status st = find_pooling(folder, modules, arena, head, err);
     json_decref(modules);
-    if (head->kind != AT_HEAD_NONE || !head->pooling || head->strange) return;
+    if (st || head->kind != AT_HEAD_NONE || !head->pooling || head->strange) return st;
     head->kind = AT_HEAD_EMBED;
     head->n_out = arch->hidden;
+    return AT_OK;
 }
 
 at_status at_folder_find_head(const char *folder, const json_t *config, const at_family *family, const at_arch *arch,
@@ -179,6 +198,6 @@ at_status at_folder_find_head(const char *folder, const json_t *config, const at
     for (size_t i = 0; i < sizeof OWN / sizeof *OWN && !head->n_out; i++)
         if ((head->n_out = find_own(config, family, arch, file, OWN[i], arena))) head->kind = OWN[i];
     if (!head->n_out) AT_TRY(find_modules(folder, config, arch, arena, head, err));
-    find_embedding(folder, arch, arena, head);
+    AT_TRY(find_embedding(folder, arch, arena, head, err));
     return head->kind == AT_HEAD_NONE ? AT_OK : read_rest(config, folder, arena, head, err);
 }

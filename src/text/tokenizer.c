@@ -18,10 +18,8 @@ static at_status load_optional(const char *folder, const char *name, json_t **ro
     at_status st = path ? AT_OK : at_fail_memory(err, strlen(folder));
     *root = NULL;
     if (!st && at_file_exists(path)) {
-        json_error_t where;
         st = at_file_read(&arena, path, AT_JSON_CONFIG_BYTES, AT_BAD_MODEL, &text, &len, err);
-        if (!st && !(*root = json_loadb(text, len, JSON_REJECT_DUPLICATES | JSON_DECODE_INT_AS_REAL, &where)))
-            st = at_fail(err, AT_BAD_MODEL, "%s:%d:%d: not valid JSON: %s", path, where.line, where.column, where.text);
+        if (!st) st = at_json_parse_as(text, len, JSON_REJECT_DUPLICATES | JSON_DECODE_INT_AS_REAL, path, AT_BAD_MODEL, root, err);
     }
     at_arena_free(&arena);
     return st;
