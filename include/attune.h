@@ -65,7 +65,7 @@ typedef enum at_setting_type {
 
 enum { /* commands, as bits */
     AT_CMD_TRAIN = 1, AT_CMD_EVAL = 2, AT_CMD_PREDICT = 4, AT_CMD_INFO = 8, AT_CMD_CHECK = 16, AT_CMD_FETCH = 32,
-    AT_CMD_TOKENIZE = 64, AT_CMD_EXPORT = 128
+    AT_CMD_TOKENIZE = 64, AT_CMD_EXPORT = 128, AT_CMD_SCORE = 256
 };
 
 typedef struct at_setting {
@@ -123,6 +123,9 @@ typedef struct at_listener {
 AT_API at_status at_train(const at_options *options, const at_listener *listener, at_error *err);
 /* Evaluates a finished model on `data`; results as an "eval" event and, with `output`, in files. */
 AT_API at_status at_evaluate(const at_options *options, const at_listener *listener, at_error *err);
+/* Judges the answers that any program gave (`pred`) by the right ones (`gold`), without a model, as at_evaluate judges a model's; results as
+ * an "eval" event. Rows that do not match are AT_BAD_DATA with both places. */
+AT_API at_status at_judge(const at_options *options, const at_listener *listener, at_error *err);
 /* What a model folder is. */
 AT_API at_status at_info(const at_options *options, const at_listener *listener, at_error *err);
 /* Data lint: each finding is a "finding" event; AT_BAD_DATA where one is an error. */
@@ -153,7 +156,8 @@ typedef struct at_prediction {
 AT_API at_status at_predictor_open(const char *model_folder, int n_threads /* 0: all */, at_predictor **predictor, at_error *err);
 AT_API void at_predictor_close(at_predictor *predictor);
 AT_API int at_predictor_labels(const at_predictor *predictor, const char *const **names);
-/* For models that give one answer a text (labels, a number); AT_USAGE for the others. n texts (UTF-8); seconds NULL, or the second texts of pairs. predictions [n]. Not for two threads on one predictor at once. */
+/* For models that give one answer a text (labels, a number); AT_USAGE for the others. n texts (UTF-8); seconds NULL, or the second texts of
+ * pairs. predictions [n]. Not for two threads on one predictor at once. */
 AT_API at_status at_predict(at_predictor *predictor, const char *const *texts, const char *const *seconds, int n,
                             at_prediction *predictions, at_error *err);
 

@@ -26,6 +26,12 @@ static const at_command COMMANDS[] = {
      "attune predict --model runs/sentiment --input new.csv --output answers.csv\n"
      "tail -f log | attune predict --model runs/sentiment --format jsonl\n",
      "*", at_predict_file, at_predict_texts},
+    {"score", AT_CMD_SCORE, "judge any program's answers by the right ones", "[--task TASK] [--gold] FILE [--pred] FILE",
+     "Prints the metrics that eval prints for a model, for answers in a file, whoever gave them: no model is needed. Rows belong together by "
+     "order, or by an id column that both files have.",
+     "attune score test.csv answers.csv\n"
+     "attune score --task tag --gold eng.testb --pred tagged.conll\n"
+     "attune score --task answer --gold dev-v2.0.json --pred predictions.json --json\n", "gold pred", at_judge, NULL},
     {"info", AT_CMD_INFO, "say what a model folder is", "[--model] FOLDER",
      "Family, sizes, parameters, head, labels, the longest input and which file said so, memory to train and to run.",
      "attune info runs/sentiment\n", "model", at_info, NULL},

@@ -41,6 +41,7 @@ at_status at_table_read_fasttext(at_table_input *in);
 at_status at_table_read_lines(at_table_input *in);
 at_status at_table_read_conll(at_table_input *in);
 at_status at_table_read_squad(at_table_input *in);
+int at_table_read_by_id(at_table_input *in); /* 0: the text is no such object, and nothing has happened */
 int at_table_looks_like_squad(const at_table_input *in);
 int at_table_looks_like_conll(const at_table_input *in); /* by its first lines */
 

@@ -125,6 +125,10 @@ static at_table_format choose_format(const at_table_input *in) {
 }
 
 static at_status dispatch(at_table_input *in) {
+    if (in->options->by_id && in->options->format == AT_TABLE_AUTO && has_ending(in->table->path, ".json") && at_table_read_by_id(in)) {
+        in->table->format = AT_TABLE_JSONL;
+        return in->status;
+    }
     switch (in->table->format = choose_format(in)) {
     case AT_TABLE_JSONL: return at_table_read_jsonl(in);
     case AT_TABLE_FASTTEXT: return at_table_read_fasttext(in);

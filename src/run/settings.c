@@ -7,7 +7,8 @@
 
 enum {
     T = AT_CMD_TRAIN, E = AT_CMD_EVAL, P = AT_CMD_PREDICT, I = AT_CMD_INFO, C = AT_CMD_CHECK, F = AT_CMD_FETCH, K = AT_CMD_TOKENIZE,
-    X = AT_CMD_EXPORT, RUN = T | E | P, ALL = T | E | P | I | C | F | K | X
+    X = AT_CMD_EXPORT, S = AT_CMD_SCORE,
+    RUN = T | E | P, ALL = T | E | P | I | C | F | K | X | S
 };
 
 #define TEXT(name, aliases, fallback, group, value, help, commands) \
@@ -42,24 +43,28 @@ static const at_setting SETTINGS[] = {
          "File to predict for: CSV, TSV, JSONL, or one text a line; without it and without texts, standard input line by line.", P),
     PATH("input", "input_file data", DATA, "FILE",
          "File of the texts: CSV, TSV, JSONL, or one text a line; without it and without texts, standard input line by line.", K),
+    PATH("gold", "gold_file data reference references", DATA, "FILE", "The right answers: a file as training and evaluation read it.", S),
+    PATH("pred", "pred_file predictions prediction_file", DATA, "FILE",
+         "The answers to judge, a row (or, with ids in both files, an id) for each of the right ones; SQuAD's {id: answer} is read as well.", S),
+    TEXT("pred_column", "prediction_column predicted_column", "auto", DATA, "NAME", "Column of the answers to judge.", S),
     TEXT("text_column", "text_column_name sentence_column sentence1_column text1_column", "auto", DATA, "NAME",
-         "Column of the text, or of the first text of a pair.", RUN | C | K),
+         "Column of the text, or of the first text of a pair.", RUN | C | K | S),
     TEXT("text2_column", "text2_column_name sentence2_column text_pair_column", "auto", DATA, "NAME",
-         "Column of the second text of a pair; none: single texts.", RUN | C | K),
+         "Column of the second text of a pair; none: single texts.", RUN | C | K | S),
     TEXT("label_column", "label_column_name target_column labels_column", "auto", DATA, "NAME",
-         "Column of the label or number; several columns of 0 and 1, separated by commas, are labels of their own.", T | E | C),
-    TEXT("label_separator", "labels_separator", "auto", DATA, "TEXT", "What stands between several labels of one row.", T | E | C),
-    CHOICE("scheme", "tag_scheme", "auto iob1 iob2 iobes bilou plain", "auto", DATA, "How tags mark parts of a text; auto: by the tags.", T | C),
-    CHOICE("input_format", "data_format file_format", "auto csv tsv jsonl fasttext lines conll", "auto", DATA,
-           "Format of the data files; auto goes by the name's ending, then by the first line.", RUN | C | K),
-    FLAG("no_header", NULL, DATA, "CSV and TSV files have no header line; their columns are called c1, c2, ...", RUN | C | K),
+         "Column of the label or number; several columns of 0 and 1, separated by commas, are labels of their own.", T | E | C | S),
+    TEXT("label_separator", "labels_separator", "auto", DATA, "TEXT", "What stands between several labels of one row.", T | E | C | S),
+    CHOICE("scheme", "tag_scheme", "auto iob1 iob2 iobes bilou plain", "auto", DATA, "How tags mark parts of a text; auto: by the tags.", T | C | S),
+    CHOICE("input_format", "data_format file_format", "auto csv tsv jsonl fasttext lines conll squad", "auto", DATA,
+           "Format of the data files; auto goes by the name's ending, then by the first line.", RUN | C | K | S),
+    FLAG("no_header", NULL, DATA, "CSV and TSV files have no header line; their columns are called c1, c2, ...", RUN | C | K | S),
     FLAG("pairs", NULL, DATA, "Texts given as arguments or lines are pairs, with a tab between the two.", P | K),
 
     FLAG("whole_word", "whole_word_mask", DATA, "Masked language: all pieces of a word are hidden together.", T),
 
     PATH("model", "model_name_or_path model_name", MODEL, "FOLDER",
          "Model folder, or the name of a model in the local Hugging Face cache (ORG/NAME).", RUN | I | C | F | K | X),
-    CHOICE("task", NULL, "auto classify regress multi-label tag mask answer", "auto", MODEL, "What to learn; auto recognises it from the columns.", T | E | C),
+    CHOICE("task", NULL, "auto classify regress multi-label tag mask answer", "auto", MODEL, "What to learn; auto recognises it from the columns.", T | E | C | S),
     CHOICE("head", NULL, "auto pooler mean token mask span", "auto", MODEL,
            "New prediction network: pooler (first token, as BERT's own), mean (mean of the tokens), token (each token, for tags), mask (the hidden word, for masked language), span (each token, for answers), or auto (what the body was made for, else pooler, unless the other is clearly better).", T),
     INT("max_length", "max_seq_length", "auto", 4, 1 << 20, MODEL,
@@ -109,8 +114,8 @@ static const at_setting SETTINGS[] = {
     INT("folds", "cv_folds", "auto", 1, 20, EVALUATION, "Small data without an evaluation file: folds on which both steps are judged; 1: step 2 is kept unjudged.", T),
     INT("eval_steps", NULL, "auto", 1, 1000000000, EVALUATION, "Optimiser steps between evaluations; auto: at the end of every epoch.", T),
     INT("early_stopping_patience", "patience", "auto", 0, 1000000, EVALUATION, "Evaluations without a better score before the training stops; 0: never stops early.", T),
-    TEXT("metric_for_best_model", "metric", "auto", EVALUATION, "METRIC", "The number that decides which state is best; auto: the task's own.", T),
-    REAL("min_score", NULL, NULL, -1e9, 1e9, EVALUATION, "Exit with code 9 where the main score ends below this.", T | E),
+    TEXT("metric_for_best_model", "metric", "auto", EVALUATION, "METRIC", "The number that decides which state is best; auto: the task's own.", T | S),
+    REAL("min_score", NULL, NULL, -1e9, 1e9, EVALUATION, "Exit with code 9 where the main score ends below this.", T | E | S),
     INT("mistakes", NULL, "10", 0, 100000, EVALUATION, "How many of the most confident mistakes are listed.", E),
 
     PATH("output", "output_dir", OUTPUT, "FOLDER", "Folder of the run: the finished model, checkpoints, results.", T),
@@ -179,7 +184,7 @@ const at_setting *at_setting_find(unsigned command, const char *name) {
 
 const char *at_command_name(unsigned command) {
     static const struct { unsigned bit; const char *name; } COMMANDS[] = {
-        {T, "train"}, {E, "eval"}, {P, "predict"}, {I, "info"}, {C, "check"}, {F, "fetch"}, {K, "tokenize"}, {X, "export"},
+        {T, "train"}, {E, "eval"}, {P, "predict"}, {I, "info"}, {C, "check"}, {F, "fetch"}, {K, "tokenize"}, {X, "export"}, {S, "score"},
     };
     for (size_t i = 0; i < sizeof COMMANDS / sizeof *COMMANDS; i++)
         if (COMMANDS[i].bit == command) return COMMANDS[i].name;

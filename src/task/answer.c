@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "task/judge.h"
 #include "task/metric_answer.h"
 #include "task/tasks.h"
 
@@ -249,8 +250,8 @@ static json_t *values_of(const judging *j, double loss) {
         add_mean(j, v, "answerable_exact", 0, 1, 0);
         add_mean(j, v, "unanswerable_accuracy", 0, 0, 0);
     }
-    if (j->null) add_number(v, "threshold", at_answer_of(j->s)->threshold);
-    add_number(v, "loss", loss);
+    if (j->s && j->null) add_number(v, "threshold", at_answer_of(j->s)->threshold);
+    if (isfinite(loss) || j->s) add_number(v, "loss", loss);
     return v;
 }
 
@@ -262,6 +263,54 @@ static at_status answer_score(const at_task_state *s, const at_dataset *d, const
     for (int i = 0; i < d->n && !st; i++) score->loss += window_loss(d, logits, i) / d->n;
     if (!st) score->values = values_of(&j, score->loss);
     if (!st) st = score->values ? at_score_choose(s, "f1", SMALLER, score, err) : at_fail_memory(err, 0);
+    at_arena_free(&j.arena);
+    return st;
+}
+
+/* ---- judging what any program answered ---- */
+
+static at_status judge_answer(judging *j, const at_table *right, const at_table *answers, int row, int column, at_error *err) {
+    at_mark mark = at_arena_mark(&j->arena);
+    at_cell given = at_table_cell(answers, row, column);
+    at_gold *gold;
+    int n;
+    AT_TRY(at_answer_gold(right, row, &j->c, &j->arena, &gold, &n, err));
+    at_answer_text *texts = AT_NEW_ARRAY(&j->arena, at_answer_text, n + 1);
+    if (!texts) return at_fail_memory(err, (size_t)n * sizeof *texts);
+    for (int i = 0; i < n; i++) texts[i] = (at_answer_text){gold[i].text, gold[i].len};
+    judged *to = &j->row[j->n++];
+    *to = (judged){.has_answer = n > 0};
+    at_answer_text answer = {given.text ? given.text : "", given.len};
+    AT_TRY(at_metrics_answer(answer, texts, n, j->null, &to->exact, &to->f1, err));
+    at_arena_rewind(&j->arena, mark);
+    return AT_OK;
+}
+
+/* The scripts' own rule: of v2.0 are data with a question that has no answer. */
+static at_status judge_answers(judging *j, const at_table *right, const at_table *answers, int column, at_error *err) {
+    int without;
+    AT_TRY(count_unanswerable(right, &j->c, &without, err));
+    j->null = without > 0;
+    j->row = AT_NEW_ARRAY(&j->arena, judged, right->n_rows);
+    if (!j->row) return at_fail_memory(err, (size_t)right->n_rows * sizeof(judged));
+    for (int r = 0; r < right->n_rows; r++) AT_TRY(judge_answer(j, right, answers, r, column, err));
+    return AT_OK;
+}
+
+static at_status answer_judge(at_task_state *s, const at_table *right, const at_columns *wanted, const at_table *answers, const char *column,
+                              at_score *score, at_error *err) {
+    static const char *const USUAL[] = {"predicted_answer", "answer", "prediction_text", NULL}, *const NONE[] = {NULL};
+    judging j = {.s = NULL};
+    int at;
+    *score = (at_score){0};
+    at_status st = at_answer_find(right, wanted, 1, &j.c, err);
+    if (!st) st = at_judge_answer_column(answers, column, USUAL, right->column[j.c.answers], &at, err);
+    if (!st) st = judge_answers(&j, right, answers, at, err);
+    if (!st) {
+        score->values = values_of(&j, (double)NAN);
+        st = score->values ? at_score_choose(s, "f1", NONE, score, err) : at_fail_memory(err, 0);
+    }
+    if (score->values) json_object_set_new(score->values, "examples", json_integer(right->n_rows));
     at_arena_free(&j.arena);
     return st;
 }
@@ -390,6 +439,8 @@ const at_task at_task_answer = {
     .loss = answer_loss,
     .weight = answer_weight,
     .score = answer_score,
+    .judge = answer_judge,
+    .in_windows = 1,
     .tune = answer_tune,
     .answer = answer_answer,
     .mistakes = "Most confident mistakes, without a word in common with a right answer",

@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "task/judge.h"
 #include "task/labels.h"
 #include "task/metric_classify.h"
 #include "task/tasks.h"
@@ -114,6 +115,78 @@ static at_status classify_score(const at_task_state *s, const at_dataset *d, con
     return st;
 }
 
+/* ---- judging what any program answered ---- */
+
+/* Labels of either side count: one that is only answered is wrong wherever it is. label, answer [rows]. */
+static at_status read_labels(at_task_state *s, const at_table *right, int right_column, const at_table *answers, int answer_column, int32_t *label,
+                             int32_t *answer, at_arena *arena, at_error *err) {
+    int n = right->n_rows, n_probable;
+    const char **probable;
+    AT_TRY(at_judge_probable(answers, arena, &probable, &n_probable, err));
+    size_t count = 2 * (size_t)n + (size_t)n_probable;
+    const char **all = AT_NEW_ARRAY(arena, const char *, count), **sorted = AT_NEW_ARRAY(arena, const char *, count);
+    if (!all || !sorted) return at_fail_memory(err, (size_t)n * 4 * sizeof *all);
+    for (int r = 0; r < n; r++) {
+        AT_TRY(at_judge_label(right, r, right_column, "label", &all[2 * r], err));
+        AT_TRY(at_judge_label(answers, r, answer_column, "answer", &all[2 * r + 1], err));
+    }
+    for (int i = 0; i < n_probable; i++) all[2 * n + i] = probable[i];
+    memcpy(sorted, all, count * sizeof *all);
+    AT_TRY(at_labels_collect(sorted, count, &s->arena, &s->labels, err));
+    at_label_index *index = at_label_index_make(&s->labels, arena);
+    if (!index) return at_fail_memory(err, 0);
+    for (int r = 0; r < n; r++) {
+        label[r] = at_label_index_find(index, all[2 * r]);
+        answer[r] = at_label_index_find(index, all[2 * r + 1]);
+    }
+    return AT_OK;
+}
+
+/* Logits from the answers' probabilities; 0 where a row has none. */
+static int take_probabilities(const at_table *answers, const at_labels *labels, float *logits, double *p) {
+    for (int r = 0; r < answers->n_rows; r++) {
+        if (!at_judge_probabilities(answers, r, labels, p)) return 0;
+        for (int c = 0; c < labels->n; c++) logits[(size_t)r * (size_t)labels->n + (size_t)c] = (float)log(fmax(p[c], 1e-30));
+    }
+    return 1;
+}
+
+static at_status judge(at_task_state *s, const at_table *right, int right_column, const at_table *answers, int answer_column, at_arena *arena,
+                       at_score *score, at_error *err) {
+    static const char *const SMALLER[] = {"loss", "error_rate", "expected_calibration_error", NULL};
+    at_classify_metrics m, likely;
+    int n = right->n_rows;
+    int32_t *label = AT_NEW_ARRAY(arena, int32_t, n), *answer = AT_NEW_ARRAY(arena, int32_t, n);
+    if (!label || !answer) return at_fail_memory(err, (size_t)n * 8);
+    AT_TRY(read_labels(s, right, right_column, answers, answer_column, label, answer, arena, err));
+    size_t k = (size_t)s->labels.n;
+    float *logits = AT_NEW_ARRAY(arena, float, (size_t)n * k);
+    double *p = AT_NEW_ARRAY(arena, double, k);
+    if (!logits || !p) return at_fail_memory(err, (size_t)n * k * sizeof *logits);
+    for (int r = 0; r < n; r++) logits[(size_t)r * k + (size_t)answer[r]] = 1;
+    AT_TRY(at_metrics_classify(logits, label, n, (int)k, arena, &m, err));
+    int known = take_probabilities(answers, &s->labels, logits, p);
+    if (known) AT_TRY(at_metrics_classify(logits, label, n, (int)k, arena, &likely, err));
+    if (known) m.loss = likely.loss, m.calibration_error = likely.calibration_error;
+    score->loss = m.loss;
+    score->values = at_metrics_classify_json(&m, s->labels.name);
+    if (!score->values) return at_fail_memory(err, 0);
+    if (!known) json_object_del(score->values, "loss");
+    if (!known) json_object_del(score->values, "expected_calibration_error");
+    return at_score_choose(s, "accuracy", SMALLER, score, err);
+}
+
+static at_status classify_judge(at_task_state *s, const at_table *right, const at_columns *wanted, const at_table *answers, const char *column,
+                                at_score *score, at_error *err) {
+    at_arena arena = {0};
+    int right_column, answer_column;
+    *score = (at_score){0};
+    at_status st = at_judge_columns(right, wanted, answers, column, NULL, &right_column, &answer_column, err);
+    if (!st) st = judge(s, right, right_column, answers, answer_column, &arena, score, err);
+    at_arena_free(&arena);
+    return st;
+}
+
 /* The most likely class, and what every probability is divided by. */
 typedef struct softmax {
     const float *logits;
@@ -175,6 +248,7 @@ const at_task at_task_classify = {
     .balance = at_labels_balance,
     .weight = classify_weight,
     .score = classify_score,
+    .judge = classify_judge,
     .answer = classify_answer,
     .rank = classify_rank,
     .mistaken = classify_mistaken,

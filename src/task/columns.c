@@ -36,6 +36,13 @@ static int by_usual_name(const at_table *table, const char *const *names) {
     return -1;
 }
 
+int at_columns_is_text(const char *name) {
+    if (at_word_index(name, TEXT_NAMES) >= 0) return 1;
+    for (int i = 0; PAIR_NAMES[i][0]; i++)
+        if (!strcmp(name, PAIR_NAMES[i][0]) || !strcmp(name, PAIR_NAMES[i][1])) return 1;
+    return 0;
+}
+
 static int pair_by_usual_name(const at_table *table, at_found_columns *found) {
     for (int i = 0; PAIR_NAMES[i][0]; i++) {
         int first = at_table_column(table, PAIR_NAMES[i][0]), second = at_table_column(table, PAIR_NAMES[i][1]);
@@ -72,7 +79,8 @@ static void find_label(const at_table *table, at_found_columns *found) {
     if (found->label >= 0) return;
     found->label = by_usual_name(table, LABEL_NAMES);
     if (found->label >= 0 || table->n_columns != 2 || found->text2 >= 0) return;
-    found->label = 1 - (found->text >= 0 ? found->text : longest_column(table, -1));
+    int text = found->text >= 0 ? found->text : by_usual_name(table, TEXT_NAMES);
+    found->label = 1 - (text >= 0 ? text : longest_column(table, -1));
 }
 
 static at_status check_found(const at_table *table, const at_found_columns *found, int need_label, at_arena *arena,

@@ -13,4 +13,7 @@ typedef struct at_found_columns {
 at_status at_columns_find(const at_table *table, const at_columns *wanted, int need_label, at_arena *arena,
                           at_found_columns *found, const char **why, at_error *err);
 
+/* Whether a column of this name usually holds texts: "text", "premise", ... */
+int at_columns_is_text(const char *name);
+
 #endif

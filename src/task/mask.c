@@ -306,6 +306,7 @@ const at_task at_task_mask = {
     .pipeline = "fill-mask",
     .heads = HEADS,
     .plain_texts = 1,
+    .in_windows = 1,
     .full_only = 1,
     .fields = FIELDS,
     .card_metrics = CARD,

@@ -6,6 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "task/judge.h"
+#include "task/label_parts.h"
 #include "task/labels.h"
 #include "task/lint.h"
 #include "task/metric_multi.h"
@@ -56,72 +58,6 @@ static const char *flag_columns(const at_table *t, const at_found_columns *found
     return n > 1 && !list.failed ? list.text : NULL;
 }
 
-/* ---- the parts of a cell ---- */
-
-typedef struct parts {
-    const char **name; /* copies in the arena */
-    int n, cap;
-    at_arena *arena;
-    int failed;
-} parts;
-
-static void add_part(parts *p, const char *text, size_t len) {
-    while (len && (unsigned char)*text <= ' ') text++, len--;
-    while (len && (unsigned char)text[len - 1] <= ' ') len--;
-    if (!len) return;
-    if (p->n == p->cap) {
-        int cap = 2 * p->cap + 16;
-        const char **more = AT_NEW_ARRAY(p->arena, const char *, cap);
-        if (more && p->n) memcpy(more, p->name, (size_t)p->n * sizeof *more);
-        p->name = more ? more : p->name;
-        p->cap = more ? cap : p->cap;
-    }
-    char *copy = at_strndup(p->arena, text, len);
-    if (!copy || p->n == p->cap) p->failed = 1;
-    else p->name[p->n++] = copy;
-}
-
-static void split(parts *p, at_cell cell, const char *separator) {
-    size_t width = strlen(separator);
-    const char *from = cell.text, *end = cell.text + cell.len, *at;
-    while (from && (at = strstr(from, separator)) != NULL && at < end) {
-        add_part(p, from, (size_t)(at - from));
-        from = at + width;
-    }
-    if (from) add_part(p, from, (size_t)(end - from));
-}
-
-static at_status split_list(parts *p, const at_table *t, int row, int column, at_error *err) {
-    at_cell cell = at_table_cell(t, row, column);
-    json_t *list = cell.len ? json_loadb(cell.text, cell.len, 0, NULL) : NULL;
-    size_t i;
-    const json_t *item;
-    at_status st = AT_OK;
-    if (!json_is_array(list)) st = at_fail(err, AT_BAD_DATA, "%s:%u: '%s' is not a list of labels", t->path, (unsigned)t->line[row], t->column[column]);
-    json_array_foreach(list, i, item) {
-        char number[32];
-        const char *name = json_string_value(item);
-        if (json_is_integer(item)) snprintf(number, sizeof number, "%lld", (long long)json_integer_value(item));
-        if (json_is_integer(item)) name = number;
-        if (!name && !st)
-            st = at_fail(err, AT_BAD_DATA, "%s:%u: label %zu of the list '%s' is neither a text nor a whole number", t->path, (unsigned)t->line[row], i + 1,
-                         t->column[column]);
-        if (name) add_part(p, name, strlen(name));
-    }
-    json_decref(list);
-    return st;
-}
-
-static at_status parts_of(const at_task_state *s, const at_table *t, int row, int column, parts *p, at_error *err) {
-    at_cell cell = at_table_cell(t, row, column);
-    p->n = 0;
-    if (!multi_of(s)->separator) AT_TRY(split_list(p, t, row, column, err));
-    else if (!cell.text)
-        return at_fail(err, AT_BAD_DATA, "%s:%u: there is no '%s'; a row without labels has an empty one", t->path, (unsigned)t->line[row], t->column[column]);
-    else split(p, cell, multi_of(s)->separator);
-    return p->failed ? at_fail_memory(err, cell.len) : AT_OK;
-}
-
 /* ---- recognising ---- */
 
 static int by_text(const void *a, const void *b) { return strcmp(*(const char *const *)a, *(const char *const *)b); }
@@ -135,7 +71,7 @@ static int count_different(const char **all, int n) {
 
 /* 1 where splitting the cells at the separator leaves fewer different names than there are different cells. */
 static int joins_labels(const at_table *t, int column, const char *separator, at_arena *arena) {
-    parts all = {.arena = arena};
+    at_parts all = {.arena = arena};
     int joined = 0;
     const char **cells = AT_NEW_ARRAY(arena, const char *, t->n_rows);
     if (!cells) return 0;
@@ -143,7 +79,7 @@ static int joins_labels(const at_table *t, int column, const char *separator, at
         at_cell cell = at_table_cell(t, r, column);
         cells[r] = cell.text ? cell.text : "";
         joined += strstr(cells[r], separator) != NULL;
-        split(&all, cell, separator);
+        at_parts_split(&all, cell, separator);
     }
     return joined > 1 && !all.failed && all.n && count_different(all.name, all.n) < count_different(cells, t->n_rows);
 }
@@ -184,8 +120,8 @@ static int multi_recognise(const at_table *t, const at_columns *wanted, at_arena
 /* ---- binding ---- */
 
 static at_status use_columns(at_task_state *s, const char *list, at_error *err) {
-    parts p = {.arena = &s->arena};
-    split(&p, (at_cell){list, (uint32_t)strlen(list)}, ",");
+    at_parts p = {.arena = &s->arena};
+    at_parts_split(&p, (at_cell){list, (uint32_t)strlen(list)}, ",");
     if (p.failed) return at_fail_memory(err, 0);
     if (p.n > MOST_COLUMNS) return at_fail(err, AT_USAGE, "%d label columns, more than %d", p.n, MOST_COLUMNS);
     if (!s->labels.n) s->labels = (at_labels){p.name, p.n};
@@ -194,10 +130,10 @@ static at_status use_columns(at_task_state *s, const char *list, at_error *err) 
 }
 
 static at_status collect(at_task_state *s, const at_table *t, int column, at_error *err) {
-    parts row = {.arena = &s->arena}, all = {.arena = &s->arena};
+    at_parts row = {.arena = &s->arena}, all = {.arena = &s->arena};
     for (int r = 0; r < t->n_rows; r++) {
-        AT_TRY(parts_of(s, t, r, column, &row, err));
-        for (int i = 0; i < row.n; i++) add_part(&all, row.name[i], strlen(row.name[i]));
+        AT_TRY(at_parts_read(&row, t, r, column, multi_of(s)->separator, err));
+        for (int i = 0; i < row.n; i++) at_parts_add(&all, row.name[i], strlen(row.name[i]));
     }
     if (all.failed) return at_fail_memory(err, 0);
     return at_labels_collect(all.name, (size_t)all.n, &s->arena, &s->labels, err);
@@ -292,12 +228,12 @@ static at_status fill_from_columns(const at_task_state *s, const at_table *t, at
 
 static at_status fill_from_cells(const at_task_state *s, const at_table *t, at_dataset *d, at_error *err) {
     at_arena scratch = {0};
-    parts p = {.arena = &scratch};
+    at_parts p = {.arena = &scratch};
     int column = at_table_column(t, s->columns.label);
     at_label_index *index = at_label_index_make(&s->labels, &scratch);
     at_status st = index ? AT_OK : at_fail_memory(err, 0);
     for (int r = 0; r < d->n && !st; r++) {
-        st = parts_of(s, t, r, column, &p, err);
+        st = at_parts_read(&p, t, r, column, multi_of(s)->separator, err);
         for (int i = 0; i < p.n && !st; i++) {
             int32_t id = at_label_index_find(index, p.name[i]);
             if (id < 0) st = at_label_unknown(&s->labels, t->path, t->line[r], p.name[i], err);
@@ -389,6 +325,132 @@ static at_status multi_tune(at_task_state *s, const at_dataset *d, const float *
     return st;
 }
 
+/* ---- judging what any program answered ---- */
+
+typedef struct judged {
+    at_task_state s;         /* how the answers stand */
+    multi form;
+    at_dataset right, answer;/* target alone */
+    float *logits;           /* [rows, labels] of the answers: 1 or -1 */
+    at_arena arena;
+} judged;
+
+static at_status read_form(at_task_state *s, const at_table *t, const at_columns *wanted, at_error *err) {
+    at_found_columns texts = {-1, -1, -1};
+    at_columns only_texts = without_label(wanted);
+    if (!s->data && !(s->data = AT_NEW(&s->arena, multi))) return at_fail_memory(err, sizeof(multi));
+    if (at_columns_find(t, &only_texts, 0, &s->arena, &texts, NULL, NULL)) texts = (at_found_columns){-1, -1, -1};
+    s->why = "";
+    return choose_form(s, t, wanted, &texts, 0, err);
+}
+
+/* The answers' own form: a cell of labels, or columns of 0 and 1 called as the labels. */
+static at_status read_answer_form(judged *j, const at_task_state *right, const at_table *t, const char *column, at_error *err) {
+    static const char *const USUAL[] = {"predicted_labels", "labels", NULL};
+    int at;
+    j->s = (at_task_state){.task = right->task, .labels = right->labels, .data = &j->form};
+    int named = column || at_table_column(t, USUAL[0]) >= 0 || at_table_column(t, USUAL[1]) >= 0;
+    if (!named && multi_of(right)->by_columns && has_all_labels(right, t)) {
+        j->form.by_columns = 1;
+        return AT_OK;
+    }
+    AT_TRY(at_judge_answer_column(t, column, USUAL, right->columns.label, &at, err));
+    j->s.columns.label = t->column[at];
+    if (right->label_separator) j->form.separator = right->label_separator;
+    else if (!is_list(t, at)) j->form.separator = usual_separator(t, at, &j->arena);
+    if (!j->form.separator && !is_list(t, at)) j->form.separator = ",";
+    return AT_OK;
+}
+
+static at_status add_names(const at_task_state *s, const at_table *t, at_parts *all, at_error *err) {
+    at_parts row = {.arena = all->arena};
+    if (multi_of(s)->by_columns)
+        for (int i = 0; i < s->labels.n; i++) at_parts_add(all, s->labels.name[i], strlen(s->labels.name[i]));
+    else
+        for (int r = 0, column = at_table_column(t, s->columns.label); r < t->n_rows; r++) {
+            AT_TRY(at_parts_read(&row, t, r, column, multi_of(s)->separator, err));
+            for (int i = 0; i < row.n; i++) at_parts_add(all, row.name[i], strlen(row.name[i]));
+        }
+    return AT_OK;
+}
+
+/* Labels of either side count: one that is only answered is wrong wherever it is. */
+static at_status read_both(judged *j, at_task_state *s, const at_table *right, const at_table *answers, at_error *err) {
+    at_parts all = {.arena = &j->arena};
+    const char **probable;
+    int n_probable;
+    AT_TRY(at_judge_probable(answers, &j->arena, &probable, &n_probable, err));
+    for (int i = 0; i < n_probable; i++) at_parts_add(&all, probable[i], strlen(probable[i]));
+    AT_TRY(add_names(s, right, &all, err));
+    AT_TRY(add_names(&j->s, answers, &all, err));
+    if (all.failed) return at_fail_memory(err, 0);
+    if (!all.n) return at_fail(err, AT_BAD_DATA, "%s: no row has a label", right->path);
+    if (!multi_of(s)->by_columns || !j->form.by_columns) AT_TRY(at_labels_collect(all.name, (size_t)all.n, &s->arena, &s->labels, err));
+    j->s.labels = s->labels;
+    j->right.n = j->answer.n = right->n_rows;
+    AT_TRY(fill_targets(s, right, &j->right, err));
+    AT_TRY(fill_targets(&j->s, answers, &j->answer, err));
+    size_t cells = (size_t)right->n_rows * (size_t)s->labels.n;
+    j->logits = AT_NEW_ARRAY(&j->arena, float, cells);
+    if (!j->logits) return at_fail_memory(err, cells * sizeof(float));
+    for (size_t i = 0; i < cells; i++) j->logits[i] = j->answer.target[i] > 0.5f ? 1 : -1;
+    return AT_OK;
+}
+
+/* Where the answers have probabilities, what is made of them; else NaN. */
+static at_status from_probabilities(judged *j, const at_labels *labels, const at_table *answers, double *loss, double *ranking, at_error *err) {
+    size_t k = (size_t)labels->n;
+    double *p = AT_NEW_ARRAY(&j->arena, double, k), *half = AT_NEW_ARRAY(&j->arena, double, k);
+    at_multi_metrics m;
+    *loss = *ranking = NAN;
+    if (!p || !half) return at_fail_memory(err, k * sizeof *p);
+    for (int r = 0; r < answers->n_rows; r++) {
+        if (!at_judge_probabilities(answers, r, labels, p)) return AT_OK;
+        for (size_t c = 0; c < k; c++) {
+            double x = fmin(fmax(p[c], 1e-12), 1 - 1e-12);
+            j->logits[(size_t)r * k + c] = (float)log(x / (1 - x));
+            half[c] = 0.5;
+        }
+    }
+    AT_TRY(at_metrics_multi(j->logits, j->right.target, half, answers->n_rows, labels->n, &j->arena, &m, err));
+    *loss = m.loss;
+    *ranking = m.ranking_precision;
+    return AT_OK;
+}
+
+static at_status judge(judged *j, at_task_state *s, const at_table *right, const at_table *answers, at_score *score, at_error *err) {
+    static const char *const SMALLER[] = {"loss", "hamming_loss", NULL};
+    at_multi_metrics m;
+    double *half, ranking;
+    AT_TRY(read_both(j, s, right, answers, err));
+    half = AT_NEW_ARRAY(&j->arena, double, s->labels.n);
+    for (int i = 0; half && i < s->labels.n; i++) half[i] = 0.5;
+    if (!half) return at_fail_memory(err, 0);
+    AT_TRY(at_metrics_multi(j->logits, j->right.target, half, right->n_rows, s->labels.n, &j->arena, &m, err));
+    score->values = at_metrics_multi_json(&m, s->labels.name);
+    if (!score->values) return at_fail_memory(err, 0);
+    AT_TRY(from_probabilities(j, &s->labels, answers, &score->loss, &ranking, err));
+    json_object_del(score->values, "loss");
+    json_object_del(score->values, "ranking_precision");
+    if (isfinite(score->loss)) json_object_set_new(score->values, "loss", json_real(score->loss));
+    if (isfinite(ranking)) json_object_set_new(score->values, "ranking_precision", json_real(ranking));
+    return at_score_choose(s, "f1_micro", SMALLER, score, err);
+}
+
+static at_status multi_judge(at_task_state *s, const at_table *right, const at_columns *wanted, const at_table *answers, const char *column,
+                             at_score *score, at_error *err) {
+    judged j = {.form = {.by_columns = 0}};
+    *score = (at_score){0};
+    at_status st = read_form(s, right, wanted, err);
+    if (!st) st = read_answer_form(&j, s, answers, column, err);
+    if (!st) st = judge(&j, s, right, answers, score, err);
+    at_arena_free(&j.right.arena);
+    at_arena_free(&j.answer.arena);
+    at_arena_free(&j.s.arena);
+    at_arena_free(&j.arena);
+    return st;
+}
+
 /* ---- answers ---- */
 
 static json_t *multi_answer(const at_task_state *s, const at_answered *row) {
@@ -444,12 +506,12 @@ static void look_at_columns(const at_task_state *s, at_lint *lint, const at_tabl
 
 static void look_at_cells(const at_task_state *s, at_lint *lint, const at_table *t) {
     at_arena scratch = {0};
-    parts p = {.arena = &scratch};
+    at_parts p = {.arena = &scratch};
     at_label_index *index = at_label_index_make(&s->labels, &scratch);
     int column = s->columns.label ? at_table_column(t, s->columns.label) : -1;
     at_error err;
     for (int r = 0; column >= 0 && index && r < t->n_rows; r++) {
-        at_status st = parts_of(s, t, r, column, &p, &err);
+        at_status st = at_parts_read(&p, t, r, column, multi_of(s)->separator, &err);
         for (int i = 0; i < p.n && !st; i++)
             if (at_label_index_find(index, p.name[i]) < 0) st = at_label_unknown(&s->labels, t->path, t->line[r], p.name[i], &err);
         if (st) at_lint_sentence(lint, AT_LINT_BAD_LABEL, t->path, t->line[r], err.text);
@@ -500,6 +562,7 @@ const at_task at_task_multi_label = {
     .weight = multi_weight,
     .balance = multi_balance,
     .score = multi_score,
+    .judge = multi_judge,
     .tune = multi_tune,
     .answer = multi_answer,
     .rank = multi_rank,

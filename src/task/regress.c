@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "task/judge.h"
 #include "task/lint.h"
 #include "task/metric_regress.h"
 #include "task/tasks.h"
@@ -140,8 +141,9 @@ static double regress_weight(const at_task_state *s, const at_dataset *d, size_t
     return 1;
 }
 
+static const char *const SMALLER[] = {"loss", "mse", "rmse", "mae", NULL};
+
 static at_status regress_score(const at_task_state *s, const at_dataset *d, const float *logits, at_score *score, at_error *err) {
-    static const char *const SMALLER[] = {"loss", "mse", "rmse", "mae", NULL};
     at_arena arena = {0};
     at_regress_metrics m;
     double *truth = AT_NEW_ARRAY(&arena, double, d->n), *answer = AT_NEW_ARRAY(&arena, double, d->n);
@@ -159,6 +161,29 @@ static at_status regress_score(const at_task_state *s, const at_dataset *d, cons
         else json_object_set_new(score->values, "loss", isfinite(score->loss) ? json_real(score->loss) : json_null());
     }
     if (!st) st = at_score_choose(s, "pearson", SMALLER, score, err);
+    at_arena_free(&arena);
+    return st;
+}
+
+static at_status regress_judge(at_task_state *s, const at_table *right, const at_columns *wanted, const at_table *answers, const char *column,
+                               at_score *score, at_error *err) {
+    at_arena arena = {0};
+    at_regress_metrics m;
+    int right_column, answer_column, n = right->n_rows;
+    double *truth = AT_NEW_ARRAY(&arena, double, n), *answer = AT_NEW_ARRAY(&arena, double, n);
+    *score = (at_score){0};
+    at_status st = truth && answer ? AT_OK : at_fail_memory(err, (size_t)n * 16);
+    if (!st) st = at_judge_columns(right, wanted, answers, column, NULL, &right_column, &answer_column, err);
+    for (int r = 0; r < n && !st; r++) {
+        st = read_number(right, r, right_column, &truth[r], err);
+        if (!st) st = read_number(answers, r, answer_column, &answer[r], err);
+    }
+    if (!st) st = at_metrics_regress(truth, answer, n, &m, err);
+    if (!st) {
+        score->loss = m.mse;
+        score->values = at_metrics_regress_json(&m);
+        st = score->values ? at_score_choose(s, "pearson", SMALLER, score, err) : at_fail_memory(err, 0);
+    }
     at_arena_free(&arena);
     return st;
 }
@@ -227,6 +252,7 @@ const at_task at_task_regress = {
     .loss = regress_loss,
     .weight = regress_weight,
     .score = regress_score,
+    .judge = regress_judge,
     .convert_head = regress_convert_head,
     .answer = regress_answer,
     .rank = regress_rank,

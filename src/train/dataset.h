@@ -48,11 +48,25 @@ typedef struct at_dataset {
     struct at_spool *spool[2];/* private: where ids and types live (memory, or mapped from a file that has no name) */
 } at_dataset;
 
+/* What becomes of a text that is longer than the model reads. Of a pair the longer text is cut first, then both. */
+typedef enum at_long {
+    AT_LONG_AUTO,   /* as the model was trained, else TAIL */
+    AT_LONG_TAIL,   /* its end is cut off */
+    AT_LONG_HEAD,   /* its beginning is cut off */
+    AT_LONG_MIDDLE, /* beginning and end stay, a half each */
+    AT_LONG_WINDOW, /* nothing: the row becomes examples that overlap by a quarter, of a pair with the shorter text in each (of which half
+                     * the room is kept where both are long) */
+    AT_LONG_ERROR   /* AT_BAD_DATA with the line */
+} at_long;
+
 /* Encodes columns `first` and (or -1) `second` of the rows of a table in parallel; labels are left to the task. Every example keeps at
  * least one token. Above 64 MB the tokens go to an unlinked file in $TMPDIR (or /var/tmp) that is mapped; where that cannot be
  * written they stay in memory. */
 at_status at_dataset_encode(const at_table *table, int first, int second, const at_tokenizer *tokenizer, int max_tokens,
                             at_pool *pool, at_dataset **dataset, at_error *err);
+/* The same; at_dataset_encode is AT_LONG_TAIL. */
+at_status at_dataset_encode_long(const at_table *table, int first, int second, const at_tokenizer *tokenizer, int max_tokens, at_long how,
+                                 at_pool *pool, at_dataset **dataset, at_error *err);
 /* The examples of `index` in that order, as a dataset of its own (tokens are copied). */
 at_status at_dataset_subset(const at_dataset *from, const uint32_t *index, int n, at_dataset **dataset, at_error *err);
 void at_dataset_close(at_dataset *dataset);

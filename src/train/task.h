@@ -13,6 +13,7 @@
 
 typedef struct at_task at_task;
 struct at_lint;
+struct at_mending;
 
 /* Which columns to read; NULL names are recognised. `label` may name several, separated by commas, where a task takes so many. */
 typedef struct at_columns {
@@ -37,6 +38,7 @@ typedef struct at_task_state {
     uint64_t seed;               /* of what is drawn once, for evaluation */
     const char *loss;            /* of embeddings: "cosent" ... */
     const char *negative;        /* of embeddings: column of the text that is not like the first */
+    at_long long_texts;          /* of tasks whose `in_windows` is 0 */
     int stride;                  /* tokens that two windows of a long text share; 0: the task's own choice */
     json_t *own;               /* object: what else the task has to know of a finished model, kept in config.json under "attune"; or NULL */
     void *data;                /* the task's, in the arena */
@@ -100,6 +102,7 @@ struct at_task {
     int whole;                 /* 1: the outputs of an example are one choice: its loss needs all of them together */
     int coupled;               /* 1: its loss is one of the whole step: `loss` is called once, with the logits of all sequences of the step in its
                                   order (lanes.h), one output a sequence; the norm is that of the step */
+    int in_windows;            /* 1: long texts become windows by the task's own rule: nothing is ever cut */
     int names_labels;          /* the labels are classes that the data name */
     const at_answer_field *fields;
     const char *const *card_metrics; /* numbers of a score that a model card shows; NULL ends them */
@@ -125,6 +128,10 @@ struct at_task {
     at_status (*balance)(const at_task_state *state, const at_dataset *dataset, at_real *weight, at_error *err);
     /* Judges the logits of a whole dataset. */
     at_status (*score)(const at_task_state *state, const at_dataset *dataset, const float *logits, at_score *score, at_error *err);
+    /* Judges what any program answered, without a model: row r of `answers` is to row r of `right`. `wanted` names columns of the right
+     * answers, `column` that of the others (NULL: by usual names). Fills state->labels. NULL: there is nothing to judge. */
+    at_status (*judge)(at_task_state *state, const at_table *right, const at_columns *wanted, const at_table *answers, const char *column,
+                       at_score *score, at_error *err);
     /* Chooses what is left to choose (thresholds) by logits of data that was not trained on, into the state. NULL: nothing. */
     at_status (*tune)(at_task_state *state, const at_dataset *dataset, const float *logits, at_error *err);
     /* Turns the head from what is trained into what is saved, or (back 1) the other way, where these differ. NULL: they do not. */
@@ -144,6 +151,8 @@ struct at_task {
                        const json_t *answer, at_str *to, at_error *err);
     /* Data lint of its own, in place of the passes over texts and labels. NULL: those. */
     at_status (*lint)(const at_task_state *state, struct at_lint *lint, at_error *err);
+    /* What can be mended in the data without judgement (task/mend.h), beyond repeated rows. NULL: texts and labels. */
+    at_status (*mend)(const at_task_state *state, struct at_mending *mending, at_error *err);
 };
 
 const at_task *at_task_find(const char *name);
