@@ -108,7 +108,8 @@ static void add_what(at_str *s, const at_card *c) {
     at_str_addf(s, " with attune %s.", at_version());
     if (c->family) at_str_addf(s, " Family: %s.", c->family);
     if (c->n_parameters) at_str_addf(s, " Parameters: %.1f million.", (double)c->n_parameters / 1e6);
-    if (c->max_tokens) at_str_addf(s, " It reads the first %d tokens of an input; what follows is cut off.", c->max_tokens);
+    if (c->max_tokens && c->longer) at_str_addf(s, " It reads %d tokens at once; %s.", c->max_tokens, c->longer);
+    else if (c->max_tokens) at_str_addf(s, " It reads the first %d tokens of an input; what follows is cut off.", c->max_tokens);
     at_str_add(s, "\n\n");
 }
 

@@ -48,6 +48,7 @@ typedef struct at_card {
     const char *family;   /* "bert" */
     long n_parameters;
     int max_tokens;
+    const char *longer;   /* what becomes of longer texts, as half a sentence; NULL: their end is cut off */
     const char *head;     /* "pooler" "mean" */
     at_card_library library;
     int pairs;            /* it reads pairs of texts */

@@ -20,7 +20,8 @@ typedef struct at_answers {
     const char *name[AT_ANSWER_FIELDS]; /* of the task's fields, as they are written */
     const char **label;             /* [labels] names of the columns of a field of labels where a table is flat */
     int width;                      /* of a label in the lines for a person */
-    long rows;
+    long rows, cut_rows;            /* answered; of them too long, so that a part was not read */
+    uint64_t cut_tokens;
 } at_answers;
 
 /* path NULL: events. The format auto is settled by the path's ending, then by the task and by `like`, which must live as long as the

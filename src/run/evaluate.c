@@ -5,6 +5,7 @@
 
 #include "run/answers.h"
 #include "run/score_text.h"
+#include "train/long_text.h"
 
 typedef struct evaluation {
     const at_options *options;
@@ -96,6 +97,8 @@ static at_status save_results(const evaluation *e, const char *folder, at_error 
         if (name) json_object_set(found, name, value);
     }
     json_object_set_new(found, "eval_samples", json_integer(e->data->n));
+    json_object_set_new(found, "eval_cut_rows", json_integer(e->data->n_cut_examples));
+    json_object_set_new(found, "eval_cut_tokens", json_integer((json_int_t)e->data->n_cut_tokens));
     at_status st = eval && all && found ? at_json_save(eval, found, err) : at_fail_memory(err, 0);
     if (!st && at_file_exists(all)) st = at_json_load(all, AT_JSON_CONFIG_BYTES, AT_BAD_DATA, &merged, err);
     if (!st && !merged) merged = json_object();
@@ -138,6 +141,7 @@ static at_status open_all(evaluation *e, at_error *err) {
     at_table_options table_options = at_settings_table(o);
     at_columns wanted = at_settings_columns(o);
     AT_TRY(at_session_open_options(&e->session, o, err));
+    AT_TRY(at_settings_long_check(o, e->session.state.task, err));
     at_settings_task(o, &e->session.state);
     table_options.plain_lines |= e->session.state.task->plain_texts;
     AT_TRY(at_table_read(path, &table_options, &e->table, err));
@@ -152,9 +156,12 @@ static void tell_cut(const evaluation *e) {
     const at_dataset *d = e->data;
     double tokens = (double)d->token_at[d->n], cut = (double)d->n_cut_tokens;
     if (d->n_cut_examples)
-        at_tell_warning(e->listener,
-                        "%s: %d of %d texts are longer than %d tokens and are cut; %.1f%% of the tokens are lost",
-                        e->table->path, d->n_cut_examples, d->n, e->session.max_tokens, 100 * cut / (tokens + cut));
+        at_tell_warning(e->listener, "%s: %d of %d texts are longer than %d tokens%s; %.0f tokens are lost (%.1f%% of all)", e->table->path,
+                        d->n_cut_examples, e->table->n_rows, e->session.max_tokens, at_long_words(e->session.state.long_texts), cut,
+                        100 * cut / (tokens + cut));
+    if (d->row && d->n > e->table->n_rows)
+        at_tell_note(e->listener, "%s: texts that are longer than %d tokens are read in overlapping windows (%d examples of %d rows).", e->table->path,
+                     e->session.max_tokens, d->n, e->table->n_rows);
 }
 
 static at_status evaluate(evaluation *e, at_error *err) {

@@ -7,6 +7,7 @@
 
 #include "base/str.h"
 #include "run/answers.h"
+#include "train/long_text.h"
 
 enum { ROWS_AT_ONCE = 4096, LINES_AT_ONCE = 256 };
 static const size_t READ_BYTES = 1 << 16, LINE_BYTES = 16 << 20;
@@ -32,6 +33,8 @@ static at_status answer_table(at_session *s, at_answers *answers, const at_table
         at_status st = at_session_logits(s, t, first, n, 0, &scratch, &logits, &d, err);
         if (!st) {
             st = answer_rows(s, answers, t, first, d, logits, err);
+            answers->cut_rows += d->n_cut_examples;
+            answers->cut_tokens += d->n_cut_tokens;
             at_dataset_close(d);
         }
         at_arena_free(&scratch);
@@ -43,11 +46,16 @@ static at_status answer_table(at_session *s, at_answers *answers, const at_table
 /* The end of a prediction: the file is there, or nothing is. */
 static at_status finish(at_answers *answers, const char *path, const at_listener *listener, at_status st, at_error *err) {
     if (!st) st = at_answers_commit(answers, err);
+    if (!st && answers->cut_rows)
+        at_tell_warning(listener, "%ld of %ld texts are longer than the model reads%s; %llu tokens were not read", answers->cut_rows, answers->rows,
+                        at_long_words(answers->session->state.long_texts), (unsigned long long)answers->cut_tokens);
     if (!st && path)
-        at_tell(listener, "done", json_pack("{s:I, s:s}", "rows", (json_int_t)answers->rows, "output", path),
+        at_tell(listener, "done", json_pack("{s:I, s:I, s:I, s:s}", "rows", (json_int_t)answers->rows, "cut_rows", (json_int_t)answers->cut_rows, "cut_tokens",
+                                                  (json_int_t)answers->cut_tokens, "output", path),
                 "%ld answers are in %s.", answers->rows, path);
     else if (!st)
-        at_tell(listener, "done", json_pack("{s:I}", "rows", (json_int_t)answers->rows), NULL);
+        at_tell(listener, "done", json_pack("{s:I, s:I, s:I}", "rows", (json_int_t)answers->rows, "cut_rows", (json_int_t)answers->cut_rows, "cut_tokens",
+                                                  (json_int_t)answers->cut_tokens), NULL);
     at_answers_close(answers);
     return st;
 }
@@ -205,6 +213,8 @@ at_status at_predict_file(const at_options *o, const at_listener *listener, at_e
     at_session s = {0};
     at_status st = check_output(input, at_options_text(o, "output", NULL), err);
     if (!st) st = at_session_open_options(&s, o, err);
+    if (!st) st = at_settings_long_check(o, s.state.task, err);
+    if (!st) at_settings_task(o, &s.state);
     if (!st) table_options.plain_lines |= s.state.task->plain_texts;
     if (!st && (!input || !strcmp(input, "-"))) {
         st = predict_stream(&s, o, listener, err);
@@ -243,6 +253,8 @@ at_status at_predict_texts(const at_options *o, const char *const *texts, int n,
     at_status st = texts_table(o, texts, n, &arena, &table, err);
     if (!st) st = at_session_open_options(&s, o, err);
     at_columns wanted = pair_columns(o);
+    if (!st) st = at_settings_long_check(o, s.state.task, err);
+    if (!st) at_settings_task(o, &s.state);
     if (!st) st = predict_table(&s, o, &table, &wanted, listener, err);
     at_session_close(&s);
     at_arena_free(&arena);

@@ -4,6 +4,7 @@
 
 #include "base/str.h"
 #include "run/session.h"
+#include "task/texts.h"
 
 struct at_predictor {
     at_session session;
@@ -59,6 +60,21 @@ static at_status make_table(at_arena *arena, const char *const *texts, const cha
     return AT_OK;
 }
 
+static at_status rank_rows(at_predictor *p, const at_dataset *d, const float *logits, at_prediction *predictions, at_error *err) {
+    const at_task_state *state = &p->session.state;
+    size_t width = (size_t)state->n_out;
+    at_pooled rows;
+    AT_TRY(at_texts_pool(d, logits, width, &p->call, &rows, err));
+    float *numbers = AT_NEW_ARRAY(&p->call, float, (size_t)rows.n * width);
+    if (!numbers) return at_fail_memory(err, (size_t)rows.n * width * sizeof(float));
+    for (int i = 0; i < rows.n; i++) {
+        float *row = numbers + (size_t)i * width;
+        int best = state->task->rank(state, rows.logits + (size_t)i * width, row);
+        predictions[i] = (at_prediction){state->labels.name[best], best, (double)row[best], row};
+    }
+    return AT_OK;
+}
+
 at_status at_predict(at_predictor *p, const char *const *texts, const char *const *seconds, int n, at_prediction *predictions,
                      at_error *err) {
     if (n <= 0) return n ? at_fail(err, AT_USAGE, "%d texts: the number is negative", n) : AT_OK;
@@ -66,20 +82,13 @@ at_status at_predict(at_predictor *p, const char *const *texts, const char *cons
     float *logits;
     at_dataset *data;
     at_task_state *state = &p->session.state;
-    size_t width = (size_t)state->n_out;
     if (!state->task->rank)
         return at_fail(err, AT_USAGE, "a model of the task %s does not give one answer a text: use at_predict_texts", state->task->name);
     at_arena_free(&p->call);
     AT_TRY(make_table(&p->call, texts, seconds, n, &table, err));
     state->columns = (at_columns){"text", seconds ? "text2" : NULL, NULL};
     AT_TRY(at_session_logits(&p->session, &table, 0, n, 0, &p->call, &logits, &data, err));
+    at_status st = rank_rows(p, data, logits, predictions, err);
     at_dataset_close(data);
-    float *numbers = AT_NEW_ARRAY(&p->call, float, (size_t)n * width);
-    if (!numbers) return at_fail_memory(err, (size_t)n * width * sizeof(float));
-    for (int i = 0; i < n; i++) {
-        float *row = numbers + (size_t)i * width;
-        int best = state->task->rank(state, logits + (size_t)i * width, row);
-        predictions[i] = (at_prediction){state->labels.name[best], best, (double)row[best], row};
-    }
-    return AT_OK;
+    return st;
 }

@@ -34,10 +34,19 @@ at_status at_session_choose_length(const at_tokenizer *tokenizer, const at_arch 
 void at_settings_task(const at_options *o, at_task_state *state) {
     unsigned command = at_options_command(o);
     if (at_setting_find(command, "label_separator")) state->label_separator = at_options_text(o, "label_separator", NULL);
-    if (at_setting_find(command, "stride")) state->stride = (int)at_options_int(o, "stride", 0);
+    if (at_setting_find(command, "stride") && !at_options_is_auto(o, "stride")) state->stride = (int)at_options_int(o, "stride", 0);
+    if (at_setting_find(command, "long") && at_options_choice(o, "long")) state->long_texts = (at_long)at_options_choice(o, "long");
     if (at_setting_find(command, "scheme")) state->scheme = at_options_text(o, "scheme", NULL);
     if (at_setting_find(command, "whole_word")) state->whole_word = at_options_flag(o, "whole_word");
     if (at_setting_find(command, "seed")) state->seed = (uint64_t)at_options_int(o, "seed", 42);
+}
+
+at_status at_settings_long_check(const at_options *o, const at_task *task, at_error *err) {
+    int choice = at_options_choice(o, "long");
+    if (choice && task->in_windows)
+        return at_fail(err, AT_USAGE, "--long: the task %s reads long texts in overlapping windows by itself, nothing is cut", task->name);
+    if (choice == AT_LONG_WINDOW && task->coupled) return at_fail(err, AT_USAGE, "--long window: the task %s has one answer a text", task->name);
+    return AT_OK;
 }
 
 /* The task that a finished model was trained for. */

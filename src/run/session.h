@@ -36,6 +36,7 @@ at_status at_session_logits(const at_session *session, const at_table *table, in
 
 at_table_options at_settings_table(const at_options *options); /* input_format, no_header */
 void at_settings_task(const at_options *options, at_task_state *state); /* label_separator, scheme, where the command has them */
+at_status at_settings_long_check(const at_options *options, const at_task *task, at_error *err); /* AT_USAGE where --long says nothing to it */
 at_columns at_settings_columns(const at_options *options);     /* text_column, text2_column and, where the command has it, label_column */
 
 #endif

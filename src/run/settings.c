@@ -69,6 +69,10 @@ static const at_setting SETTINGS[] = {
            "New prediction network: pooler (first token, as BERT's own), mean (mean of the tokens), token (each token, for tags), mask (the hidden word, for masked language), span (each token, for answers), or auto (what the body was made for, else pooler, unless the other is clearly better).", T),
     INT("max_length", "max_seq_length", "auto", 4, 1 << 20, MODEL,
         "Longest input in tokens; auto takes what the model folder asks for.", RUN | I | C),
+    CHOICE("long", "long_texts truncation", "auto truncate-tail truncate-head middle window error", "auto", MODEL,
+           "Texts that are longer than the model reads lose their end (truncate-tail), their beginning (truncate-head) or what is between them (middle), are "
+           "read in overlapping windows whose answers are averaged (window), or end the run (error); auto: as the model was trained, else truncate-tail. "
+           "tag, answer and mask always read windows.", RUN),
     INT("stride", "doc_stride", "auto", 0, 1 << 20, MODEL,
         "Answers: tokens that two windows of a long text share; auto: 128, or a third of the longest input where that is less.", T | E),
     INT("max_length", "max_seq_length", "0", 0, 1 << 20, MODEL,

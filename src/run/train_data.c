@@ -5,6 +5,7 @@
 #include "base/str.h"
 #include "run/session.h"
 #include "run/train_run.h"
+#include "train/long_text.h"
 
 static at_status read_table(at_train_run *run, const char *setting, at_table **table, at_error *err) {
     const char *path = at_options_text(run->options, setting, NULL);
@@ -83,6 +84,7 @@ static at_status choose_task(at_train_run *run, at_error *err) {
     at_settings_task(run->options, &run->state);
     run->state.task = name ? at_task_find(name) : NULL;
     if (!run->state.task) AT_TRY(at_task_recognise(run->train_table, &wanted, &run->arena, &run->state.task, &why, err));
+    AT_TRY(at_settings_long_check(run->options, run->state.task, err));
     AT_TRY(run->state.task->bind(&run->state, run->train_table, &wanted, 0, err));
     if (!run->state.n_out) run->state.n_out = run->model->arch.hidden;
     AT_TRY(check_head_choice(run, err));
@@ -116,10 +118,9 @@ static at_status encode(at_train_run *run, const at_table *table, at_dataset **d
         at_tell_note(run->listener, "%s: some rows are longer than %d tokens; they are read in overlapping windows (%d examples of %d rows), nothing is cut.", table->path,
                      run->max_tokens, (*d)->n, table->n_rows);
     if ((*d)->n_cut_examples)
-        at_tell_warning(run->listener,
-                        "%s: %d of %d texts are longer than %d tokens and are cut; %.1f%% of the tokens are lost",
-                        table->path, (*d)->n_cut_examples, (*d)->n, run->max_tokens,
-                        100.0 * (double)(*d)->n_cut_tokens / (double)(tokens + (*d)->n_cut_tokens));
+        at_tell_warning(run->listener, "%s: %d of %d texts are longer than %d tokens%s; %llu tokens are lost (%.1f%% of all)", table->path,
+                        (*d)->n_cut_examples, table->n_rows, run->max_tokens, at_long_words(run->state.long_texts),
+                        (unsigned long long)(*d)->n_cut_tokens, 100.0 * (double)(*d)->n_cut_tokens / (double)(tokens + (*d)->n_cut_tokens));
     return AT_OK;
 }
 

@@ -6,6 +6,7 @@
 #include "base/str.h"
 #include "infer/predict.h"
 #include "run/train_run.h"
+#include "train/long_text.h"
 
 static at_status answers_on(at_train_run *run, const at_dataset *d, at_arena *arena, float **logits, at_error *err) {
     size_t cells = at_dataset_outputs(d) * (size_t)run->state.n_out;
@@ -74,6 +75,16 @@ static json_t *phases_json(const at_train_run *run) {
     return phases;
 }
 
+/* What the limit did to a file: "train_cut_rows", "train_cut_tokens". */
+static void add_cut(json_t *all, const char *prefix, const at_dataset *d) {
+    char name[64];
+    if (!d) return;
+    snprintf(name, sizeof name, "%s_cut_rows", prefix);
+    json_object_set_new(all, name, json_integer(d->n_cut_examples));
+    snprintf(name, sizeof name, "%s_cut_tokens", prefix);
+    json_object_set_new(all, name, json_integer((json_int_t)d->n_cut_tokens));
+}
+
 static json_t *all_results(const at_train_run *run) {
     static const char *const JUDGED[] = {"file", "split", "out-of-fold"};
     const at_hyper *h = &run->hyper;
@@ -84,6 +95,10 @@ static json_t *all_results(const at_train_run *run) {
                   run->train->n, "train_loss", run->tuned ? run->result.train_loss : 0.0, "steps", run->result.steps,
                   "best_step", run->result.best_step, "learning_rate", h->learning_rate, "batch_size", h->batch_size,
                   "phases", phases_json(run), "notes", run->notes);
+    if (!run->state.task->in_windows) json_object_set_new(all, "long", json_string(at_long_name(run->state.long_texts)));
+    add_cut(all, "train", run->all);
+    add_cut(all, "eval", run->eval_table ? run->eval : NULL);
+    add_cut(all, "test", run->test);
     add_values(all, "eval", chosen(run));
     add_values(all, "test", &run->test_score);
     return all;
@@ -123,6 +138,7 @@ static void tell_test(const at_train_run *run) {
 static at_status save_model(at_train_run *run, at_error *err) {
     const at_task *task = run->state.task;
     json_t *own = run->state.own ? json_deep_copy(run->state.own) : json_object();
+    if (own && run->state.long_texts) json_object_set_new(own, "long", json_string(at_long_name(run->state.long_texts)));
     if (!own || json_object_set_new(own, "task", json_string(task->name)) ||
         json_object_set_new(run->model->config, "attune", own))
         return at_fail_memory(err, 0);

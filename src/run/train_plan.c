@@ -5,6 +5,7 @@
 #include "base/machine.h"
 #include "base/str.h"
 #include "run/train_run.h"
+#include "train/long_text.h"
 
 /* ---- hyper-parameters ---- */
 
@@ -126,6 +127,22 @@ void at_train_tell_tensors(at_train_run *run) {
 
 static const char *judging_name(at_judging j) { return j == AT_JUDGE_FILE ? "file" : j == AT_JUDGE_SPLIT ? "split" : "folds"; }
 
+/* Nothing where no text is too long and nothing was asked for. */
+static void tell_long(const at_train_run *run) {
+    const at_dataset *d = run->all;
+    at_long how = run->state.long_texts;
+    int windows = d->row && d->n > run->train_table->n_rows;
+    if (run->state.task->in_windows || (!how && !d->n_cut_examples)) return;
+    char lost[120] = "";
+    if (d->n_cut_examples)
+        snprintf(lost, sizeof lost, "; %d of %d rows lose %llu tokens", d->n_cut_examples, run->train_table->n_rows, (unsigned long long)d->n_cut_tokens);
+    else if (windows) snprintf(lost, sizeof lost, "; %d rows are read as %d examples", run->train_table->n_rows, d->n);
+    at_tell(run->listener, "choice",
+            json_pack("{s:s, s:i, s:I, s:i, s:i}", "long", at_long_name(how), "cut_rows", d->n_cut_examples, "cut_tokens", (json_int_t)d->n_cut_tokens,
+                      "rows", run->train_table->n_rows, "examples", d->n),
+            "Long texts: %s%s%s.", how ? at_long_name(how) : "truncate-tail", lost, d->n_cut_examples || windows ? "" : "; there are none");
+}
+
 static void tell_choices(const at_train_run *run) {
     const at_recipe *r = &run->recipe;
     const at_hyper *h = &run->hyper;
@@ -146,6 +163,7 @@ static void tell_choices(const at_train_run *run) {
                     !h->max_steps
                 ? r->why_length
                 : "as given");
+    tell_long(run);
     at_tell(run->listener, "choice", json_pack("{s:i, s:b}", "patience", h->patience, "keep_best", h->keep_best), "Stop: %s.", r->why_stop);
     if (run->softening != 1 && run->method == AT_METHOD_TWO_STEP && !run->goes_on)
         at_tell(run->listener, "choice", json_pack("{s:f}", "soften_head", run->softening), "Start: %s.",

@@ -125,6 +125,7 @@ static at_card_label *labels_of(at_train_run *run) {
     at_card_label *labels = AT_NEW_ARRAY(&run->arena, at_card_label, k);
     for (int c = 0; labels && c < k; c++) labels[c].name = run->state.labels.name[c];
     for (size_t i = 0; labels && i < at_dataset_outputs(d); i++) {
+        if (d->row && !d->place_at && i && d->row[i] == d->row[i - 1]) continue; /* a further window of the same row */
         if (d->label && d->label[i] >= 0 && d->label[i] < k) labels[d->label[i]].n_train++;
         for (int c = 0; d->target && d->target_width == k && c < k; c++) labels[c].n_train += d->target[i * (size_t)k + (size_t)c] > 0.5f;
     }
@@ -145,6 +146,17 @@ static long parameters_of(const at_model *m) {
     return sum;
 }
 
+static const char *longer_texts(const at_train_run *run) {
+    if (run->state.task->in_windows) return "attune reads longer texts in overlapping windows, nothing is cut off";
+    switch (run->state.long_texts) {
+    case AT_LONG_HEAD: return "of longer texts attune reads the end";
+    case AT_LONG_MIDDLE: return "of longer texts attune reads beginning and end";
+    case AT_LONG_WINDOW: return "attune reads longer texts in overlapping windows and takes the mean of their logits; other programs read the beginning";
+    case AT_LONG_ERROR: return "attune refuses longer texts; other programs read the beginning";
+    default: return NULL;
+    }
+}
+
 at_status at_train_card(at_train_run *run, at_error *err) {
     static const at_card_judging JUDGED[] = {AT_CARD_JUDGED_FILE, AT_CARD_JUDGED_SPLIT, AT_CARD_JUDGED_FOLDS};
     card_parts parts;
@@ -155,6 +167,7 @@ at_status at_train_card(at_train_run *run, at_error *err) {
                     .family = run->model->arch.family,
                     .n_parameters = parameters_of(run->model),
                     .max_tokens = run->max_tokens,
+                    .longer = longer_texts(run),
                     .head = at_head_name(run->head),
                     .library = mean ? AT_CARD_SENTENCE_TRANSFORMERS : AT_CARD_TRANSFORMERS,
                     .pairs = run->state.columns.text2 != NULL,

@@ -62,11 +62,12 @@ static at_status fill_labels(const at_task_state *s, const at_table *t, int colu
     at_label_index *index = at_label_index_make(&s->labels, &d->arena);
     d->label = AT_NEW_ARRAY(&d->arena, int32_t, d->n);
     if (!d->label || !index) return at_fail_memory(err, (size_t)d->n * sizeof *d->label);
-    for (int r = 0; r < d->n; r++) {
+    for (int i = 0; i < d->n; i++) {
+        int r = at_texts_row(d, i);
         AT_TRY(label_is_there(t, r, column, err));
         const char *name = at_table_cell(t, r, column).text;
-        d->label[r] = at_label_index_find(index, name);
-        if (d->label[r] < 0) return at_label_unknown(&s->labels, t->path, t->line[r], name, err);
+        d->label[i] = at_label_index_find(index, name);
+        if (d->label[i] < 0) return at_label_unknown(&s->labels, t->path, t->line[r], name, err);
     }
     return AT_OK;
 }
@@ -104,8 +105,13 @@ static at_status classify_score(const at_task_state *s, const at_dataset *d, con
     static const char *const SMALLER[] = {"loss", "error_rate", "expected_calibration_error", NULL};
     at_arena arena = {0};
     at_classify_metrics m;
+    at_pooled rows;
     *score = (at_score){0};
-    at_status st = at_metrics_classify(logits, d->label, d->n, s->labels.n, &arena, &m, err);
+    at_status st = at_texts_pool(d, logits, (size_t)s->labels.n, &arena, &rows, err);
+    int32_t *label = st ? NULL : AT_NEW_ARRAY(&arena, int32_t, rows.n);
+    if (!st && !label) st = at_fail_memory(err, (size_t)rows.n * sizeof *label);
+    for (int i = 0; !st && i < rows.n; i++) label[i] = d->label[rows.output[i]];
+    if (!st) st = at_metrics_classify(rows.logits, label, rows.n, s->labels.n, &arena, &m, err);
     if (!st) {
         score->values = at_metrics_classify_json(&m, s->labels.name);
         score->loss = m.loss;
@@ -211,14 +217,24 @@ static int classify_rank(const at_task_state *s, const float *logits, float *num
 }
 
 static json_t *classify_answer(const at_task_state *s, const at_answered *row) {
-    softmax all = softmax_of(row->logits, s->labels.n);
-    json_t *probabilities = json_object();
-    for (int i = 0; i < s->labels.n; i++) json_object_set_new(probabilities, s->labels.name[i], json_real(probability(&all, i)));
-    return json_pack("{s:s, s:f, s:o}", "label", s->labels.name[all.best], "score", probability(&all, all.best), "probabilities", probabilities);
+    at_arena arena = {0};
+    const float *logits = at_texts_mean(row->logits, row->n, (size_t)s->labels.n, &arena);
+    json_t *answer = NULL;
+    if (logits) {
+        softmax all = softmax_of(logits, s->labels.n);
+        json_t *probabilities = json_object();
+        for (int i = 0; i < s->labels.n; i++) json_object_set_new(probabilities, s->labels.name[i], json_real(probability(&all, i)));
+        answer = json_pack("{s:s, s:f, s:o}", "label", s->labels.name[all.best], "score", probability(&all, all.best), "probabilities", probabilities);
+    }
+    at_arena_free(&arena);
+    return answer;
 }
 
 static int classify_mistaken(const at_task_state *s, const at_answered *row, at_arena *arena, at_mistake *mistake) {
-    softmax all = softmax_of(row->logits, s->labels.n);
+    const float *logits = at_texts_mean(row->logits, row->n, (size_t)s->labels.n, arena);
+    *mistake = (at_mistake){0};
+    if (!logits) return 1; /* no memory: nothing in words */
+    softmax all = softmax_of(logits, s->labels.n);
     int right = row->data->label ? row->data->label[row->output] : -1;
     if (right < 0 || right == all.best) return 0;
     *mistake = (at_mistake){probability(&all, all.best), at_strdup(arena, s->labels.name[right]), at_strdup(arena, s->labels.name[all.best])};

@@ -214,13 +214,14 @@ static at_status fill_from_columns(const at_task_state *s, const at_table *t, at
     for (size_t c = 0; c < k; c++) {
         int column = at_table_column(t, s->labels.name[c]);
         if (column < 0) return at_fail(err, AT_BAD_DATA, "%s: there is no column '%s', a label of the training data", t->path, s->labels.name[c]);
-        for (int r = 0; r < d->n; r++) {
+        for (int i = 0; i < d->n; i++) {
+            int r = at_texts_row(d, i);
             at_cell cell = at_table_cell(t, r, column);
             int value = yes_or_no(cell);
             if (value < 0)
                 return at_fail(err, AT_BAD_DATA, "%s:%u: '%.40s' (column '%s') is neither 0 nor 1", t->path, (unsigned)t->line[r], cell.len ? cell.text : "",
                                t->column[column]);
-            d->target[(size_t)r * k + c] = (float)value;
+            d->target[(size_t)i * k + c] = (float)value;
         }
     }
     return AT_OK;
@@ -232,12 +233,13 @@ static at_status fill_from_cells(const at_task_state *s, const at_table *t, at_d
     int column = at_table_column(t, s->columns.label);
     at_label_index *index = at_label_index_make(&s->labels, &scratch);
     at_status st = index ? AT_OK : at_fail_memory(err, 0);
-    for (int r = 0; r < d->n && !st; r++) {
+    for (int k = 0; k < d->n && !st; k++) {
+        int r = at_texts_row(d, k);
         st = at_parts_read(&p, t, r, column, multi_of(s)->separator, err);
         for (int i = 0; i < p.n && !st; i++) {
             int32_t id = at_label_index_find(index, p.name[i]);
             if (id < 0) st = at_label_unknown(&s->labels, t->path, t->line[r], p.name[i], err);
-            else d->target[(size_t)r * (size_t)s->labels.n + (size_t)id] = 1;
+            else d->target[(size_t)k * (size_t)s->labels.n + (size_t)id] = 1;
         }
     }
     at_arena_free(&scratch);
@@ -296,12 +298,29 @@ static at_status multi_balance(const at_task_state *s, const at_dataset *d, at_r
     return AT_OK;
 }
 
+/* Rows: what their windows say, and what is right [rows.n, labels.n]. */
+static at_status pool_rows(const at_task_state *s, const at_dataset *d, const float *logits, at_arena *arena, at_pooled *rows, const float **truth,
+                           at_error *err) {
+    size_t k = (size_t)s->labels.n;
+    *truth = d->target;
+    AT_TRY(at_texts_pool(d, logits, k, arena, rows, err));
+    if (!d->row) return AT_OK;
+    float *own = AT_NEW_ARRAY(arena, float, (size_t)rows->n * k);
+    if (!own) return at_fail_memory(err, (size_t)rows->n * k * sizeof *own);
+    for (size_t i = 0; i < (size_t)rows->n; i++) memcpy(own + i * k, d->target + rows->output[i] * k, k * sizeof *own);
+    *truth = own;
+    return AT_OK;
+}
+
 static at_status multi_score(const at_task_state *s, const at_dataset *d, const float *logits, at_score *score, at_error *err) {
     static const char *const SMALLER[] = {"loss", "hamming_loss", NULL};
     at_arena arena = {0};
     at_multi_metrics m;
+    at_pooled rows;
+    const float *truth;
     *score = (at_score){0};
-    at_status st = at_metrics_multi(logits, d->target, multi_of(s)->threshold, d->n, s->labels.n, &arena, &m, err);
+    at_status st = pool_rows(s, d, logits, &arena, &rows, &truth, err);
+    if (!st) st = at_metrics_multi(rows.logits, truth, multi_of(s)->threshold, rows.n, s->labels.n, &arena, &m, err);
     if (!st) {
         score->values = at_metrics_multi_json(&m, s->labels.name);
         score->loss = m.loss;
@@ -314,14 +333,18 @@ static at_status multi_score(const at_task_state *s, const at_dataset *d, const 
 static at_status multi_tune(at_task_state *s, const at_dataset *d, const float *logits, at_error *err) {
     multi *m = multi_of(s);
     json_t *saved = json_object();
-    at_status st = saved ? AT_OK : at_fail_memory(err, 0);
+    at_arena arena = {0};
+    at_pooled rows;
+    const float *truth;
+    at_status st = saved ? pool_rows(s, d, logits, &arena, &rows, &truth, err) : at_fail_memory(err, 0);
     for (int c = 0; c < s->labels.n && !st; c++) {
-        st = at_threshold_best(logits + c, d->target + c, d->n, s->labels.n, FEWEST_POSITIVES, &m->threshold[c], err);
+        st = at_threshold_best(rows.logits + c, truth + c, rows.n, s->labels.n, FEWEST_POSITIVES, &m->threshold[c], err);
         if (!st) json_object_set_new(saved, s->labels.name[c], json_real(m->threshold[c]));
     }
     if (!s->own) s->own = json_object();
     if (!st && s->own) json_object_set(s->own, "thresholds", saved);
     json_decref(saved);
+    at_arena_free(&arena);
     return st;
 }
 
@@ -454,13 +477,20 @@ static at_status multi_judge(at_task_state *s, const at_table *right, const at_c
 /* ---- answers ---- */
 
 static json_t *multi_answer(const at_task_state *s, const at_answered *row) {
+    at_arena arena = {0};
     json_t *labels = json_array(), *probabilities = json_object();
-    for (int c = 0; c < s->labels.n; c++) {
-        double p = at_sigmoid((double)row->logits[c]);
+    const float *logits = at_texts_mean(row->logits, row->n, (size_t)s->labels.n, &arena);
+    for (int c = 0; logits && c < s->labels.n; c++) {
+        double p = at_sigmoid((double)logits[c]);
         json_object_set_new(probabilities, s->labels.name[c], json_real(p));
         if (p >= multi_of(s)->threshold[c]) json_array_append_new(labels, json_string(s->labels.name[c]));
     }
-    return json_pack("{s:o, s:o}", "labels", labels, "probabilities", probabilities);
+    int failed = !logits;
+    at_arena_free(&arena);
+    json_t *answer = json_pack("{s:o, s:o}", "labels", labels, "probabilities", probabilities);
+    if (!failed) return answer;
+    json_decref(answer);
+    return NULL;
 }
 
 static int multi_rank(const at_task_state *s, const float *logits, float *numbers) {
@@ -477,8 +507,11 @@ static int multi_mistaken(const at_task_state *s, const at_answered *row, at_are
     int wrong = 0;
     double surest = 0;
     if (!row->data->target) return 0;
+    const float *logits = at_texts_mean(row->logits, row->n, (size_t)s->labels.n, arena);
+    *mistake = (at_mistake){0};
+    if (!logits) return 1; /* no memory: nothing in words */
     for (int c = 0; c < s->labels.n; c++) {
-        double p = at_sigmoid((double)row->logits[c]);
+        double p = at_sigmoid((double)logits[c]);
         int truth = row->data->target[row->output * (size_t)s->labels.n + (size_t)c] > 0.5f, yes = p >= multi_of(s)->threshold[c];
         if (truth) at_str_addf(&right, "%s%s", right.len ? "+" : "", s->labels.name[c]);
         if (yes) at_str_addf(&answer, "%s%s", answer.len ? "+" : "", s->labels.name[c]);

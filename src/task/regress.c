@@ -104,10 +104,10 @@ static at_status fill_targets(const at_task_state *s, const at_table *t, int col
     d->target_width = 1;
     d->target = AT_NEW_ARRAY(&d->arena, float, d->n);
     if (!d->target) return at_fail_memory(err, (size_t)d->n * sizeof *d->target);
-    for (int r = 0; r < d->n; r++) {
+    for (int i = 0; i < d->n; i++) {
         double value;
-        AT_TRY(read_number(t, r, column, &value, err));
-        d->target[r] = (float)((value - unit->mean) / unit->deviation);
+        AT_TRY(read_number(t, at_texts_row(d, i), column, &value, err));
+        d->target[i] = (float)((value - unit->mean) / unit->deviation);
     }
     return AT_OK;
 }
@@ -146,14 +146,15 @@ static const char *const SMALLER[] = {"loss", "mse", "rmse", "mae", NULL};
 static at_status regress_score(const at_task_state *s, const at_dataset *d, const float *logits, at_score *score, at_error *err) {
     at_arena arena = {0};
     at_regress_metrics m;
+    at_pooled rows;
     double *truth = AT_NEW_ARRAY(&arena, double, d->n), *answer = AT_NEW_ARRAY(&arena, double, d->n);
     *score = (at_score){0};
-    at_status st = truth && answer ? AT_OK : at_fail_memory(err, (size_t)d->n * 16);
-    for (int i = 0; i < d->n && !st; i++) {
-        truth[i] = in_unit(s, (double)d->target[i]);
-        answer[i] = in_unit(s, (double)logits[i]);
+    at_status st = truth && answer ? at_texts_pool(d, logits, 1, &arena, &rows, err) : at_fail_memory(err, (size_t)d->n * 16);
+    for (int i = 0; !st && i < rows.n; i++) {
+        truth[i] = in_unit(s, (double)d->target[rows.output[i]]);
+        answer[i] = in_unit(s, (double)rows.logits[i]);
     }
-    if (!st) st = at_metrics_regress(truth, answer, d->n, &m, err);
+    if (!st) st = at_metrics_regress(truth, answer, rows.n, &m, err);
     if (!st) {
         score->loss = m.mse / (scale_of(s)->deviation * scale_of(s)->deviation);
         score->values = at_metrics_regress_json(&m);
@@ -200,7 +201,14 @@ static void regress_convert_head(const at_task_state *s, at_model *m, int back) 
     bias[0] = (at_real)(back ? ((double)bias[0] - unit->mean) / unit->deviation : (double)bias[0] * unit->deviation + unit->mean);
 }
 
-static json_t *regress_answer(const at_task_state *s, const at_answered *row) { return json_pack("{s:f}", "prediction", in_unit(s, (double)row->logits[0])); }
+/* What the windows of a row say. */
+static double answer_of(const at_task_state *s, const at_answered *row) {
+    double sum = 0;
+    for (size_t i = 0; i < row->n; i++) sum += (double)row->logits[i];
+    return in_unit(s, row->n > 1 ? sum / (double)row->n : sum);
+}
+
+static json_t *regress_answer(const at_task_state *s, const at_answered *row) { return json_pack("{s:f}", "prediction", answer_of(s, row)); }
 
 static int regress_rank(const at_task_state *s, const float *logits, float *numbers) {
     numbers[0] = (float)in_unit(s, (double)logits[0]);
@@ -209,7 +217,7 @@ static int regress_rank(const at_task_state *s, const float *logits, float *numb
 
 static int regress_mistaken(const at_task_state *s, const at_answered *row, at_arena *arena, at_mistake *mistake) {
     if (!row->data->target) return 0;
-    double right = in_unit(s, (double)row->data->target[row->output]), answer = in_unit(s, (double)row->logits[0]);
+    double right = in_unit(s, (double)row->data->target[row->output]), answer = answer_of(s, row);
     *mistake = (at_mistake){fabs(right - answer), at_format(arena, "%.6g", right), at_format(arena, "%.4g", answer)};
     return right != answer;
 }

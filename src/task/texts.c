@@ -34,5 +34,40 @@ at_status at_texts_encode(const at_task_state *s, const at_table *t, const at_to
         AT_TRY(texts_are_there(t, found->text, err));
         AT_TRY(texts_are_there(t, found->text2, err));
     }
-    return at_dataset_encode(t, found->text, found->text2, tokenizer, max_tokens, pool, dataset, err);
+    return at_dataset_encode_long(t, found->text, found->text2, tokenizer, max_tokens, s->long_texts, pool, dataset, err);
+}
+
+/* ---- windows of a row ---- */
+
+static void add_mean(const float *logits, size_t n, size_t width, float *mean) {
+    for (size_t c = 0; c < width; c++) {
+        double sum = 0;
+        for (size_t i = 0; i < n; i++) sum += (double)logits[i * width + c];
+        mean[c] = (float)(sum / (double)n);
+    }
+}
+
+const float *at_texts_mean(const float *logits, size_t n, size_t width, at_arena *arena) {
+    if (n <= 1) return logits;
+    float *mean = AT_NEW_ARRAY(arena, float, width);
+    if (mean) add_mean(logits, n, width, mean);
+    return mean;
+}
+
+at_status at_texts_pool(const at_dataset *d, const float *logits, size_t width, at_arena *arena, at_pooled *p, at_error *err) {
+    *p = (at_pooled){.logits = logits, .n = d->n};
+    size_t *first = AT_NEW_ARRAY(arena, size_t, d->n);
+    float *means = d->row ? AT_NEW_ARRAY(arena, float, (size_t)d->n * width) : NULL;
+    if (!first || (d->row && !means)) return at_fail_memory(err, (size_t)d->n * width * sizeof *means);
+    p->output = first;
+    if (d->row) {
+        p->logits = means;
+        p->n = 0;
+    }
+    for (int i = 0; !d->row && i < d->n; i++) first[i] = (size_t)i;
+    for (at_row_outputs r = {0}; d->row && at_dataset_next_row(d, &r);) {
+        add_mean(logits + r.output * width, r.n_outputs, width, means + (size_t)p->n * width);
+        first[p->n++] = r.output;
+    }
+    return AT_OK;
 }

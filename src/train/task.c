@@ -4,6 +4,8 @@
 #include <math.h>
 #include <string.h>
 
+#include "train/long_text.h"
+
 double at_task_norm(const at_task_state *s, const at_dataset *d, const uint32_t *example, int n) {
     double sum = 0;
     for (int i = 0; i < n; i++) {
@@ -32,6 +34,7 @@ at_status at_task_adopt(at_task_state *s, const at_model *m, at_error *err) {
     s->n_out = m->head.n_out;
     json_decref(s->own);
     s->own = json_deep_copy(json_object_get(m->config, "attune")); /* NULL where there is none */
+    if (!s->long_texts) s->long_texts = at_long_find(json_string_value(json_object_get(s->own, "long")));
     return s->task->adopt ? s->task->adopt(s, m, err) : AT_OK;
 }
 
