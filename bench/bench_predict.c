@@ -29,11 +29,15 @@ static double number_after(int argc, char **argv, const char *name, double other
     return value;
 }
 
+static at_precision precision_after(int argc, char **argv) {
+    return number_after(argc, argv, "--bf16", 0) != 0 ? AT_PRECISION_BF16 : AT_PRECISION_FP32;
+}
+
 static at_status prepare(bench *b, int argc, char **argv, at_error *err) {
     at_session *s = &b->session;
     const at_table_options as_file = {0};
     const at_columns recognised = {0};
-    AT_TRY(at_session_open(s, argv[1], (int)number_after(argc, argv, "--threads", 2), NULL,
+    AT_TRY(at_session_open(s, argv[1], (int)number_after(argc, argv, "--threads", 2), getenv("ATTUNE_CPU"), precision_after(argc, argv),
                            (int)number_after(argc, argv, "--max-length", 128), err));
     AT_TRY(at_table_read(argv[2], &as_file, &b->table, err));
     AT_TRY(s->state.task->bind(&s->state, b->table, &recognised, 1, err));

@@ -1,7 +1,7 @@
 /* Optimiser steps of full fine-tuning through the trainer itself, one JSON object on standard output:
  *
  *     bench_train CLASSIFIER-FOLDER TEXTS.csv [--steps 10] [--warm 3] [--batch 32] [--threads 2] [--max-length 128]
- *                 [--rate 1e-4] [--dropout P] [--seed 42] [--order N]
+ *                 [--rate 1e-4] [--dropout P] [--seed 42] [--order N] [--bf16 1]
  *
  * step_seconds and step_tokens are those of the steps after the first --warm ones, losses those of all; order holds the rows of the
  * file (from 0) in the order in which the steps took them, or --order steps would, so that a peer can take the same. Without --dropout the model's own counts.
@@ -20,7 +20,7 @@
 
 typedef struct options {
     const char *folder, *texts;
-    double steps, warm, batch, threads, max_length, rate, dropout, seed, order;
+    double steps, warm, batch, threads, max_length, rate, dropout, seed, order, bf16;
 } options;
 
 /* What the hooks note of each step. */
@@ -47,7 +47,7 @@ static int parse(int argc, char **argv, options *o) {
     const struct { const char *name; double *value; } known[] = {
         {"--steps", &o->steps}, {"--warm", &o->warm}, {"--batch", &o->batch}, {"--threads", &o->threads},
         {"--max-length", &o->max_length}, {"--rate", &o->rate}, {"--dropout", &o->dropout}, {"--seed", &o->seed},
-        {"--order", &o->order}};
+        {"--order", &o->order}, {"--bf16", &o->bf16}};
     if (argc < 3) return 0;
     o->folder = argv[1];
     o->texts = argv[2];
@@ -148,14 +148,15 @@ int main(int argc, char **argv) {
     at_error err;
     if (!parse(argc, argv, &o)) {
         fprintf(stderr, "usage: bench_train CLASSIFIER-FOLDER TEXTS.csv [--steps N] [--warm N] [--batch N] [--threads N]\n"
-                        "                   [--max-length N] [--rate R] [--dropout P] [--seed N] [--order N]\n");
+                        "                   [--max-length N] [--rate R] [--dropout P] [--seed N] [--order N] [--bf16 1]\n");
         return 2;
     }
     size_t n = (size_t)(o.warm + o.steps);
     record r = {.ended = calloc(n, sizeof *r.ended), .loss = calloc(n, sizeof *r.loss)};
     json_t *result = json_object();
     if (!r.ended || !r.loss || !result) return 7;
-    at_status st = at_session_open(&s, o.folder, (int)o.threads, NULL, (int)o.max_length, &err);
+    at_status st = at_session_open(&s, o.folder, (int)o.threads, getenv("ATTUNE_CPU"), o.bf16 != 0 ? AT_PRECISION_BF16 : AT_PRECISION_FP32,
+                                   (int)o.max_length, &err);
     if (!st) st = open_data(&s, o.texts, &table, &d, &err);
     if (!st) st = train(&s, &o, d, &r, result, &err);
     if (st) fprintf(stderr, "error: %s\n", err.text);

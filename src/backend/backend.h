@@ -151,6 +151,8 @@ typedef struct at_backend {
     double (*reduce)(at_real *const *lanes, int n_lanes, at_real *into, size_t n);
     /* AdamW (Loshchilov, Hutter 2019) as PyTorch computes it; w, m, v [n] updated. g may be NULL: zero gradient. */
     void (*adamw)(const at_adamw *step, at_real *w, const at_real *g, at_real *m, at_real *v, size_t n);
+
+    const struct at_half *half; /* products with bf16 operands (half.h) where the precision asks for them; NULL: fp32 */
 } at_backend;
 
 /* The best table that the processor and the kernel allow, or the one named in `name` ("portable", "avx2",

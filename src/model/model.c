@@ -238,6 +238,7 @@ at_status at_model_open(const char *folder, const at_model_options *options, at_
 
 void at_model_close(at_model *model) {
     if (!model) return;
+    at_half_copies_close(model->half);
     at_params_free(&model->params);
     json_decref(model->config);
     at_arena_free(&model->arena);

@@ -83,6 +83,7 @@ typedef struct at_model {
     const char *problem_type; /* or NULL */
     json_t *config;       /* the whole config.json: unknown keys are kept on saving */
     const char *folder;
+    at_half_copies *half; /* owned: whole bf16 copies of weights that stay as they are (a session's); NULL: whoever needs some makes them */
     int trained_head;     /* the folder's head was kept: a finished classifier was opened */
     at_load_report report;
 } at_model;

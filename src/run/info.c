@@ -18,6 +18,7 @@ typedef struct about {
     at_model *model;
     at_tokenizer *tokenizer;
     at_pool *pool;
+    at_kernels kernels;
     const at_backend *backend;
     int max_tokens;
     const char *max_source;
@@ -167,7 +168,7 @@ static at_status inform(about *a, at_error *err) {
     a->folder = at_options_text(o, "model", NULL);
     if (!a->folder) return at_fail(err, AT_USAGE, "the model folder is missing: attune info FOLDER");
     AT_TRY(at_model_folder_find(&a->arena, a->folder, &a->folder, err));
-    AT_TRY(at_backend_choose(getenv("ATTUNE_CPU"), &a->backend, err));
+    AT_TRY(at_kernels_choose(getenv("ATTUNE_CPU"), AT_PRECISION_FP32, &a->kernels, &a->backend, err));
     AT_TRY(at_pool_open(&a->pool, at_cpu_count(), err));
     at_model_options options = {.head = AT_HEAD_NONE, .keep_head = 1, .pool = a->pool};
     AT_TRY(at_model_open(a->folder, &options, &a->model, err));

@@ -16,7 +16,7 @@ at_status at_predictor_open(const char *folder, int n_threads, at_predictor **pr
     if (n_threads < 0) return at_fail(err, AT_USAGE, "%d threads: give 0 (every core) or more", n_threads);
     at_predictor *p = calloc(1, sizeof *p);
     if (!p) return at_fail_memory(err, sizeof *p);
-    at_status st = at_session_open(&p->session, folder, n_threads, getenv("ATTUNE_CPU"), 0, err);
+    at_status st = at_session_open(&p->session, folder, n_threads, getenv("ATTUNE_CPU"), AT_PRECISION_FP32, 0, err);
     if (st) at_predictor_close(p);
     else *predictor = p;
     return st;

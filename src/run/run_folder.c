@@ -50,11 +50,13 @@ static at_status hash_model(json_t *hashes, const char *folder, at_arena *arena,
     return AT_OK;
 }
 
-static at_status make_record(at_run_folder *f, const at_options *options, const char *model, at_arena *arena, at_error *err) {
+static at_status make_record(at_run_folder *f, const at_options *options, const char *model, const char *precision, at_arena *arena,
+                             at_error *err) {
     json_t *settings = at_options_json(options), *hashes = json_object();
     f->record = json_pack("{s:s, s:o, s:o}", "version", at_version(), "settings", settings, "hashes", hashes);
     if (!f->record) return at_fail_memory(err, 0);
     for (int i = 0; FREE[i]; i++) json_object_del(settings, FREE[i]);
+    if (json_object_set_new(settings, "precision", json_string(precision))) return at_fail_memory(err, 0);
     static const char *const FILES[] = {"train", "eval", "test", NULL};
     for (int i = 0; FILES[i]; i++) {
         const char *path = at_options_text(options, FILES[i], NULL);
@@ -194,9 +196,10 @@ static at_status lock_folder(at_run_folder *f, at_error *err) {
     return at_fail(err, AT_USAGE, "%s: another training is at work in this folder; wait for its end, or choose another --output", f->path);
 }
 
-at_status at_run_folder_open(at_run_folder *f, const at_options *options, const char *model, at_arena *arena, at_error *err) {
+at_status at_run_folder_open(at_run_folder *f, const at_options *options, const char *model, const char *precision, at_arena *arena,
+                             at_error *err) {
     *f = (at_run_folder){.path = at_options_text(options, "output", NULL)};
-    AT_TRY(make_record(f, options, model, arena, err));
+    AT_TRY(make_record(f, options, model, precision, arena, err));
     if (!f->path) return AT_OK;
     if (at_file_exists(f->path) && !at_is_folder(f->path)) return at_fail(err, AT_USAGE, "%s: is a file; --output names a folder", f->path);
     int dry = at_options_flag(options, "dry_run");

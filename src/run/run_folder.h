@@ -20,8 +20,9 @@ typedef struct at_run_folder {
 } at_run_folder;
 
 /* Looks and compares, and changes nothing. AT_USAGE where another training is at work there. model: the folder that
- * --model names, for the hashes. With --dry-run the path is NULL after it. */
-at_status at_run_folder_open(at_run_folder *folder, const at_options *options, const char *model, at_arena *arena, at_error *err);
+ * --model names, for the hashes. precision: what the run really computes with, which `auto` leaves to the machine. With --dry-run the path is NULL after it. */
+at_status at_run_folder_open(at_run_folder *folder, const at_options *options, const char *model, const char *precision, at_arena *arena,
+                             at_error *err);
 /* The run begins, its data and model are known to be good: makes the folder, with --restart removes the run before, writes the record. */
 at_status at_run_folder_begin(at_run_folder *folder, at_arena *arena, at_error *err);
 at_status at_run_folder_finish(at_run_folder *folder, at_error *err); /* status: done; tidies */

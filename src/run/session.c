@@ -58,13 +58,23 @@ static at_status find_task(at_session *s, const char *folder, at_error *err) {
     return at_task_open(&s->state, m, err);
 }
 
-at_status at_session_open(at_session *s, const char *folder, int threads, const char *cpu, int max_length, at_error *err) {
+/* bf16 copies of the weights, once for all that is asked of them. */
+static at_status make_copies(at_session *s, at_error *err) {
+    at_model *m = s->model;
+    AT_TRY(at_half_copies_open(&m->half, &m->params, s->backend->half, 0, err));
+    at_half_copies_refresh(m->half, &m->params, 0, s->pool);
+    return AT_OK;
+}
+
+at_status at_session_open(at_session *s, const char *folder, int threads, const char *cpu, at_precision precision, int max_length,
+                          at_error *err) {
     *s = (at_session){0};
-    AT_TRY(at_backend_choose(cpu, &s->backend, err));
+    AT_TRY(at_kernels_choose(cpu, precision, &s->kernels, &s->backend, err));
     AT_TRY(at_pool_open(&s->pool, threads ? threads : at_cpu_count(), err));
     AT_TRY(at_model_folder_find(&s->arena, folder, &folder, err));
     at_model_options options = {.head = AT_HEAD_NONE, .keep_head = 1, .pool = s->pool};
     AT_TRY(at_model_open(folder, &options, &s->model, err));
+    AT_TRY(make_copies(s, err));
     AT_TRY(find_task(s, folder, err));
     AT_TRY(at_tokenizer_open(folder, &s->tokenizer, err));
     return at_session_choose_length(s->tokenizer, &s->model->arch, max_length, &s->max_tokens, &s->max_source, err);
@@ -75,7 +85,7 @@ at_status at_session_open_options(at_session *s, const at_options *o, at_error *
     const char *folder = at_options_text(o, "model", NULL);
     if (!folder) return at_fail(err, AT_USAGE, "--model is missing: the folder of a trained model");
     return at_session_open(s, folder, (int)at_options_int(o, "threads", 0), at_options_text(o, "cpu", NULL),
-                           (int)at_options_int(o, "max_length", 0), err);
+                           (at_precision)at_options_choice(o, "precision"), (int)at_options_int(o, "max_length", 0), err);
 }
 
 void at_session_close(at_session *s) {

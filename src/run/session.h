@@ -2,6 +2,7 @@
 #ifndef AT_RUN_SESSION_H
 #define AT_RUN_SESSION_H
 
+#include "backend/half.h"
 #include "run/events.h"
 #include "run/settings.h"
 #include "task/tasks.h"
@@ -11,7 +12,8 @@ typedef struct at_session {
     at_model *model;
     at_tokenizer *tokenizer;
     at_pool *pool;
-    const at_backend *backend;
+    at_kernels kernels;
+    const at_backend *backend; /* kernels.table */
     at_task_state state;
     int max_tokens;
     const char *max_source; /* who said so */
@@ -19,10 +21,11 @@ typedef struct at_session {
 
 /* threads 0: every core; cpu NULL: the best kernels; max_length 0: what the folder asks for. A folder without a trained head is
  * AT_BAD_MODEL with what to do. Close it in every case. */
-at_status at_session_open(at_session *session, const char *folder, int threads, const char *cpu, int max_length, at_error *err);
+at_status at_session_open(at_session *session, const char *folder, int threads, const char *cpu, at_precision precision, int max_length,
+                          at_error *err);
 void at_session_close(at_session *session);
 
-/* The same from the settings model, threads, cpu, max_length. */
+/* The same from the settings model, threads, cpu, precision, max_length. */
 at_status at_session_open_options(at_session *session, const at_options *options, at_error *err);
 
 /* The longest input: `given` (> 0) or what the folder's files say, within the model's positions. */

@@ -143,8 +143,10 @@ static const at_setting SETTINGS[] = {
 
     INT("threads", "n_threads num_threads", "auto", 1, 4096, MACHINE, "Threads; auto: every core this process may use.", RUN | C),
     INT("lanes", NULL, "auto", 1, 4096, MACHINE, "Logical lanes a step is dealt to; decides the order of sums, not the number of threads.", T),
-    CHOICE("cpu", NULL, "auto portable avx2 avx512", "auto", MACHINE, "Instruction set; the environment's ATTUNE_CPU sets the default.", RUN),
-    CHOICE("precision", NULL, "fp32", "fp32", MACHINE, "Precision of the matrix products.", T),
+    CHOICE("cpu", NULL, "auto portable avx2 avx512 avx512-bf16 amx amx-model", "auto", MACHINE,
+           "Instruction set; the environment's ATTUNE_CPU sets the default.", RUN),
+    CHOICE("precision", NULL, "fp32 bf16 auto", "fp32", MACHINE,
+           "Operands of the matrix products; sums and weights are fp32 in any case. auto: bf16 where the processor is faster at it.", RUN),
 
     FLAG("json", NULL, DISPLAY, "One JSON object a line on standard output, for programs (docs/events.md).", ALL),
     FLAG("quiet", "silent", DISPLAY, "Only errors and the final result.", ALL),

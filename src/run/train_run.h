@@ -3,6 +3,7 @@
 #ifndef AT_RUN_TRAIN_RUN_H
 #define AT_RUN_TRAIN_RUN_H
 
+#include "backend/half.h"
 #include "base/thread.h"
 #include "io/tensorboard.h"
 #include "run/events.h"
@@ -19,7 +20,8 @@ typedef struct at_train_run {
     const at_listener *listener;
     at_arena arena;
     at_pool *pool;
-    const at_backend *backend;
+    at_kernels kernels;
+    const at_backend *backend;    /* kernels.table */
     at_run_folder folder;
     const char *model_folder;
 

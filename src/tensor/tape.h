@@ -14,6 +14,7 @@
 
 #include "base/arena.h"
 #include "backend/backend.h"
+#include "tensor/half_copies.h"
 #include "tensor/weight.h"
 
 typedef enum at_space { AT_SPACE_TOKENS, AT_SPACE_SEQUENCES, AT_SPACE_SCALAR, AT_SPACE_TABLE } at_space;
@@ -64,6 +65,7 @@ at_real *at_table_gradient_row(at_table_gradient *table, int32_t row);
 struct at_tape {
     const at_backend *backend;
     at_params *params;
+    const at_half_copies *half;  /* NULL: every product is fp32 */
     at_gradients *gradients;     /* NULL: nothing is recorded, nothing needs a gradient (prediction) */
     at_arena *arena, *pool, *scratch, *objects;
     int training;                /* dropout acts */

@@ -30,6 +30,7 @@ struct walk {
     chunk *chunks;
     int n_chunks;
     at_batch_size most; /* of any chunk */
+    at_half_copies *half; /* where the backend has bf16 products */
     at_workspace *workspaces;
     atomic_int next, stop;
     pthread_mutex_t lock; /* guards what follows, and calls of progress */
@@ -71,7 +72,7 @@ static at_status cut_chunks(walk *w, at_arena *arena, at_error *err) {
 }
 
 static at_tape make_tape(const walk *w, at_workspace *workspace, at_error *err) {
-    at_tape tape = {.backend = w->backend, .err = err};
+    at_tape tape = {.backend = w->backend, .half = w->model->half ? w->model->half : w->half, .err = err};
     tape.params = (at_params *)(uintptr_t)&w->model->params; /* without gradients nothing writes to it */
     at_workspace_lend(workspace, &tape);
     return tape;
@@ -157,10 +158,13 @@ static at_status walk_dataset(walk *w, at_pool *pool, at_error *err) {
     at_arena arena = {0};
     w->err = err;
     pthread_mutex_init(&w->lock, NULL);
-    at_status st = sort_by_length(w, &arena, err);
+    at_status st = w->model->half ? AT_OK : at_half_copies_open(&w->half, &w->model->params, w->backend->half, 0, err);
+    at_half_copies_refresh(w->half, &w->model->params, 0, pool);
+    if (!st) st = sort_by_length(w, &arena, err);
     if (!st) st = cut_chunks(w, &arena, err);
     if (!st) st = run_workers(w, pool, &arena, err);
     pthread_mutex_destroy(&w->lock);
+    at_half_copies_close(w->half);
     at_arena_free(&arena);
     return st;
 }

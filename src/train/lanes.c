@@ -27,6 +27,8 @@ struct at_lanes {
     double *chunk_loss;
     at_status *status;       /* [lanes] */
     at_error *errors;        /* [lanes] */
+    at_half_copies *half;    /* of the weights, where the backend has bf16 products */
+    int copies_are_whole;    /* also of the frozen ones, once */
     const at_step_plan *plan;
     double norm;
     int step;
@@ -37,8 +39,8 @@ struct at_lanes {
     at_workspace step_workspace;
 };
 
-static at_tape make_tape(const at_lanes_setup *s, at_workspace *w, at_gradients *g, int step, at_error *err) {
-    at_tape tape = {.backend = s->backend, .params = s->params, .gradients = g, .training = 1, .seed = s->seed,
+static at_tape make_tape(const at_lanes_setup *s, const at_half_copies *half, at_workspace *w, at_gradients *g, int step, at_error *err) {
+    at_tape tape = {.backend = s->backend, .half = half, .params = s->params, .gradients = g, .training = 1, .seed = s->seed,
                     .step = (uint64_t)step, .err = err};
     at_workspace_lend(w, &tape);
     return tape;
@@ -120,11 +122,17 @@ static void raise_sizes(at_workspace_size *most, at_workspace_size one) {
 static at_status measure_walk(const at_lanes_setup *s, at_gradients *g, at_workspace_size *most, at_error *err) {
     at_workspace w;
     at_batch batch;
+    at_half_copies *half;
     double value;
-    AT_TRY(at_workspace_measure(&w, err));
+    AT_TRY(at_half_copies_open(&half, s->params, s->backend->half, 1, err)); /* never filled: addresses only */
+    at_status st = at_workspace_measure(&w, err);
+    if (st) {
+        at_half_copies_close(half);
+        return st;
+    }
     const at_step_bounds *b = &s->bounds;
-    at_status st = at_batch_largest(&w.objects, (at_batch_size){b->rows, b->n_seq, b->max_len, b->n_places}, &batch, err);
-    at_tape tape = make_tape(s, &w, g, 0, err);
+    st = at_batch_largest(&w.objects, (at_batch_size){b->rows, b->n_seq, b->max_len, b->n_places}, &batch, err);
+    at_tape tape = make_tape(s, half, &w, g, 0, err);
     tape.dry = 1;
     if (!st && is_coupled(s)) {
         (void)at_alloc(&w.objects, 1, sizeof batch); /* which waits with its tape */
@@ -133,6 +141,7 @@ static at_status measure_walk(const at_lanes_setup *s, at_gradients *g, at_works
     } else if (!st) st = forward_backward(s, &tape, &batch, 1, &value);
     raise_sizes(most, at_workspace_peak(&w));
     at_workspace_close(&w);
+    at_half_copies_close(half);
     return st;
 }
 
@@ -171,7 +180,7 @@ static at_status measure_step(const at_lanes_setup *s, at_workspace_size *size, 
     at_gradients none = {0};
     double value;
     AT_TRY(at_workspace_measure(&w, err));
-    at_tape tape = make_tape(s, &w, &none, 0, err);
+    at_tape tape = make_tape(s, NULL, &w, &none, 0, err);
     tape.dry = 1;
     at_status st = couple(s, &tape, NULL, s->bounds.step_seq, 1, NULL, NULL, &value);
     *size = at_workspace_peak(&w);
@@ -239,6 +248,7 @@ static at_status open_lanes(at_lanes *l, at_error *err) {
     size_t lane_bytes = at_gradients_bytes(s->params, rows) + (size_t)s->params->n_tables * sizeof(at_table_gradient) + alignment;
     AT_TRY(at_arena_fixed(&l->flat, lane_bytes * (size_t)n, err));
     for (int i = 0; i < n; i++) AT_TRY(at_gradients_make(&l->gradients[i], &l->flat, s->params, rows, err));
+    AT_TRY(at_half_copies_open(&l->half, s->params, s->backend->half, 1, err));
     return open_workspaces(l, err);
 }
 
@@ -256,6 +266,7 @@ void at_lanes_close(at_lanes *l) {
     if (!l) return;
     for (int i = 0; i < l->n_workspaces; i++) at_workspace_close(&l->workspaces[i]);
     at_workspace_close(&l->step_workspace);
+    at_half_copies_close(l->half);
     at_arena_free(&l->flat);
     at_arena_free(&l->memory);
     free(l);
@@ -284,7 +295,7 @@ static void walk_lane(at_lanes *l, int lane, at_status (*part)(at_lanes *, int, 
     int mine = 0;
     while (atomic_flag_test_and_set(&l->busy[mine])) mine = (mine + 1) % l->n_workspaces;
     at_workspace *w = &l->workspaces[mine];
-    at_tape tape = make_tape(&l->setup, w, &l->gradients[lane], l->step, &l->errors[lane]);
+    at_tape tape = make_tape(&l->setup, l->half, w, &l->gradients[lane], l->step, &l->errors[lane]);
     l->status[lane] = AT_OK;
     for (int c = l->plan->chunk_at[lane]; c < l->plan->chunk_at[lane + 1] && !l->status[lane]; c++)
         l->status[lane] = part(l, c, &tape, w, &l->errors[lane]);
@@ -371,7 +382,7 @@ static at_status run_coupled(at_lanes *l, double *loss, at_error *err) {
     at_gradients none = {0}; /* the loss has no weights */
     AT_TRY(run_lanes(l, forward_lane, err));
     at_workspace_rewind(&l->step_workspace);
-    at_tape tape = make_tape(&l->setup, &l->step_workspace, &none, l->step, err);
+    at_tape tape = make_tape(&l->setup, NULL, &l->step_workspace, &none, l->step, err);
     AT_TRY(couple(&l->setup, &tape, l->plan->example, l->plan->n, l->norm, l->outputs, l->doutputs, loss));
     blame(l, *loss);
     return run_lanes(l, backward_lane, err);
@@ -382,6 +393,8 @@ at_status at_lanes_run(at_lanes *l, const at_step_plan *plan, int step, at_lanes
     l->plan = plan;
     l->step = step;
     l->norm = at_task_norm(s->state, s->d, plan->example, plan->n);
+    at_half_copies_refresh(l->half, s->params, l->copies_are_whole, s->pool);
+    l->copies_are_whole = 1;
     *result = (at_lanes_result){0, l->chunk_loss};
     return is_coupled(s) ? run_coupled(l, &result->loss, err) : run_plain(l, &result->loss, err);
 }

@@ -76,7 +76,7 @@ typedef struct at_train_result {
 
 /* What a run would take, from a dry run of the same code: bytes at the peak, per part. */
 typedef struct at_memory_plan {
-    size_t weights;     /* the masters */
+    size_t weights;     /* the masters, and their bf16 copies */
     size_t best;        /* the best state of what is trained */
     size_t gradients, moments, activations, data, total;
     int lanes, threads, chunk_rows;

@@ -37,6 +37,17 @@ static void another_command_is_told_apart(void **state) {
     program_expect(TRAIN "--method head --output head", 0, "", "");
 }
 
+/* What a run computes with stands in its record; `auto` cannot change it unseen. */
+static void another_precision_is_told_apart(void **state) {
+    (void)state;
+    program_expect(TRAIN "--method full --max-steps 2 --cpu amx-model --precision bf16 --output half", 0, "", "");
+    program_expect("cd $D && grep -o '\"precision\": *\"[a-z0-9]*\"' half/attune_run.json", 0, "bf16", "");
+    program_expect(TRAIN "--method full --max-steps 2 --cpu amx-model --output half", 2, "", "precision: \"bf16\" -> \"fp32\"");
+    program_expect(TRAIN "--method full --max-steps 2 --cpu amx-model --precision auto --output half", 0, "", "");
+    program_expect("cd $D && $A predict --model half --cpu amx-model --precision bf16 --format jsonl 'a good b'", 0, "\"label\":", "");
+    program_expect(TRAIN "--cpu portable --precision bf16 --output other", 2, "", "--precision bf16 needs");
+}
+
 static void restart_replaces_the_run_and_nothing_else(void **state) {
     (void)state;
     program_expect(TRAIN "--method two-step --head mean --output r && echo mine > r/notes.txt", 0, "", "");
@@ -158,6 +169,7 @@ int main(void) {
         cmocka_unit_test(every_method_trains_and_its_model_answers),
         cmocka_unit_test(the_same_command_again_is_done),
         cmocka_unit_test(another_command_is_told_apart),
+        cmocka_unit_test(another_precision_is_told_apart),
         cmocka_unit_test(restart_replaces_the_run_and_nothing_else),
         cmocka_unit_test(a_restart_that_cannot_begin_loses_nothing),
         cmocka_unit_test(a_mistake_does_not_claim_the_folder),

@@ -2,6 +2,7 @@
 
 #include <math.h>
 
+#include "backend/half.h"
 #include "tiny_training.h"
 #include "train/lanes.h"
 #include "train/training.h"
@@ -43,6 +44,41 @@ static void threads_do_not_show(void **state) {
     }
     tiny_training_free(&first);
     tiny_training_free(&other);
+}
+
+/* Products of bf16 operands: near fp32, better than nothing by far, the same bits whatever the threads; masters keep what bf16 has not. */
+static void bf16_is_near_and_repeats(void **state) {
+    (void)state;
+    static const char *const tables[] = {"amx-model", "avx512-bf16", "amx"};
+    tiny_training single = tiny_training_new(model_folder);
+    single.hyper.max_steps = 6;
+    single.hyper.keep_best = 0;
+    single.hyper.adam_epsilon = 1e-3;
+    tiny_training_run(&single);
+    check_ok(single.status, &single.err);
+    for (int i = 0; i < 3; i++) {
+        at_kernels kernels;
+        tiny_training half = single, again;
+        half.history = NULL;
+        half.weights = NULL;
+        if (!at_half_find(tables[i])) continue;
+        check_ok(at_kernels_choose(tables[i], AT_PRECISION_BF16, &kernels, &half.backend, &half.err), &half.err);
+        again = half;
+        again.threads = 2;
+        tiny_training_run(&half);
+        tiny_training_run(&again);
+        tiny_same_training(&half, &again);
+        assert_int_equal(half.warnings, 0);
+        for (int step = 0; step < 6; step++) {
+            double distance = fabs(half.losses[step] - single.losses[step]) / single.losses[step];
+            if (distance > 2e-2 || distance == 0) fail_msg("%s, step %d: loss %g, fp32 %g", tables[i], step, half.losses[step], single.losses[step]);
+        }
+        double far = relative_difference(single.weights, half.weights, single.n_weights);
+        if (!(far > 0 && far < 1e-2)) fail_msg("%s: weights %g from those of fp32", tables[i], far);
+        tiny_training_free(&half);
+        tiny_training_free(&again);
+    }
+    tiny_training_free(&single);
 }
 
 /* Other lanes and chunks are the same mathematics, dropout masks included: only rounding differs. */
@@ -410,6 +446,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_training_learns),
         cmocka_unit_test(threads_do_not_show),
+        cmocka_unit_test(bf16_is_near_and_repeats),
         cmocka_unit_test(chunks_and_lanes_change_rounding_only),
         cmocka_unit_test(a_coupled_loss_sees_the_whole_step),
         cmocka_unit_test(frozen_weights_stay_and_unfreezing_joins),
