@@ -8,6 +8,7 @@
 #include "run/events.h"
 #include "run/models.h"
 #include "run/session.h"
+#include "task/columns.h"
 #include "text/unicode.h"
 
 static const size_t LINE_BYTES = 16 << 20;
@@ -200,34 +201,22 @@ static at_status take_stream(tokenizing *t, at_error *err) {
     return st;
 }
 
-static at_status find_columns(const tokenizing *t, const at_table *table, int column[2], at_error *err) {
-    at_columns wanted = at_settings_columns(t->options);
-    const char *const names[2] = {wanted.text && strcmp(wanted.text, "auto") ? wanted.text : NULL, wanted.text2};
-    static const char *const usual[2][4] = {{"text", "sentence", "sentence1", NULL}, {"text2", "sentence2", "text_pair", NULL}};
-    for (int k = 0; k < 2; k++) {
-        column[k] = names[k] && strcmp(names[k], "auto") ? at_table_column(table, names[k]) : -1;
-        if (column[k] < 0 && names[k] && strcmp(names[k], "auto") && strcmp(names[k], "none"))
-            return at_fail(err, AT_USAGE, "%s: there is no column '%s'", table->path, names[k]);
-        if (names[k] && strcmp(names[k], "auto")) continue;
-        for (int i = 0; usual[k][i] && column[k] < 0; i++) column[k] = at_table_column(table, usual[k][i]);
-    }
-    if (column[0] < 0) column[0] = table->n_columns == 1 ? 0 : -1;
-    return column[0] >= 0 ? AT_OK : at_fail(err, AT_USAGE, "%s: which column is the text? --text-column NAME", table->path);
-}
-
 static at_status take_table(tokenizing *t, const char *path, at_error *err) {
     at_table_options options = at_settings_table(t->options);
+    at_columns wanted = at_settings_columns(t->options);
     at_table *table = NULL;
-    int column[2];
+    at_found_columns found;
+    at_arena scratch = {0};
     AT_TRY(at_table_read(path, &options, &table, err));
-    at_status st = find_columns(t, table, column, err);
+    at_status st = at_columns_find(table, &wanted, 0, &scratch, &found, NULL, err);
     for (int row = 0; !st && row < table->n_rows; row++) {
-        at_cell first = at_table_cell(table, row, column[0]), second = {0};
-        if (column[1] >= 0) second = at_table_cell(table, row, column[1]);
-        const char *other = column[1] < 0 ? NULL : second.text ? second.text : "";
+        at_cell first = at_table_cell(table, row, found.text), second = {0};
+        if (found.text2 >= 0) second = at_table_cell(table, row, found.text2);
+        const char *other = found.text2 < 0 ? NULL : second.text ? second.text : "";
         st = take(t, path, (long)table->line[row], first.text ? first.text : "", first.len, other, second.len, err);
     }
     at_table_close(table);
+    at_arena_free(&scratch);
     return st;
 }
 
