@@ -86,7 +86,7 @@ static const at_setting SETTINGS[] = {
     TEXT("freeze", NULL, NULL, METHOD, "PARTS", "Parts never trained: embeddings, body, layers:A-B, separated by commas.", T),
     REAL("unfreeze_epochs", NULL, "auto", 0.01, 1000, METHOD, "Gradual only: a further block joins every so many epochs.", T),
     REAL("soften_head", "head_softening", "auto", 0.001, 1e6, METHOD,
-         "Two-step: step 2 starts from a head fitted with this many times step 1's penalty; auto: above 1 on small data only.", T),
+         "Two-step: step 2 starts from a head fitted with this many times step 1's penalty; auto: 30 where it has 60 steps or more, else 1.", T),
     REAL("mix", NULL, "auto", 0, 1, METHOD,
          "Share of step 2 in the weights that are kept, the rest is step 1's; auto: below 1 on small data only.", T),
 

@@ -31,7 +31,7 @@ typedef struct at_recipe {
     at_judging judging;
     double eval_share;    /* AT_JUDGE_SPLIT */
     int folds;            /* of the head's cross-validation where judging by folds */
-    double softening;     /* small data: step 2 starts from a head fitted with this multiple of step 1's penalty; 1: from step 1's own */
+    double softening;     /* step 2 starts from a head fitted with this multiple of step 1's penalty; 1: from step 1's own */
     double mix;           /* small data: what is kept of step 2 is this share of it, the rest is where it began (their weights' mean); 1: all of it */
     int tuned_folds;      /* of those, folds on which step 2 is run too, to compare both steps; 0: step 2 is kept unjudged */
     /* One sentence a choice, for the plan. In the arena. */

@@ -39,9 +39,24 @@ static void the_mean_of_both_steps_is_for_few_examples(void **state) {
     full.method = AT_METHOD_FULL;
     double mix = choose(facts_of(60, 30)).mix;
     assert_true(mix > 0 && mix < 1);
-    assert_true(choose(facts_of(100, 50)).softening > 1 && choose(facts_of(24, 12)).softening == 1 && choose(full).softening == 1 && choose(facts_of(20000, 9000)).softening == 1);
     assert_true(choose(full).mix == 1);
     assert_true(choose(facts_of(20000, 9000)).mix == 1);
+}
+
+/* A softer head needs steps to make up for it, and a second step that starts from it. */
+static void step_2_starts_from_a_softer_head(void **state) {
+    (void)state;
+    at_recipe_facts full = facts_of(100, 50);
+    full.method = AT_METHOD_FULL;
+    assert_true(choose(facts_of(100, 50)).softening > 1 && choose(facts_of(20000, 9000)).softening > 1);
+    assert_true(choose(facts_of(24, 12)).softening == 1 && choose(full).softening == 1);
+}
+
+/* Few examples should not move the blocks near the input much; many may. */
+static void lower_blocks_learn_slower_on_few_examples(void **state) {
+    (void)state;
+    assert_true(choose(facts_of(100, 50)).hyper.layer_decay < 1);
+    assert_true(choose(facts_of(5000, 2500)).hyper.layer_decay == 1);
 }
 
 static void lengths_stay_sensible(void **state) {
@@ -75,6 +90,8 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(how_it_is_judged_follows_the_size),
         cmocka_unit_test(the_mean_of_both_steps_is_for_few_examples),
+        cmocka_unit_test(step_2_starts_from_a_softer_head),
+        cmocka_unit_test(lower_blocks_learn_slower_on_few_examples),
         cmocka_unit_test(lengths_stay_sensible),
         cmocka_unit_test(step_1_is_kept_only_where_it_is_better_by_more_than_its_noise),
     };
