@@ -37,8 +37,10 @@ static const at_command COMMANDS[] = {
      "attune info runs/sentiment\n", "model", at_info, NULL},
     {"check", AT_CMD_CHECK, "look for trouble in data before training on it", "[--train] FILE [--eval FILE] [--test FILE] [--model FOLDER]",
      "Empty and duplicate texts, the same text with two labels, texts in both splits, labels missing from a split, imbalance, "
-     "texts longer than the model reads, encoding trouble; each with file and line.",
-     "attune check train.csv --test test.csv --model minilm\n", "train eval test", at_check, NULL},
+     "texts longer than the model reads, nearly equal texts, encoding trouble; tags against their scheme, spans, answers' offsets, numbers out of "
+     "range; each with file and line. --fix writes the file again with what needs no judgement.",
+     "attune check train.csv --test test.csv --model minilm\n"
+     "attune check train.csv --fix mended.csv\n", "train eval test", at_check, NULL},
     {"tokenize", AT_CMD_TOKENIZE, "show what a model sees of a text",
      "--model FOLDER TEXT...\n--model FOLDER [--stats] --input FILE\n--model FOLDER [--stats] < LINES",
      "Prints ids, pieces and where in the text each stands. With --stats it says how well the tokenizer fits a file: pieces a word, the share "

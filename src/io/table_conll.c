@@ -212,3 +212,60 @@ int at_table_looks_like_conll(const at_table_input *in) {
     free(c);
     return marked || (shape > 1 && tokens > 3 && breaks > 0 && !other);
 }
+
+/* ---- writing it again ---- */
+
+/* The value of a column that belongs to the i-th token of a sentence. */
+static at_cell value_of(at_cell cell, uint64_t i) {
+    const char *p = cell.text, *end = cell.text + cell.len, *stop;
+    for (; i; i--) p = (const char *)memchr(p, '\n', (size_t)(end - p)) + 1;
+    stop = memchr(p, '\n', (size_t)(end - p));
+    return (at_cell){p, (uint32_t)((stop ? stop : end) - p)};
+}
+
+typedef struct rewriting {
+    const at_table *t;
+    const at_cell *cell;
+    at_writer *to;
+    at_error *err;
+    columns at;
+} rewriting;
+
+/* One token's line, columns that differ replaced. */
+static at_status rewrite_token(rewriting *w, const at_table_line *line, int row, uint64_t token, size_t next) {
+    const at_table *t = w->t;
+    size_t done = line->start;
+    cut(t->raw, line, t->delimiter, &w->at);
+    for (int c = 0; c < t->n_columns; c++) {
+        at_cell now = w->cell[(size_t)row * (size_t)t->n_columns + (size_t)c], before = at_table_cell(t, row, c);
+        if (now.text == before.text) continue;
+        now = value_of(now, token);
+        AT_TRY(at_writer_add(w->to, t->raw + done, w->at.start[c] - done, w->err));
+        AT_TRY(at_writer_add(w->to, now.text, now.len, w->err));
+        done = w->at.end[c];
+    }
+    return at_writer_add(w->to, t->raw + done, next - done, w->err);
+}
+
+at_status at_table_rewrite_conll(const at_table *t, const at_cell *cell, const unsigned char *drop, at_writer *writer, at_error *err) {
+    at_table_input in = {.text = (char *)(uintptr_t)t->raw, .len = t->raw_len};
+    rewriting *w = calloc(1, sizeof *w);
+    at_table_line line;
+    size_t pos = 0;
+    uint64_t token = 0;
+    at_status st = w ? AT_OK : at_fail_memory(err, sizeof *w);
+    if (w) *w = (rewriting){.t = t, .cell = cell, .to = writer, .err = err};
+    int row = 0, dropped = 0;
+    for (uint32_t number = 1; !st && at_table_next_line(&in, &pos, &line); number++) {
+        size_t start = line.start;
+        while (row < t->n_rows && token >= t->token_at[row + 1]) row++;
+        if (row < t->n_rows && t->token_line[token] == number) {
+            dropped = drop[row];
+            if (!dropped) st = rewrite_token(w, &line, row, token - t->token_at[row], pos);
+            token++;
+        } else if (!(dropped && is_empty(t->raw, &line))) st = at_writer_add(writer, t->raw + start, pos - start, err); /* else the break behind what is left out */
+        else dropped = 0;
+    }
+    free(w);
+    return st;
+}

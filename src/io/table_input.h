@@ -2,6 +2,7 @@
 #ifndef AT_IO_TABLE_INPUT_H
 #define AT_IO_TABLE_INPUT_H
 
+#include "base/file.h"
 #include "io/table.h"
 
 #define AT_TABLE_FILE_BYTES ((size_t)4 << 30)
@@ -44,6 +45,9 @@ at_status at_table_read_squad(at_table_input *in);
 int at_table_read_by_id(at_table_input *in); /* 0: the text is no such object, and nothing has happened */
 int at_table_looks_like_squad(const at_table_input *in);
 int at_table_looks_like_conll(const at_table_input *in); /* by its first lines */
+
+/* The lines of a CoNLL file with other cells (table_write.h). */
+at_status at_table_rewrite_conll(const at_table *table, const at_cell *cell, const unsigned char *drop, at_writer *writer, at_error *err);
 
 /* `text` (len bytes and a NUL behind them) in the place of a file called `path`; it is changed and must outlive the table. */
 at_status at_table_parse(const char *path, char *text, size_t len, const at_table_options *options, at_table **table,

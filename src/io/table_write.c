@@ -22,12 +22,12 @@ void at_json_add_string(at_str *to, const char *text, size_t len) {
 
 at_row_out at_row_begin(at_str *to, at_table_format format) {
     if (format == AT_TABLE_JSONL) at_str_add(to, "{");
-    return (at_row_out){.to = to, .format = format};
+    return (at_row_out){.to = to, .format = format, .delimiter = format == AT_TABLE_TSV ? '\t' : ','};
 }
 
 static void separate(at_row_out *row, const char *key) {
     row->blank = 0;
-    if (row->n++) at_str_add(row->to, row->format == AT_TABLE_JSONL ? ", " : row->format == AT_TABLE_TSV ? "\t" : ",");
+    if (row->n++) at_str_add_bytes(row->to, row->format == AT_TABLE_JSONL ? ", " : &row->delimiter, row->format == AT_TABLE_JSONL ? 2 : 1);
     if (row->format != AT_TABLE_JSONL) return;
     at_json_add_string(row->to, key, strlen(key));
     at_str_add(row->to, ": ");
@@ -38,7 +38,7 @@ static int needs_quotes(const char *text, size_t len, char delimiter) {
     if (!len) return 0;
     if (*text == '"') return 1;
     return memchr(text, delimiter, len) || memchr(text, '\n', len) || memchr(text, '\r', len) ||
-           (delimiter == ',' && memchr(text, '"', len));
+           (delimiter != '\t' && memchr(text, '"', len));
 }
 
 static void add_quoted(at_str *to, const char *text, size_t len) {
@@ -60,7 +60,7 @@ void at_row_text(at_row_out *row, const char *key, const char *text, size_t len)
         if (text) at_json_add_string(row->to, text, len);
         else at_str_add(row->to, "null");
     } else if (!text || !len) row->blank = row->n == 1;
-    else if (needs_quotes(text, len, row->format == AT_TABLE_TSV ? '\t' : ',')) add_quoted(row->to, text, len);
+    else if (needs_quotes(text, len, row->delimiter)) add_quoted(row->to, text, len);
     else at_str_add_bytes(row->to, text, len);
 }
 

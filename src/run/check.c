@@ -3,10 +3,12 @@
 #include <string.h>
 
 #include "base/file.h"
+#include "io/table_write.h"
 #include "run/events.h"
 #include "run/models.h"
 #include "run/session.h"
 #include "task/lint.h"
+#include "task/mend.h"
 
 enum { SHOWN = 5 }; /* findings of a kind that are put into words */
 
@@ -219,26 +221,93 @@ static void tell_end(check *c) {
 static at_status look_at_data(check *c, at_error *err) {
     if (c->state.task->lint) return c->state.task->lint(&c->state, &c->lint, err);
     AT_TRY(at_lint_texts(&c->lint, err));
+    AT_TRY(at_lint_near(&c->lint, err));
     AT_TRY(at_lint_labels(&c->lint, err));
     return at_lint_encoding(&c->lint, err);
 }
 
-static at_status look(check *c, at_error *err) {
+static at_status find_all(check *c, at_error *err) {
     AT_TRY(read_all(c, err));
     AT_TRY(look_at_data(c, err));
     AT_TRY(check_lengths(c, err));
     at_lint_sort(&c->lint);
     tell_findings(c);
     tell_end(c);
+    return AT_OK;
+}
+
+/* ---- mending ---- */
+
+typedef struct told {
+    const check *c;
+    json_t *kinds; /* how many of each */
+} told;
+
+static void on_mended(void *context, const char *kind, uint32_t line, const char *sentence) {
+    told *t = context;
+    json_int_t n = json_integer_value(json_object_get(t->kinds, kind)) + 1;
+    json_object_set_new(t->kinds, kind, json_integer(n));
+    json_t *fields = json_pack("{s:s, s:i, s:s}", "kind", kind, "line", (int)line, "text", sentence);
+    at_tell_text(t->c->listener, "mended", fields, n <= SHOWN ? sentence : NULL);
+}
+
+static long total_of(json_t *kinds) {
+    const char *kind;
+    json_t *count;
+    long n = 0;
+    json_object_foreach(kinds, kind, count) n += (long)json_integer_value(count);
+    return n;
+}
+
+static at_status write_mended(check *c, const char *path, at_error *err) {
+    told t = {c, json_object()};
+    at_mending m = {.table = c->table[0], .columns = c->lint.split[0].columns, .arena = &c->arena, .tell = on_mended, .context = &t};
+    at_status st = t.kinds ? at_mend(&c->state, &m, err) : at_fail_memory(err, 0);
+    if (!st) st = at_table_rewrite(c->table[0], m.cell, m.drop, path, err);
+    if (!st) {
+        long n = total_of(t.kinds);
+        at_tell(c->listener, "fixed", json_pack("{s:s, s:I, s:O}", "output", path, "changes", (json_int_t)n, "kinds", t.kinds),
+                "%s: %ld change%s; what is left is for you to decide: attune check %s", path, n, n == 1 ? "" : "s", path);
+    }
+    json_decref(t.kinds);
+    return st;
+}
+
+/* Nothing may be lost: a row that cannot be read cannot be written again. */
+static at_status mend(check *c, const char *path, at_error *err) {
+    long bad = (long)json_integer_value(json_object_get(c->kinds, at_lint_kind_name(AT_LINT_BAD_ROW)));
+    if (c->lint.n_splits != 1) return at_fail(err, AT_USAGE, "--fix mends one file: give one of --train, --eval and --test");
+    if (!strcmp(c->table[0]->path, path)) return at_fail(err, AT_USAGE, "--fix %s: is the file itself; choose another", path);
+    if (bad)
+        return at_fail(err, AT_BAD_DATA, "%s: %ld row%s cannot be read and would be lost; correct %s first", c->table[0]->path, bad, bad == 1 ? "" : "s",
+                       bad == 1 ? "it" : "them");
+    return write_mended(c, path, err);
+}
+
+static at_status look(check *c, at_error *err) {
+    const char *fix = at_options_text(c->options, "fix", NULL);
+    AT_TRY(find_all(c, err));
+    if (fix) return mend(c, fix, err);
     if (!c->n[AT_SEVERE_ERROR]) return AT_OK;
     return at_fail(err, AT_BAD_DATA, "%ld %s in the data, listed above; training would refuse it", c->n[0],
                    c->n[0] == 1 ? "error" : "errors");
 }
 
+static at_status read_range(check *c, at_error *err) {
+    int n;
+    char **part = at_options_list(c->options, "score_range", &c->arena, &n);
+    if (!part) return at_fail_memory(err, 0);
+    if (!n) return AT_OK;
+    c->lint.has_range = 1;
+    if (n == 2 && at_parse_double(part[0], &c->lint.low) && at_parse_double(part[1], &c->lint.high) && c->lint.low < c->lint.high) return AT_OK;
+    return at_fail(err, AT_USAGE, "--score-range: '%.100s' is not LOW,HIGH", at_options_text(c->options, "score_range", ""));
+}
+
 at_status at_check(const at_options *options, const at_listener *listener, at_error *err) {
     check c = {.options = options, .listener = listener, .kinds = json_object()};
     c.lint.arena = &c.arena;
-    at_status st = c.kinds ? look(&c, err) : at_fail_memory(err, 0);
+    at_status st = c.kinds ? read_range(&c, err) : at_fail_memory(err, 0);
+    if (!st) st = look(&c, err);
     for (int i = 0; i < AT_LINT_SPLITS; i++) at_table_close(c.table[i]);
     json_decref(c.kinds);
     at_task_close(&c.state);

@@ -57,6 +57,7 @@ static const at_setting SETTINGS[] = {
     CHOICE("scheme", "tag_scheme", "auto iob1 iob2 iobes bilou plain", "auto", DATA, "How tags mark parts of a text; auto: by the tags.", T | C | S),
     CHOICE("input_format", "data_format file_format", "auto csv tsv jsonl fasttext lines conll squad", "auto", DATA,
            "Format of the data files; auto goes by the name's ending, then by the first line.", RUN | C | K | S),
+    TEXT("score_range", NULL, NULL, DATA, "LOW,HIGH", "What numbers may be; others are errors.", C),
     FLAG("no_header", NULL, DATA, "CSV and TSV files have no header line; their columns are called c1, c2, ...", RUN | C | K | S),
     FLAG("pairs", NULL, DATA, "Texts given as arguments or lines are pairs, with a tab between the two.", P | K),
 
@@ -122,6 +123,8 @@ static const at_setting SETTINGS[] = {
     REAL("min_score", NULL, NULL, -1e9, 1e9, EVALUATION, "Exit with code 9 where the main score ends below this.", T | E | S),
     INT("mistakes", NULL, "10", 0, 100000, EVALUATION, "How many of the most confident mistakes are listed.", E),
 
+    PATH("fix", "fix_output", OUTPUT, "OUT",
+         "Write the file again, with what can be mended without judgement: repeated rows, encoding, white space, offsets of answers, tags.", C),
     PATH("output", "output_dir", OUTPUT, "FOLDER", "Folder of the run: the finished model, checkpoints, results.", T),
     PATH("output", "output_dir", OUTPUT, "FOLDER", "Folder for all_results.json, eval_results.json and the predictions.", E),
     PATH("output", "output_file", OUTPUT, "FILE", "File to write the answers to, whole or not at all; without it, standard output.", P),

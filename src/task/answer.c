@@ -449,4 +449,5 @@ const at_task at_task_answer = {
     .usual_format = at_answer_usual_format,
     .write = at_answer_write,
     .lint = at_answer_lint,
+    .mend = at_answer_mend,
 };

@@ -5,6 +5,7 @@
 #include "train/task.h"
 
 struct at_lint;
+struct at_mending;
 
 enum { AT_ANSWER_BEST = 20, AT_ANSWER_TOKENS = 30 }; /* candidates that are kept, and the tokens of the longest: as transformers' run_qa */
 /* Bits of a dataset's labels: what stands at a token. The first token of a window stands for "no answer in this window". */
@@ -31,6 +32,8 @@ typedef struct at_gold {
 at_status at_answer_gold(const at_table *t, int row, const at_answer_columns *c, at_arena *arena, at_gold **gold, int *n, at_error *err);
 /* Where the answer stands: at its own start, or, where it has none, at the first place. Elsewhere or nowhere: AT_BAD_DATA. */
 at_status at_answer_place(const at_table *t, int row, const at_answer_columns *c, at_gold *gold, at_error *err);
+/* The only place of the answer in its text, in characters; -1: there is none, or several. */
+long long at_answer_only_place(at_cell context, const at_gold *gold);
 /* The bytes of characters [start, end) of a cell. */
 at_cell at_answer_cut(at_cell context, int start, int end);
 
@@ -54,6 +57,7 @@ at_answer_format at_answer_usual_format(const at_table *input);
 at_status at_answer_write(const at_task_state *s, at_answer_format format, at_answer_part part, const at_table *t, int row, const json_t *answer, at_str *to,
                           at_error *err);
 
+at_status at_answer_mend(const at_task_state *s, struct at_mending *mending, at_error *err);
 at_status at_answer_lint(const at_task_state *s, struct at_lint *lint, at_error *err);
 
 #endif

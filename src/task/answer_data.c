@@ -127,6 +127,12 @@ static long long nearest_place(at_cell context, const at_gold *gold, long long w
     return best;
 }
 
+long long at_answer_only_place(at_cell context, const at_gold *gold) {
+    if (!context.len || !gold->len) return -1;
+    long long first = nearest_place(context, gold, 0), last = nearest_place(context, gold, INT32_MAX);
+    return first == last ? first : -1;
+}
+
 at_status at_answer_place(const at_table *t, int row, const at_answer_columns *c, at_gold *gold, at_error *err) {
     at_cell context = at_table_cell(t, row, c->context);
     unsigned line = t->line[row];

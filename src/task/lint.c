@@ -20,6 +20,8 @@ static const kind_facts KINDS[AT_LINT_KINDS] = {
     [AT_LINT_SCHEME] = {"scheme", AT_SEVERE_WARNING, "tags that their scheme does not allow there", "Correct them, or name the scheme with --scheme."},
     [AT_LINT_ANSWER_PLACE] = {"answer_place", AT_SEVERE_ERROR, "answers that are not at their offset", "Offsets count characters of the text from 0; correct them."},
     [AT_LINT_UNANSWERABLE] = {"unanswerable", AT_SEVERE_NOTE, "files with questions without an answer", NULL},
+    [AT_LINT_OVERLAP] = {"overlap", AT_SEVERE_ERROR, "spans that overlap", "A word has one tag: keep one of them, or shorten one."},
+    [AT_LINT_RANGE] = {"range", AT_SEVERE_ERROR, "numbers out of the declared range", "Correct them, or declare another range with --score-range."},
     [AT_LINT_CUT_WORD] = {"cut_word", AT_SEVERE_WARNING, "spans that cut a word", "Look whether their offsets are right; they count characters from 0."},
     [AT_LINT_EMPTY_LABEL] = {"empty_label", AT_SEVERE_ERROR, "rows with an empty label", "Fill them in or remove the rows."},
     [AT_LINT_NO_LABELS] = {"no_labels", AT_SEVERE_ERROR, "files whose labels cannot be learned", NULL},
@@ -39,6 +41,9 @@ static const kind_facts KINDS[AT_LINT_KINDS] = {
                            "Judge by the macro F1 rather than the accuracy (--metric f1), and try --class-weights balanced."},
     [AT_LINT_DUPLICATE] = {"duplicate", AT_SEVERE_WARNING, "repeated texts",
                            "Keep one of each: a part that is cut off for evaluation would hold texts that were trained on."},
+    [AT_LINT_NEAR] = {"near_duplicate", AT_SEVERE_NOTE, "texts that are nearly the same",
+                      "Across files the score will look better than it is; within one they count as one text or two, as you see fit."},
+    [AT_LINT_SHARED] = {"shared_context", AT_SEVERE_NOTE, "files that ask about the same texts", NULL},
     [AT_LINT_MOJIBAKE] = {"mojibake", AT_SEVERE_WARNING, "texts with garbled letters",
                           "The file was once read in a wrong encoding: export it again, as UTF-8."},
     [AT_LINT_REPLACEMENT] = {"replacement_character", AT_SEVERE_WARNING, "texts with the replacement character U+FFFD",
@@ -111,6 +116,12 @@ void at_lint_sentence(at_lint *lint, at_lint_kind kind, const char *file, uint32
 }
 
 void at_lint_bad_row(at_lint *lint, const char *file, uint32_t line, const char *sentence) { at_lint_sentence(lint, AT_LINT_BAD_ROW, file, line, sentence); }
+
+void at_lint_rare(at_lint *lint, const char *file, uint32_t line, const char *name, int count, const char *unit) {
+    if (count > 0 && count < AT_LINT_FEW)
+        at_lint_add(lint, AT_LINT_RARE_LABEL, file, line, "label %s has only %d %s%s", at_lint_quote(lint, (at_cell){name, (uint32_t)strlen(name)}), count,
+                    unit, count == 1 ? "" : "s");
+}
 
 at_cell at_lint_label(const at_lint_split *split, int row) {
     return split->columns.label < 0 ? (at_cell){0} : at_table_cell(split->table, row, split->columns.label);

@@ -23,6 +23,8 @@ typedef enum at_lint_kind { /* in the order in which they are shown */
     AT_LINT_EMPTY_LABEL,
     AT_LINT_BAD_LABEL,        /* what is to be predicted cannot be read: no number, not 0 or 1, no list */
     AT_LINT_SCHEME,           /* a tag that its scheme does not allow there */
+    AT_LINT_OVERLAP,          /* spans that share characters */
+    AT_LINT_RANGE,            /* a number out of the range that was declared */
     AT_LINT_CUT_WORD,         /* a span that begins or ends inside a word */
     AT_LINT_ANSWER_PLACE,     /* an answer that does not stand where it is said to */
     AT_LINT_UNANSWERABLE,     /* the share of questions without an answer, once a file */
@@ -36,6 +38,8 @@ typedef enum at_lint_kind { /* in the order in which they are shown */
     AT_LINT_RARE_LABEL,       /* too few rows to learn it or to judge it */
     AT_LINT_IMBALANCE,
     AT_LINT_DUPLICATE,        /* the same text with the same label */
+    AT_LINT_NEAR,             /* nearly the same text; across files a warning */
+    AT_LINT_SHARED,           /* texts that questions of two files are about, once a file */
     AT_LINT_MOJIBAKE,         /* UTF-8 that was once read as Windows-1252 */
     AT_LINT_REPLACEMENT,      /* U+FFFD: what stood there is lost */
     AT_LINT_CONTROL,          /* control characters */
@@ -71,6 +75,9 @@ typedef struct at_lint {
     int n_splits;
     at_finding *finding;       /* [n] */
     size_t n, cap;
+    int words;                 /* a row is a sentence with a tag for each word: it may be short, and its label is a list */
+    int has_range;             /* numbers are declared to be from low to high */
+    double low, high;
     int failed;                /* memory ran out: the findings are incomplete */
 } at_lint;
 
@@ -90,6 +97,7 @@ void at_lint_bad_row(at_lint *lint, const char *file, uint32_t line, const char 
 
 /* The passes. Each looks at every split; AT_NO_MEMORY is the only failure. */
 at_status at_lint_texts(at_lint *lint, at_error *err);    /* empty, short, twice, with two labels, in two files */
+at_status at_lint_near(at_lint *lint, at_error *err);     /* nearly the same, by MinHash */
 at_status at_lint_labels(at_lint *lint, at_error *err);   /* empty, unknown, spelling, missing, rare, imbalance, free text */
 at_status at_lint_encoding(at_lint *lint, at_error *err); /* mojibake, U+FFFD, control characters, HTML */
 /* One file's lengths in tokens [table->n_rows] against the limit. */
@@ -101,6 +109,8 @@ void at_lint_sort(at_lint *lint);
 void at_lint_fold(at_str *key, const char *text, size_t len);
 /* The beginning of a text for a message, in quotes, on one line, whole characters. In the arena of the lint. */
 const char *at_lint_quote(at_lint *lint, at_cell cell);
+/* What occurs too seldom (below AT_LINT_FEW) to be learned or judged; `unit`: "row". */
+void at_lint_rare(at_lint *lint, const char *file, uint32_t line, const char *name, int count, const char *unit);
 /* The label of a row; text NULL where there is none. */
 at_cell at_lint_label(const at_lint_split *split, int row);
 

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "task/lint.h"
+#include "task/mend.h"
 
 enum { SEEN_MOJIBAKE = 1, SEEN_LOST = 2, SEEN_CONTROL = 4, SEEN_HTML = 8 };
 
@@ -53,6 +54,13 @@ static size_t garbled(const unsigned char *p, size_t left, unsigned char meant[4
     return *n_meant > 1 ? end[*n_meant - 1] : 0;
 }
 
+static int is_sure(const unsigned char *meant, int n_meant, size_t followed) {
+    return n_meant > 2 || meant[0] == 0xc3 || (meant[0] == 0xc2 && meant[1] >= 0xa0) || followed;
+}
+
+/* What a text has no use for; U+0080 to U+009F are no letters of any script. */
+static int is_control(uint32_t cp) { return (cp < ' ' && !strchr("\t\n\r\f\v", (int)cp)) || (cp >= 0x7f && cp < 0xa0); }
+
 static void tell_garbled(text_scan *s, const unsigned char *p, size_t n, const unsigned char *meant, int n_meant) {
     s->seen |= SEEN_MOJIBAKE;
     at_lint_add(s->lint, AT_LINT_MOJIBAKE, s->table->path, s->table->line[s->row], "'%.*s' was probably '%.*s': %s", (int)n, (const char *)p, n_meant,
@@ -65,8 +73,7 @@ static void look_for_garbled(text_scan *s, const unsigned char *p, size_t left) 
     if (s->seen & SEEN_MOJIBAKE) return;
     size_t n = garbled(p, left, meant, &n_meant);
     if (!n) return;
-    int sure = n_meant > 2 || meant[0] == 0xc3 || (meant[0] == 0xc2 && meant[1] >= 0xa0);
-    if (sure || garbled(p + n, left - n, next, &n_next)) tell_garbled(s, p, n, meant, n_meant);
+    if (is_sure(meant, n_meant, garbled(p + n, left - n, next, &n_next))) tell_garbled(s, p, n, meant, n_meant);
 }
 
 static void tell_once(text_scan *s, unsigned bit, at_lint_kind kind, const char *what) {
@@ -106,7 +113,7 @@ static size_t look_at_character(text_scan *s, const char *p, size_t left) {
     unsigned char c = (unsigned char)*p;
     if (c < 0x80) {
         if (c == '&' || c == '<') look_for_html(s, p, left);
-        if ((c < ' ' && !strchr("\t\n\r\f\v", c)) || c == 0x7f) tell_control(s, c);
+        if (is_control(c)) tell_control(s, c);
         return 1;
     }
     uint32_t cp;
@@ -114,7 +121,7 @@ static size_t look_at_character(text_scan *s, const char *p, size_t left) {
     if (!n) return 1;
     if (cp >= 0xc2 && cp <= 0xf4) look_for_garbled(s, (const unsigned char *)p, left);
     if (cp == 0xfffd) tell_once(s, SEEN_LOST, AT_LINT_REPLACEMENT, "U+FFFD stands where a letter was lost");
-    if (cp < 0xa0 && !(s->seen & SEEN_MOJIBAKE)) tell_control(s, cp);
+    if (is_control(cp) && !(s->seen & SEEN_MOJIBAKE)) tell_control(s, cp);
     return (size_t)n;
 }
 
@@ -131,4 +138,31 @@ at_status at_lint_encoding(at_lint *lint, at_error *err) {
             scan_cell(lint, lint->split[s].table, r, lint->split[s].columns.text2);
         }
     return lint->failed ? at_fail_memory(err, 0) : AT_OK;
+}
+
+/* ---- mending ---- */
+
+/* Bytes of the text at p that are garbled characters for sure, by the rule of look_for_garbled; appends what was meant. */
+static size_t ungarble(const unsigned char *p, size_t left, at_str *to) {
+    unsigned char meant[4], next[4];
+    int n_meant, n_next;
+    size_t n = garbled(p, left, meant, &n_meant);
+    if (!n || !is_sure(meant, n_meant, garbled(p + n, left - n, next, &n_next))) return 0;
+    at_str_add_bytes(to, (const char *)meant, (size_t)n_meant);
+    return n;
+}
+
+int at_mend_encoding(at_cell text, at_str *to) {
+    int mended = 0;
+    for (size_t i = 0; i < text.len;) {
+        unsigned char c = (unsigned char)text.text[i];
+        uint32_t cp = c;
+        int width = c < 0x80 ? 1 : at_utf8_decode((const unsigned char *)text.text + i, text.len - i, &cp);
+        size_t bad = cp >= 0xc2 && cp <= 0xf4 ? ungarble((const unsigned char *)text.text + i, text.len - i, to) : 0;
+        int control = !bad && is_control(cp);
+        mended += bad || control;
+        if (!bad && !control) at_str_add_bytes(to, text.text + i, width > 0 ? (size_t)width : 1);
+        i += bad ? bad : width > 0 ? (size_t)width : 1;
+    }
+    return mended;
 }

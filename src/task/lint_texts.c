@@ -152,7 +152,7 @@ static int fold_row(text_pass *p, const at_lint_split *s, int row) {
 static void look_at(text_pass *p, int split, int row) {
     const at_lint_split *s = &p->lint->split[split];
     if (!fold_row(p, s, row)) return;
-    if (count_letters(&p->key, 2) < 2)
+    if (!p->lint->words && count_letters(&p->key, 2) < 2)
         at_lint_add(p->lint, AT_LINT_SHORT_TEXT, s->table->path, s->table->line[row], "the text has hardly a letter: %s",
                     at_lint_quote(p->lint, at_table_cell(s->table, row, s->columns.text)));
     compare(p, split, row);

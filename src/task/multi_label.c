@@ -553,6 +553,23 @@ static void look_at_cells(const at_task_state *s, at_lint *lint, const at_table 
     at_arena_free(&scratch);
 }
 
+/* Rows of each label in the first file, and the first of them. */
+static void look_for_rare(const at_task_state *s, at_lint *lint, const at_table *t) {
+    at_dataset d = {.n = t->n_rows};
+    size_t k = (size_t)s->labels.n;
+    at_error why;
+    if (!fill_targets(s, t, &d, &why)) /* what cannot be read is told already */
+        for (size_t c = 0; c < k; c++) {
+            int count = 0, first = -1;
+            for (int r = 0; r < t->n_rows; r++) {
+                if (d.target[(size_t)r * k + c] < 0.5f) continue;
+                if (!count++) first = r;
+            }
+            if (count) at_lint_rare(lint, t->path, t->line[first], s->labels.name[c], count, "row");
+        }
+    at_arena_free(&d.arena);
+}
+
 static at_status multi_lint(const at_task_state *bound, at_lint *lint, at_error *err) {
     at_task_state s = {.task = bound->task, .label_separator = bound->label_separator};
     const at_lint_split *first = &lint->split[0];
@@ -560,11 +577,13 @@ static at_status multi_lint(const at_task_state *bound, at_lint *lint, at_error 
     at_columns wanted = {name[first->columns.text], first->columns.text2 < 0 ? NULL : name[first->columns.text2], bound->columns.label};
     at_error why;
     AT_TRY(at_lint_texts(lint, err));
+    AT_TRY(at_lint_near(lint, err));
     if (multi_bind(&s, first->table, &wanted, 0, &why)) at_lint_sentence(lint, AT_LINT_BAD_LABEL, first->table->path, 0, why.text);
     else
         for (int i = 0; i < lint->n_splits; i++) {
             if (multi_of(&s)->by_columns) look_at_columns(&s, lint, lint->split[i].table);
             else look_at_cells(&s, lint, lint->split[i].table);
+            if (!i) look_for_rare(&s, lint, first->table);
         }
     at_task_close(&s);
     return at_lint_encoding(lint, err);

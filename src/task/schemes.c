@@ -173,3 +173,27 @@ const char *at_scheme_expected(const char *const *tag, int i, int n, at_scheme s
     default: return closed_scheme(prev, now, i == n - 1, 'L', 'U', arena);
     }
 }
+
+/* ---- writing ---- */
+
+static char letter_of(at_scheme scheme, int first, int last, int touches) {
+    switch (scheme) {
+    case AT_SCHEME_IOB1: return first && touches ? 'B' : 'I';
+    case AT_SCHEME_IOBES: return first && last ? 'S' : first ? 'B' : last ? 'E' : 'I';
+    case AT_SCHEME_BILOU: return first && last ? 'U' : first ? 'B' : last ? 'L' : 'I';
+    default: return first ? 'B' : 'I';
+    }
+}
+
+const char **at_scheme_write(const at_entity *e, int n_entities, int n, at_scheme scheme, at_arena *arena) {
+    const char **tag = AT_NEW_ARRAY(arena, const char *, n);
+    for (int i = 0; tag && i < n; i++) tag[i] = "O";
+    for (int k = 0; tag && k < n_entities; k++) {
+        int touches = k && e[k - 1].end == e[k].start && !strcmp(e[k - 1].type, e[k].type);
+        for (int i = e[k].start; i < e[k].end; i++) {
+            tag[i] = at_format(arena, "%c-%s", letter_of(scheme, i == e[k].start, i == e[k].end - 1, touches), e[k].type);
+            if (!tag[i]) return NULL;
+        }
+    }
+    return tag;
+}

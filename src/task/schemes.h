@@ -31,4 +31,7 @@ at_scheme at_scheme_detect(const char *const *tag, const uint64_t *sentence_at, 
  * wrong, too, where a part is left open. */
 const char *at_scheme_expected(const char *const *tag, int i, int n, at_scheme scheme, at_arena *arena);
 
+/* The tags of n words with these parts (in order, without overlap) as the scheme writes them, [n] in the arena; NULL: no memory. */
+const char **at_scheme_write(const at_entity *entity, int n_entities, int n, at_scheme scheme, at_arena *arena);
+
 #endif

@@ -293,4 +293,5 @@ const at_task at_task_tag = {
     .usual_format = at_tag_usual_format,
     .write = at_tag_write,
     .lint = at_tag_lint,
+    .mend = at_tag_mend,
 };

@@ -6,6 +6,7 @@
 #include "task/sentence.h"
 
 struct at_lint;
+struct at_mending;
 
 typedef struct at_tag_state {
     at_scheme scheme;
@@ -28,6 +29,7 @@ at_status at_tag_write(const at_task_state *s, at_answer_format format, at_answe
 at_answer_format at_tag_usual_format(const at_table *input);
 at_status at_tag_judge(at_task_state *s, const at_table *right, const at_columns *wanted, const at_table *answers, const char *column, at_score *score,
                        at_error *err);
+at_status at_tag_mend(const at_task_state *s, struct at_mending *mending, at_error *err);
 at_status at_tag_lint(const at_task_state *s, struct at_lint *lint, at_error *err);
 
 #endif

@@ -43,26 +43,68 @@ static int cuts_word(const char *text, size_t len, int at) {
     return 0;
 }
 
-static void look_at_spans(tag_pass *p, const at_table *t, int row, const at_sentence_columns *c, const at_sentence *s) {
+/* Returns how many overlap another one. */
+static int look_at_spans(tag_pass *p, const at_table *t, int row, const at_sentence_columns *c) {
     at_span *span;
-    int n;
-    if (c->form != AT_FORM_SPANS || at_sentence_spans(t, row, c, &p->arena, &span, &n, NULL)) return;
-    for (int i = 0; i < n; i++)
-        if (cuts_word(s->text, s->len, span[i].start) || cuts_word(s->text, s->len, span[i].end))
-            at_lint_add(p->lint, AT_LINT_CUT_WORD, t->path, t->line[row], "span %d (%s, %d to %d) begins or ends inside a word; the whole word is tagged", i + 1,
-                        span[i].label, span[i].start, span[i].end);
+    int n, overlaps = 0;
+    if (c->form != AT_FORM_SPANS || at_sentence_spans(t, row, c, &p->arena, &span, &n, NULL)) return 0;
+    at_cell text = at_table_cell(t, row, c->text);
+    for (int i = 0; i < n; i++) {
+        if (cuts_word(text.text, text.len, span[i].start) || cuts_word(text.text, text.len, span[i].end))
+            at_lint_add(p->lint, AT_LINT_CUT_WORD, t->path, t->line[row], "span %d (%s, %d to %d) begins or ends inside a word; the whole word is tagged",
+                        i + 1, span[i].label, span[i].start, span[i].end);
+        for (int k = 0; k < i; k++) {
+            if (span[i].start >= span[k].end || span[k].start >= span[i].end) continue;
+            at_lint_add(p->lint, AT_LINT_OVERLAP, t->path, t->line[row], "span %d (%s, %d to %d) overlaps span %d (%s, %d to %d)", i + 1, span[i].label,
+                        span[i].start, span[i].end, k + 1, span[k].label, span[k].start, span[k].end);
+            overlaps++;
+        }
+    }
+    return overlaps;
 }
 
 static void look_at_row(tag_pass *p, const at_table *t, int row, const at_sentence_columns *c) {
     at_sentence s;
     at_error why;
+    int overlaps = look_at_spans(p, t, row, c);
     if (at_sentence_read(t, row, c, 1, &p->arena, &s, &why)) {
-        at_lint_sentence(p->lint, AT_LINT_BAD_LABEL, t->path, t->line[row], why.text);
+        if (!overlaps) at_lint_sentence(p->lint, AT_LINT_BAD_LABEL, t->path, t->line[row], why.text);
         return;
     }
-    if (!s.n) at_lint_add(p->lint, AT_LINT_EMPTY_TEXT, t->path, t->line[row], "there is no word (column '%s')", t->column[c->text]);
+    if (!s.n && c->form != AT_FORM_SPANS) at_lint_add(p->lint, AT_LINT_EMPTY_TEXT, t->path, t->line[row], "there is no word (column '%s')", t->column[c->text]);
     for (int i = 0; s.tag && i < s.n; i++) look_at_tag(p, t, &s, i);
-    look_at_spans(p, t, row, c, &s);
+}
+
+/* ---- what occurs seldom ---- */
+
+typedef struct counted {
+    const char *name;
+    int n;
+} counted;
+
+static void count(counted *all, int *n, const char *name) {
+    int i = 0;
+    while (i < *n && strcmp(all[i].name, name)) i++;
+    if (i == *n) all[(*n)++] = (counted){name, 0};
+    all[i].n++;
+}
+
+/* Types of marked parts, or plain tags, of the first split. */
+static void look_for_rare(tag_pass *p, const at_table *t, const char *const *tag, const uint64_t *at, int rows) {
+    at_arena scratch = {0};
+    uint64_t longest = 0;
+    int n = 0;
+    for (int r = 0; r < rows; r++) longest = at[r + 1] - at[r] > longest ? at[r + 1] - at[r] : longest;
+    counted *all = AT_NEW_ARRAY(&scratch, counted, at[rows] + 1);
+    at_entity *e = AT_NEW_ARRAY(&scratch, at_entity, 2 * longest + 2);
+    p->lint->failed |= !all || !e;
+    for (int r = 0; all && e && r < rows; r++) {
+        int words = (int)(at[r + 1] - at[r]), found = at_entities(tag + at[r], words, p->scheme, AT_READ_LENIENT_BILOU, e);
+        for (int i = 0; i < found; i++) count(all, &n, e[i].type);
+        for (int i = 0; p->scheme == AT_SCHEME_PLAIN && i < words; i++) count(all, &n, tag[at[r] + (uint64_t)i]);
+    }
+    for (int i = 0; i < n; i++) at_lint_rare(p->lint, t->path, 0, all[i].name, all[i].n, p->scheme == AT_SCHEME_PLAIN ? "word" : "part");
+    at_arena_free(&scratch);
 }
 
 /* Scheme and labels from the first split: what can be read of it. */
@@ -85,6 +127,7 @@ static void learn(tag_pass *p, const at_table *t, const at_sentence_columns *c) 
     }
     if (!at || !tag) return;
     if (!at_scheme_find(p->state->scheme, &p->scheme)) p->scheme = at_scheme_detect(tag, at, rows);
+    look_for_rare(p, t, tag, at, rows);
     p->lint->failed |= at_labels_collect(tag, at[rows], &p->arena, &p->labels, NULL) != AT_OK;
     p->index = at_label_index_make(&p->labels, &p->arena);
 }
@@ -97,8 +140,13 @@ at_status at_tag_lint(const at_task_state *state, at_lint *lint, at_error *err) 
         at_sentence_columns c;
         st = at_sentence_find_columns(t, &state->columns, 1, &p.arena, &c, NULL, err);
         if (!st && !i) learn(&p, t, &c);
+        if (!st) lint->split[i].columns = (at_found_columns){c.text, -1, c.label};
         for (int r = 0; !st && r < t->n_rows; r++) look_at_row(&p, t, r, &c);
     }
+    lint->words = 1;
+    if (!st) st = at_lint_texts(lint, err);
+    if (!st) st = at_lint_near(lint, err);
+    if (!st) st = at_lint_encoding(lint, err);
     int failed = lint->failed;
     at_arena_free(&p.arena);
     return st ? st : failed ? at_fail_memory(err, 0) : AT_OK;

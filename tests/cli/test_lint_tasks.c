@@ -1,0 +1,106 @@
+/* attune check of every task's data, and what --fix mends, from outside. */
+#include "cli/tiny_folder.h"
+
+/* A file of the lines given, made in $D. */
+#define FILE_OF(name, lines) "cd $D && printf '%b\\n' " lines " > " name " && "
+
+static void numbers_stay_in_their_range(void **state) {
+    (void)state;
+    program_expect(FILE_OF("s.csv", "text,score 'some words here,1.5' 'other words there,7' 'more of them,-0.1'") "$A check s.csv --task regress --score-range 0,5", 3,
+                   "error: s.csv:3: 7 (column 'score') is not from 0 to 5\nerror: s.csv:4: -0.1 (column 'score') is not from 0 to 5", "");
+    program_expect("cd $D && $A check s.csv --task regress --score-range -1,7", 0, "s.csv (3 rows)", "");
+    program_expect("cd $D && $A check s.csv --task regress --score-range 5,0", 2, "", "--score-range: '5,0' is not LOW,HIGH");
+}
+
+static void spans_overlap_and_cut(void **state) {
+    (void)state;
+    program_expect(FILE_OF("o.jsonl", "'{\"text\": \"Angela Merkel spoke\", \"entities\": [[0, 13, \"PER\"], [7, 13, \"LOC\"], [14, 17, \"X\"]]}'") "$A check o.jsonl", 3,
+                   "error: o.jsonl:1: span 2 (LOC, 7 to 13) overlaps span 1 (PER, 0 to 13)", "1 error in the data");
+    program_expect("cd $D && $A check o.jsonl", 3, "warning: o.jsonl:1: span 3 (X, 14 to 17) begins or ends inside a word", "");
+}
+
+static void what_is_seen_seldom(void **state) {
+    (void)state;
+    program_expect("cd $D && (for i in {1..9}; do printf 'word%d B-A\\nx O\\n\\n' $i; done; printf 'y B-C\\n') > r.conll && $A check r.conll", 0, "label 'C' has only 1 part", "");
+    program_expect("cd $D && $A check r.conll | grep -c \"label 'A'\"", 1, "0\n", "");
+    program_expect("cd $D && (echo text,tags; for i in {1..9}; do echo \"text number $i,a|b\"; done; echo 'and another,c') > m.csv && $A check m.csv --task multi-label --label-column tags", 0,
+                   "label 'c' has only 1 row", "");
+}
+
+static void splits_overlap(void **state) {
+    (void)state;
+    program_expect("cd $D && printf 'Ann B-P\\nmet O\\nBob B-P\\n\\nshe O\\nleft O\\n' > a.conll && printf 'ANN B-P\\nmet O\\nBob O\\n' > b.conll && $A check --train a.conll --test b.conll", 0,
+                   "warning: b.conll:1: the same text as in a.conll:1, labelled 'B-P O B-P' there and 'B-P O O' here: 'ANN met Bob'", "");
+    program_expect(FILE_OF("q.jsonl", "'{\"question\": \"Who won the game?\", \"context\": \"Denver won.\", \"answers\": [{\"text\": \"Denver\", \"answer_start\": 0}]}'")
+                   "sed 's/the game/it/' q.jsonl > r.jsonl && $A check --train q.jsonl --test r.jsonl", 0, "r.jsonl: 1 of 1 texts (column 'context') are asked about in q.jsonl, too", "");
+    program_expect("cd $D && $A check --train q.jsonl --test q.jsonl", 0, "the same text as in q.jsonl:1", "");
+}
+
+static void nearly_the_same(void **state) {
+    (void)state;
+    program_expect(FILE_OF("n.csv", "text,label 'The parcel came two days late but the packaging was fine,x' 'something else entirely was said in this one,y' "
+                           "'The parcel came two days late but the packaging was good,y'") "$A check n.csv", 0,
+                   "note: n.csv:4: nearly the same text (8", "");
+    program_expect("cd $D && $A check n.csv", 0, "%) as in line 2, labelled 'x' there and 'y' here: 'The parcel", "");
+    program_expect("cd $D && head -3 n.csv > n1.csv && (echo text,label; tail -1 n.csv) > n2.csv && $A check n1.csv --test n2.csv", 3, "warning: n2.csv:2: nearly the same text (8", "");
+}
+
+/* ---- mending ---- */
+
+static void texts_are_mended(void **state) {
+    (void)state;
+    program_expect("cd $D && printf 'id;text;label\\n1;\"  caf\\303\\203\\302\\251  au   lait \";x\\n2;plain \"quoted\" text;y \\n3;caf\\303\\251 au lait;x\\n4;bell\\007;y\\n' > w.csv && "
+                   "$A check w.csv --fix w2.csv", 0, "w2.csv: 4 changes; what is left is for you to decide: attune check w2.csv", "");
+    program_expect("cd $D && cat w2.csv", 0, "id;text;label\n1;caf\303\251 au lait;x\n2;\"plain \"\"quoted\"\" text\";y\n4;bell;y\n", "");
+    program_expect("cd $D && $A check w.csv --fix w2.csv --json | grep mended", 0, "\"text\":\"w.csv:2: encoding, white space of column 'text' mended\"", "");
+    program_expect("cd $D && $A check w.csv --fix w2.csv", 0, "w.csv:4: left out: the same row as in line 2", "");
+    program_expect("cd $D && $A check w2.csv --fix w3.csv && cmp w2.csv w3.csv", 0, "w3.csv: 0 changes", "");
+    program_expect(FILE_OF("j.jsonl", "'{\"text\": \" a  b\", \"n\": 1.50, \"label\": \"x\"}' '{\"text\": \"c\", \"label\": null}'") "$A check j.jsonl --quiet --fix k.jsonl; cat k.jsonl", 0,
+                   "{\"text\": \"a b\", \"n\": 1.50, \"label\": \"x\"}\n{\"text\": \"c\"}\n", "");
+    program_expect("cd $D && printf '__label__a __label__b one  two\\n__label__c three\\n' > f.txt && $A check f.txt --quiet --fix f2.txt > /dev/null; cat f2.txt", 0,
+                   "__label__a __label__b one two\n__label__c three\n", "");
+}
+
+static void tags_are_mended_and_the_rest_stays(void **state) {
+    (void)state;
+    program_expect("cd $D && printf -- '-DOCSTART- -X- O\\n\\na  N  O\\r\\nb N I-X\\nc N I-X\\n\\n# note\\nd N B-X\\ne N I-Y\\n\\na N O\\nb N B-X\\nc N I-X\\n\\nf N O\\n' > t.conll && "
+                   "$A check t.conll --scheme iob2 --fix t2.conll", 0, "t.conll:4: the tag of token 2, I-X, is now B-X", "");
+    program_expect("cd $D && cat t2.conll", 0, "-DOCSTART- -X- O\n\na  N  O\r\nb N B-X\nc N I-X\n\n# note\nd N B-X\ne N B-Y\n\nf N O\n", "");
+    program_expect("cd $D && $A check t2.conll --scheme iob2 | grep -c expects", 1, "0\n", "");
+    program_expect("cd $D && printf 'a I-X\\nb I-X\\nc O\\nd B-X\\n' > u.conll && $A check u.conll --scheme iobes --quiet --fix u2.conll > /dev/null; cat u2.conll", 0, "a B-X\nb E-X\nc O\nd S-X\n", "");
+    program_expect(FILE_OF("l.jsonl", "'{\"tokens\": [\"a\", \"b\"], \"ner_tags\": [\"O\", \"I-X\"]}' '{\"tokens\": [\"c\"], \"ner_tags\": [\"B-X\"]}' '{\"tokens\": [\"d\"], \"ner_tags\": [\"B-X\"]}'")
+                   "$A check l.jsonl --scheme iob2 --quiet --fix l2.jsonl > /dev/null; head -1 l2.jsonl", 0, "{\"tokens\": [\"a\", \"b\"], \"ner_tags\": [\"O\", \"B-X\"]}\n", "");
+}
+
+#define SQUAD "'{\"version\": \"1.1\", \"data\": [{\"title\": \"t\", \"paragraphs\": [{\"context\": \"Denver won. Denver is big.\", \"qas\": [" \
+              "{\"id\": \"1\", \"question\": \"What is big?\", \"answers\": [{\"text\": \"big\", \"answer_start\": 3}]}," \
+              "{\"id\": \"2\", \"question\": \"Who won?\", \"answers\": [{\"text\": \"Denver\", \"answer_start\": 5}]}," \
+              "{\"id\": \"3\", \"question\": \"What is big?\", \"answers\": [{\"text\": \"big\", \"answer_start\": 22}]}]}]}]}'"
+
+static void offsets_are_mended_where_there_is_one_place(void **state) {
+    (void)state;
+    program_expect(FILE_OF("q.json", SQUAD) "$A check q.json --fix q2.json", 0, "q.json:1: the answer 'big' is at 22, not at 3", "");
+    program_expect("cd $D && grep -o '\"id\":\"[0-9]\"\\|start\":[0-9]*' q2.json | tr '\\n' ' '", 0, "\"id\":\"1\" start\":22 \"id\":\"2\" start\":5 ", "");
+    program_expect("cd $D && $A check q2.json", 3, "the answer 'Denver' is not at character 5 of its text; it is at 0", "1 error in the data");
+    program_expect("cd $D && printf 'question,context,answer,answer_start\\nWhat is big?,Denver is big.,big,1\\n' > q.csv && $A check q.csv --quiet --fix q2.csv && cat q2.csv", 0,
+                   "What is big?,Denver is big.,big,10\n", "");
+    program_expect(FILE_OF("q.jsonl", "'{\"question\": \"What?\", \"context\": \"x is  big\", \"answers\": {\"text\": [\"big\"], \"answer_start\": [0]}}'")
+                   "$A check q.jsonl --quiet --fix q2.jsonl > /dev/null; cat q2.jsonl", 0, "\"context\": \"x is  big\", \"answers\": {\"text\": [\"big\"], \"answer_start\": [6]}}", "");
+}
+
+static void nothing_is_lost(void **state) {
+    (void)state;
+    program_expect("cd $D && printf 'text,label\\na b,x\\nc,y,z\\n' > b.csv && $A check b.csv --fix b2.csv; s=$?; ls b2.csv; exit $s", 3, "", "error: b.csv: 1 row cannot be read and would be lost; correct it first");
+    program_expect("cd $D && $A check w.csv --fix w.csv", 2, "", "--fix w.csv: is the file itself");
+    program_expect("cd $D && $A check w.csv --test w2.csv --fix w3.csv", 2, "", "--fix mends one file");
+    program_expect("cd $D && $A check w.csv --fix no/such/folder.csv", 5, "", "error: no/such/folder.csv");
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(numbers_stay_in_their_range), cmocka_unit_test(spans_overlap_and_cut), cmocka_unit_test(what_is_seen_seldom), cmocka_unit_test(splits_overlap),
+        cmocka_unit_test(nearly_the_same), cmocka_unit_test(texts_are_mended), cmocka_unit_test(tags_are_mended_and_the_rest_stays),
+        cmocka_unit_test(offsets_are_mended_where_there_is_one_place), cmocka_unit_test(nothing_is_lost),
+    };
+    return cmocka_run_group_tests(tests, tiny_folder_make, tiny_folder_remove);
+}
