@@ -395,7 +395,8 @@ static const char *pool_last(walk *w, const char *x) {
 }
 
 static const char *pool(walk *w, const char *x) {
-    at_pooling how = w->m->head.kind == AT_HEAD_MEAN ? AT_POOL_MEAN : w->a->head.pooling;
+    const at_head *h = &w->m->head;
+    at_pooling how = h->kind == AT_HEAD_MEAN ? AT_POOL_MEAN : h->kind == AT_HEAD_EMBED ? h->pooling : w->a->head.pooling;
     if (how == AT_POOL_MEAN) return pool_mean(w, x);
     return how == AT_POOL_LAST ? pool_last(w, x) : gather(w, x, whole(w, 0), 1);
 }
@@ -421,12 +422,24 @@ static const char *words(walk *w, const char *x) {
     return add(w, two(w, "MatMul", x, transpose(w, weight(w, w->m->body.token), 2, SWAP)), weight(w, w->m->head.classifier_bias));
 }
 
+/* x / max(|x|, 1e-12) a row */
+static const char *unit(walk *w, const char *x) {
+    static const int64_t COLUMNS[] = {-1};
+    const char *size = one(w, "Sqrt", two(w, "ReduceSum", multiply(w, x, x), list(w, 1, COLUMNS)));
+    return two(w, "Div", x, two(w, "Max", size, scalar(w, 1e-12)));
+}
+
 static void head(walk *w, const char *x) {
     const at_head *h = &w->m->head;
     at_onnx_dim each[3] = {BATCH, SEQUENCE, {NULL, h->kind == AT_HEAD_NONE ? w->a->hidden : h->kind == AT_HEAD_MASK ? w->a->vocab_size : h->n_out}};
     at_onnx_dim pooled[2] = {BATCH, each[2]};
     if (h->kind == AT_HEAD_NONE) {
         name_output(w, "last_hidden_state", x, each, 3);
+        return;
+    }
+    if (h->kind == AT_HEAD_EMBED) {
+        x = pool(w, x);
+        name_output(w, "sentence_embedding", h->unit ? unit(w, x) : x, pooled, 2);
         return;
     }
     int of_text = h->kind == AT_HEAD_POOLER || h->kind == AT_HEAD_MEAN;
@@ -485,7 +498,8 @@ at_status at_export_onnx(const at_model *model, const char *path, at_error *err)
     at_arena arena = {0};
     walk w = {.arena = &arena, .g = at_onnx_new(&arena), .m = model, .a = &model->arch};
     at_status st = AT_OK;
-    if (model->head.kind == AT_HEAD_POOLER && model->arch.head.pooling == AT_POOL_MAX)
+    at_pooling how = model->head.kind == AT_HEAD_EMBED ? model->head.pooling : model->arch.head.pooling;
+    if ((model->head.kind == AT_HEAD_POOLER || model->head.kind == AT_HEAD_EMBED) && how == AT_POOL_MAX)
         return at_fail(err, AT_USAGE, "ONNX of a %s whose head takes the largest values is not supported", model->arch.family);
     if (w.g) {
         inputs(&w);

@@ -222,7 +222,20 @@ static const char SENTENCES_USE[] =
     "logits = model.encode(%s)  # one row a text, one column a label in the order above\n"
     "print(logits.argmax(axis=1))\n";
 
+static const char EMBEDDINGS_USE[] =
+    "## Use\n\nFOLDER is the folder of this file. With attune:\n\n"
+    "    attune embed --model FOLDER --input texts.txt --output vectors.npy\n"
+    "    attune search --model FOLDER --corpus texts.txt --query \"what is looked for\"\n\n"
+    "With sentence-transformers:\n\n```python\nfrom sentence_transformers import SentenceTransformer\n\n"
+    "model = SentenceTransformer(FOLDER)\n"
+    "vectors = model.encode([\"a text\", \"another\"])\n"
+    "print(model.similarity(vectors, vectors))\n```\n";
+
 static void add_use(at_str *s, const at_card *c) {
+    if (c->library == AT_CARD_EMBEDDINGS) {
+        at_str_add(s, EMBEDDINGS_USE);
+        return;
+    }
     int sentences = c->library == AT_CARD_SENTENCE_TRANSFORMERS;
     const char *texts = sentences ? "[\"a new text\"]" : c->pairs ? "{\"text\": \"the first text\", \"text_pair\": \"the second\"}" : "\"a new text\"";
     at_str_addf(s, "## Use\n\nFOLDER is the folder of this file. With attune:\n\n    attune predict --model FOLDER %s\n\n", c->pairs ? "--pairs $'the first text\\tthe second'" : "\"a new text\"");

@@ -11,7 +11,8 @@
 
 typedef enum at_card_library {
     AT_CARD_TRANSFORMERS,         /* opens as AutoModelForSequenceClassification */
-    AT_CARD_SENTENCE_TRANSFORMERS /* Transformer, Pooling, Dense: encode() gives the logits */
+    AT_CARD_SENTENCE_TRANSFORMERS,/* Transformer, Pooling, Dense: encode() gives the logits */
+    AT_CARD_EMBEDDINGS            /* Transformer, Pooling[, Normalize]: encode() gives vectors */
 } at_card_library;
 
 typedef enum at_card_judging {

@@ -37,6 +37,8 @@ void at_settings_task(const at_options *o, at_task_state *state) {
     if (at_setting_find(command, "stride") && !at_options_is_auto(o, "stride")) state->stride = (int)at_options_int(o, "stride", 0);
     if (at_setting_find(command, "long") && at_options_choice(o, "long")) state->long_texts = (at_long)at_options_choice(o, "long");
     if (at_setting_find(command, "scheme")) state->scheme = at_options_text(o, "scheme", NULL);
+    if (at_setting_find(command, "loss")) state->loss = at_options_text(o, "loss", NULL);
+    if (at_setting_find(command, "negative_column")) state->negative = at_options_text(o, "negative_column", NULL);
     if (at_setting_find(command, "whole_word")) state->whole_word = at_options_flag(o, "whole_word");
     if (at_setting_find(command, "seed")) state->seed = (uint64_t)at_options_int(o, "seed", 42);
 }

@@ -61,13 +61,14 @@ static const at_setting SETTINGS[] = {
     FLAG("no_header", NULL, DATA, "CSV and TSV files have no header line; their columns are called c1, c2, ...", RUN | C | K | S),
     FLAG("pairs", NULL, DATA, "Texts given as arguments or lines are pairs, with a tab between the two.", P | K),
 
+    TEXT("negative_column", "text3_column", "auto", DATA, "NAME", "Embeddings: column of the text that is not like the first one of its row.", T | E),
     FLAG("whole_word", "whole_word_mask", DATA, "Masked language: all pieces of a word are hidden together.", T),
 
     PATH("model", "model_name_or_path model_name", MODEL, "FOLDER",
          "Model folder, or the name of a model in the local Hugging Face cache (ORG/NAME).", RUN | I | C | F | K | X),
-    CHOICE("task", NULL, "auto classify regress multi-label tag mask answer", "auto", MODEL, "What to learn; auto recognises it from the columns.", T | E | C | S),
-    CHOICE("head", NULL, "auto pooler mean token mask span", "auto", MODEL,
-           "New prediction network: pooler (first token, as BERT's own), mean (mean of the tokens), token (each token, for tags), mask (the hidden word, for masked language), span (each token, for answers), or auto (what the body was made for, else pooler, unless the other is clearly better).", T),
+    CHOICE("task", NULL, "auto classify regress multi-label tag mask answer embed", "auto", MODEL, "What to learn; auto recognises it from the columns.", T | E | C | S),
+    CHOICE("head", NULL, "auto pooler mean token mask span embed", "auto", MODEL,
+           "New prediction network: pooler (first token, as BERT's own), mean (mean of the tokens), token (each token, for tags), mask (the hidden word, for masked language), span (each token, for answers), embed (the text's vector), or auto (what the body was made for, else pooler, unless the other is clearly better).", T),
     INT("max_length", "max_seq_length", "auto", 4, 1 << 20, MODEL,
         "Longest input in tokens; auto takes what the model folder asks for.", RUN | I | C),
     CHOICE("long", "long_texts truncation", "auto truncate-tail truncate-head middle window error", "auto", MODEL,
@@ -82,6 +83,10 @@ static const at_setting SETTINGS[] = {
          "Say how well the tokenizer fits the texts instead of showing them: pieces a word, unknown share, lengths.", K),
     FLAG("no_special", NULL, MODEL, "Without the tokens that the tokenizer puts around a text.", K),
 
+    CHOICE("loss", NULL, "auto in-batch cosine cosent triplet", "auto", METHOD,
+           "Embeddings: in-batch (each text finds its own among those of the step), cosent or cosine (scores of pairs), triplet; auto: by the columns.", T),
+    CHOICE("pooling", NULL, "auto cls mean max last", "auto", MODEL, "Embeddings: how tokens become a vector; auto: as the folder's modules say, else the mean.", T),
+    CHOICE("normalize", "normalize_embeddings", "auto yes no", "auto", MODEL, "Embeddings: vectors of length 1; auto: as the folder's modules say, else no.", T),
     CHOICE("method", NULL, "two-step head full gradual", "two-step", METHOD,
            "two-step: fit the head on frozen features, then train everything; head: the first step only; full: everything at once; gradual: block by block from the top.", T),
     TEXT("freeze", NULL, NULL, METHOD, "PARTS", "Parts never trained: embeddings, body, layers:A-B, separated by commas.", T),

@@ -20,8 +20,9 @@ static at_status check_options(const at_options *o, at_error *err) {
 }
 
 static at_model_options model_options(const at_train_run *run, at_head_kind head) {
+    static const int UNIT[] = {0, 1, -1}; /* auto yes no */
     return (at_model_options){.head = head, .n_out = head ? run->state.n_out : 0, .keep_head = run->goes_on,
-                              .seed = (uint64_t)at_options_int(run->options, "seed", 42), .pool = run->pool};
+                              .pooling = at_options_choice(run->options, "pooling"), .unit = UNIT[at_options_choice(run->options, "normalize")], .seed = (uint64_t)at_options_int(run->options, "seed", 42), .pool = run->pool};
 }
 
 at_status at_train_open_model(at_train_run *run, at_head_kind head, at_model **model, at_error *err) {

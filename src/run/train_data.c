@@ -114,7 +114,7 @@ static at_status encode(at_train_run *run, const at_table *table, at_dataset **d
     const at_arch *arch = &run->model->arch;
     AT_TRY(at_dataset_fits(*d, arch->vocab_size, arch->type_vocab, arch->max_positions, err));
     uint64_t tokens = (*d)->token_at[(*d)->n];
-    if ((*d)->row && (*d)->n > table->n_rows)
+    if ((*d)->row && (*d)->draw != AT_DRAW_ROWS && (*d)->n > table->n_rows)
         at_tell_note(run->listener, "%s: some rows are longer than %d tokens; they are read in overlapping windows (%d examples of %d rows), nothing is cut.", table->path,
                      run->max_tokens, (*d)->n, table->n_rows);
     if ((*d)->n_cut_examples)
@@ -169,7 +169,8 @@ static at_recipe_facts gather_facts(const at_train_run *run) {
                          .mean_tokens = (double)d->token_at[d->n] / at_dataset_units(d),
                          .hidden = run->model->arch.hidden,
                          .layers = run->model->arch.layers,
-                         .has_eval = run->eval_table != NULL};
+                         .has_eval = run->eval_table != NULL,
+                         .rate_share = run->state.task->rate_share};
     for (int c = 0; d->label && !d->place_at && c < f.n_classes; c++) {
         int count = 0;
         for (int i = 0; i < d->n; i++) count += d->label[i] == c;

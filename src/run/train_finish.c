@@ -92,7 +92,7 @@ static json_t *all_results(const at_train_run *run) {
         json_pack("{s:s, s:s, s:s, s:s, s:f, s:i, s:f, s:i, s:i, s:f, s:i, s:o, s:O}", "method", method_name(run),
                   "head", at_head_name(run->head), "task", run->state.task->name, "judged_by",
                   JUDGED[run->recipe.judging], "epoch", run->tuned ? h->num_train_epochs : 0.0, "train_samples",
-                  run->train->n, "train_loss", run->tuned ? run->result.train_loss : 0.0, "steps", run->result.steps,
+                  at_dataset_units(run->train), "train_loss", run->tuned ? run->result.train_loss : 0.0, "steps", run->result.steps,
                   "best_step", run->result.best_step, "learning_rate", h->learning_rate, "batch_size", h->batch_size,
                   "phases", phases_json(run), "notes", run->notes);
     if (!run->state.task->in_windows) json_object_set_new(all, "long", json_string(at_long_name(run->state.long_texts)));
@@ -130,7 +130,7 @@ static void tell_test(const at_train_run *run) {
     if (!s->values) return;
     at_tell(run->listener, "test",
             json_pack("{s:s, s:f, s:O}", "metric", s->main_name, "main", s->main, "values", s->values),
-            "Test (%d examples): %s %.4f%s, loss %.4f.", run->test->n, s->main_name, s->main,
+            "Test (%d examples): %s %.4f%s, loss %.4f.", at_dataset_units(run->test), s->main_name, s->main,
             isfinite(s->low) ? at_format((at_arena *)&run->arena, " [%.3f, %.3f]", s->low, s->high) : "", s->loss);
 }
 
@@ -169,7 +169,7 @@ at_status at_train_finish(at_train_run *run, at_error *err) {
             json_pack("{s:s?, s:s, s:s?, s:f}", "output", run->folder.path, "kept", run->tuned ? "tuned" : "head",
                       "metric", s->main_name, "main", s->main),
             "Done%s%s.%s%s%s", run->folder.path ? ": the model is in " : "", run->folder.path ? run->folder.path : "",
-            run->folder.path ? " Try: attune predict --model " : "", run->folder.path ? shell_word(run, run->folder.path) : "",
+            run->folder.path ? (run->head == AT_HEAD_EMBED ? " Try: attune embed --model " : " Try: attune predict --model ") : "", run->folder.path ? shell_word(run, run->folder.path) : "",
             run->folder.path ? " \"your text\"" : "");
     double wanted = at_options_real(run->options, "min_score", -INFINITY);
     const at_score *judged = run->test_score.values ? &run->test_score : s;

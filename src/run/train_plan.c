@@ -197,7 +197,7 @@ static at_status tell_memory(at_train_run *run, at_model *m, at_error *err) {
     double rate = at_train_guess_rate(run, &m->arch, plan.threads), seconds = seconds_expected(run, rate);
     if (run->method != AT_METHOD_FULL && rate > 0) seconds += (double)run->train->token_at[run->train->n] / rate; /* step 1 */
     at_tell(run->listener, "plan",
-            json_pack("{s:i, s:I, s:i, s:f, s:f, s:f, s:i, s:i, s:s, s:s, s:f}", "examples", run->train->n, "tokens",
+            json_pack("{s:i, s:I, s:i, s:f, s:f, s:f, s:i, s:i, s:s, s:s, s:f}", "examples", at_dataset_units(run->train), "tokens",
                       (json_int_t)run->train->token_at[run->train->n], "longest", run->train->longest, "steps",
                       steps_of(run), "memory_bytes", (double)plan.total, "memory_available", (double)free_memory,
                       "lanes", plan.lanes, "threads", plan.threads, "kernels", run->backend->name, "precision",
@@ -205,7 +205,7 @@ static at_status tell_memory(at_train_run *run, at_model *m, at_error *err) {
                       seconds),
             "Plan: %d examples, %llu tokens, %.0f steps; memory %.0f MB of %.0f MB free; %d threads, %d lanes, %s "
             "kernels, %s%s.",
-            run->train->n, (unsigned long long)run->train->token_at[run->train->n], steps_of(run),
+            at_dataset_units(run->train), (unsigned long long)run->train->token_at[run->train->n], steps_of(run),
             (double)plan.total / 1e6, (double)free_memory / 1e6, plan.threads, plan.lanes, run->backend->name,
             run->backend->half ? "bf16" : "fp32", seconds > 0 ? at_format(&run->arena, "; about %.0f s", seconds) : "");
     return AT_OK;

@@ -18,10 +18,14 @@ static at_status train_score(at_train_run *run, double *score, at_error *err) {
     at_arena scratch = {0};
     at_dataset *part = NULL;
     at_score judged = {0};
-    int n = run->train->n, step = (n + TRAIN_SAMPLE - 1) / TRAIN_SAMPLE, kept = 0;
-    uint32_t *index = AT_NEW_ARRAY(&scratch, uint32_t, n / step + 1);
+    const at_dataset *d = run->train;
+    int whole_rows = d->draw == AT_DRAW_ROWS, n = at_dataset_units(d), step = (n + TRAIN_SAMPLE - 1) / TRAIN_SAMPLE, kept = 0;
+    uint32_t *index = AT_NEW_ARRAY(&scratch, uint32_t, d->n);
     at_status st = index ? AT_OK : at_fail_memory(err, (size_t)n * sizeof *index);
-    for (int i = 0; i < n && !st; i += step) index[kept++] = (uint32_t)i;
+    for (int i = 0, unit = 0; i < d->n && !st; i++) {
+        unit += i && (!whole_rows || d->row[i] != d->row[i - 1]);
+        if (unit % step == 0) index[kept++] = (uint32_t)i;
+    }
     if (!st) st = at_dataset_subset(run->train, index, kept, &part, err);
     if (!st) st = at_train_judge(run, part, &judged, err);
     const json_t *accuracy = json_object_get(judged.values, "accuracy");
@@ -161,7 +165,7 @@ at_status at_train_card(at_train_run *run, at_error *err) {
     static const at_card_judging JUDGED[] = {AT_CARD_JUDGED_FILE, AT_CARD_JUDGED_SPLIT, AT_CARD_JUDGED_FOLDS};
     card_parts parts;
     const at_score *judged = run->tuned ? &run->step2 : &run->step1;
-    int mean = run->head == AT_HEAD_MEAN;
+    at_card_library library = run->head == AT_HEAD_EMBED ? AT_CARD_EMBEDDINGS : run->head == AT_HEAD_MEAN ? AT_CARD_SENTENCE_TRANSFORMERS : AT_CARD_TRANSFORMERS;
     at_card card = {.folder = run->folder.path,
                     .base = at_options_text(run->options, "model", NULL),
                     .family = run->model->arch.family,
@@ -169,8 +173,8 @@ at_status at_train_card(at_train_run *run, at_error *err) {
                     .max_tokens = run->max_tokens,
                     .longer = longer_texts(run),
                     .head = at_head_name(run->head),
-                    .library = mean ? AT_CARD_SENTENCE_TRANSFORMERS : AT_CARD_TRANSFORMERS,
-                    .pairs = run->state.columns.text2 != NULL,
+                    .library = library,
+                    .pairs = run->state.columns.text2 != NULL && run->head != AT_HEAD_EMBED,
                     .label = labels_of(run),
                     .n_labels = run->state.task->names_labels ? run->state.labels.n : 0,
                     .noun = run->state.task->noun,
@@ -178,7 +182,7 @@ at_status at_train_card(at_train_run *run, at_error *err) {
                     .pipeline_arguments = run->state.task->pipeline_arguments,
                     .labels_note = run->state.task->labels_note,
                     .train_file = at_options_text(run->options, "train", NULL),
-                    .n_train = run->train->n,
+                    .n_train = at_dataset_units(run->train),
                     .method = run->method == AT_METHOD_FULL ? "full" : at_options_text(run->options, "method", "two-step"),
                     .kept = run->tuned || !run->step2.values
                                 ? NULL

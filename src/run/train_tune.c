@@ -256,7 +256,7 @@ static at_status tune_by_folds(at_train_run *run, at_error *err) {
         run->tuned = !run->step1.values || at_recipe_keeps_step2(&run->step1, &run->step2);
     }
     if (!run->tuned) return AT_OK;
-    at_tell_note(run->listener, "Step 2 on all %d examples:", run->train->n);
+    at_tell_note(run->listener, "Step 2 on all %d examples:", at_dataset_units(run->train));
     if (run->head_choice.n_folds && run->softening != 1) AT_TRY(fit_start(run, run->all, run->features, run->model, err));
     return train_all(run, err);
 }

@@ -1,5 +1,6 @@
 #include "task/columns.h"
 
+#include <math.h>
 #include <string.h>
 
 #include "base/str.h"
@@ -114,4 +115,14 @@ at_status at_columns_find(const at_table *table, const at_columns *wanted, int n
                      second ? second : "", second ? "'" : "", found->label >= 0 ? ", label from column '" : "",
                      found->label >= 0 ? table->column[found->label] : "", found->label >= 0 ? "'" : "");
     return *why ? AT_OK : at_fail_memory(err, 0);
+}
+
+at_status at_column_number(const at_table *t, int row, int column, double *value, at_error *err) {
+    at_cell cell = at_table_cell(t, row, column);
+    if (cell.len && at_parse_double(cell.text, value) && isfinite(*value)) return AT_OK;
+    if (!cell.len)
+        return at_fail(err, AT_BAD_DATA, "%s:%u: the number (column '%s') is empty; fill it in or remove the row", t->path, (unsigned)t->line[row], t->column[column]);
+    const char *comma = strchr(cell.text, ',');
+    return at_fail(err, AT_BAD_DATA, "%s:%u: '%.80s' (column '%s') is not a number%s", t->path, (unsigned)t->line[row], cell.text, t->column[column],
+                   comma ? "; decimals are written with a point" : "");
 }

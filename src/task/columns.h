@@ -15,5 +15,7 @@ at_status at_columns_find(const at_table *table, const at_columns *wanted, int n
 
 /* Whether a column of this name usually holds texts: "text", "premise", ... */
 int at_columns_is_text(const char *name);
+/* The number in a cell, or AT_BAD_DATA with its line. */
+at_status at_column_number(const at_table *table, int row, int column, double *value, at_error *err);
 
 #endif

@@ -26,25 +26,15 @@ static double in_unit(const at_task_state *s, double x) { return scale_of(s)->me
 
 static int cell_number(at_cell cell, double *value) { return cell.len && at_parse_double(cell.text, value) && isfinite(*value); }
 
-static at_status read_number(const at_table *t, int row, int column, double *value, at_error *err) {
-    at_cell cell = at_table_cell(t, row, column);
-    if (cell_number(cell, value)) return AT_OK;
-    if (!cell.len)
-        return at_fail(err, AT_BAD_DATA, "%s:%u: the number (column '%s') is empty; fill it in or remove the row", t->path, (unsigned)t->line[row], t->column[column]);
-    const char *comma = strchr(cell.text, ',');
-    return at_fail(err, AT_BAD_DATA, "%s:%u: '%.80s' (column '%s') is not a number%s", t->path, (unsigned)t->line[row], cell.text, t->column[column],
-                   comma ? "; decimals are written with a point" : "");
-}
-
 static at_status measure(at_task_state *s, const at_table *t, int column, at_error *err) {
     double sum = 0, squares = 0, value, n = t->n_rows;
     for (int r = 0; r < t->n_rows; r++) {
-        AT_TRY(read_number(t, r, column, &value, err));
+        AT_TRY(at_column_number(t, r, column, &value, err));
         sum += value;
     }
     double mean = sum / n;
     for (int r = 0; r < t->n_rows; r++) {
-        AT_TRY(read_number(t, r, column, &value, err));
+        AT_TRY(at_column_number(t, r, column, &value, err));
         squares += (value - mean) * (value - mean);
     }
     if (!(squares > 0))
@@ -106,7 +96,7 @@ static at_status fill_targets(const at_task_state *s, const at_table *t, int col
     if (!d->target) return at_fail_memory(err, (size_t)d->n * sizeof *d->target);
     for (int i = 0; i < d->n; i++) {
         double value;
-        AT_TRY(read_number(t, at_texts_row(d, i), column, &value, err));
+        AT_TRY(at_column_number(t, at_texts_row(d, i), column, &value, err));
         d->target[i] = (float)((value - unit->mean) / unit->deviation);
     }
     return AT_OK;
@@ -176,8 +166,8 @@ static at_status regress_judge(at_task_state *s, const at_table *right, const at
     at_status st = truth && answer ? AT_OK : at_fail_memory(err, (size_t)n * 16);
     if (!st) st = at_judge_columns(right, wanted, answers, column, NULL, &right_column, &answer_column, err);
     for (int r = 0; r < n && !st; r++) {
-        st = read_number(right, r, right_column, &truth[r], err);
-        if (!st) st = read_number(answers, r, answer_column, &answer[r], err);
+        st = at_column_number(right, r, right_column, &truth[r], err);
+        if (!st) st = at_column_number(answers, r, answer_column, &answer[r], err);
     }
     if (!st) st = at_metrics_regress(truth, answer, n, &m, err);
     if (!st) {
@@ -229,7 +219,7 @@ static void look_at_numbers(at_lint *lint, const at_lint_split *split) {
     at_error err;
     double value;
     for (int r = 0; r < t->n_rows && split->columns.label >= 0; r++) {
-        if (read_number(t, r, split->columns.label, &value, &err)) at_lint_sentence(lint, AT_LINT_BAD_LABEL, t->path, t->line[r], err.text);
+        if (at_column_number(t, r, split->columns.label, &value, &err)) at_lint_sentence(lint, AT_LINT_BAD_LABEL, t->path, t->line[r], err.text);
         else if (lint->has_range && (value < lint->low || value > lint->high))
             at_lint_add(lint, AT_LINT_RANGE, t->path, t->line[r], "%.12g (column '%s') is not from %.12g to %.12g", value, t->column[split->columns.label],
                         lint->low, lint->high);

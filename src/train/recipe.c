@@ -27,7 +27,7 @@ static void choose_judging(const at_recipe_facts *f, at_arena *arena, at_recipe 
 /* Narrow bodies take larger rates than BERT-base's 2e-5 to 5e-5. */
 static void choose_rate(const at_recipe_facts *f, at_arena *arena, at_recipe *r) {
     double rate = 3e-5 * 768 / f->hidden;
-    rate = clamp(rate * (f->hidden < 768 ? 1.6 : 1), 1e-5, 1.5e-4);
+    rate = clamp(rate * (f->hidden < 768 ? 1.6 : 1), 1e-5, 1.5e-4) * (f->rate_share > 0 ? f->rate_share : 1);
     r->hyper.learning_rate = rate;
     r->hyper.head_learning_rate = rate;
     int few = f->n_train < SMALL && f->method != AT_METHOD_FULL; /* many can say what the lower blocks should learn */

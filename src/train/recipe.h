@@ -24,6 +24,7 @@ typedef struct at_recipe_facts {
     double mean_tokens;
     int hidden, layers;
     int has_eval;
+    double rate_share;    /* of the task (at_task); 0: 1 */
 } at_recipe_facts;
 
 typedef struct at_recipe {

@@ -100,6 +100,7 @@ struct at_task {
     int plain_texts;           /* its data are texts alone: a .txt has one a line */
     int full_only;             /* what is trained is the body itself: there is no first step with a head alone */
     int whole;                 /* 1: the outputs of an example are one choice: its loss needs all of them together */
+    double rate_share;         /* of the learning rate that the recipe chooses for a new head's task; 0: all of it */
     int coupled;               /* 1: its loss is one of the whole step: `loss` is called once, with the logits of all sequences of the step in its
                                   order (lanes.h), one output a sequence; the norm is that of the step */
     int in_windows;            /* 1: long texts become windows by the task's own rule: nothing is ever cut */

@@ -1,0 +1,126 @@
+/* Sentence embeddings from outside, on the tiny model: every shape of data and every loss, stops and threads that do not show, what cannot be. */
+#include "cli/same_run.h"
+
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+enum { SANITIZED = 1 };
+#else
+enum { SANITIZED = 0 };
+#endif
+
+/* Texts of one letter's family belong together: a b c, d e f, ... */
+static const char DATA[] =
+    "cd $D && L=({a..x}) && "
+    "{ echo anchor,positive; for i in {0..47}; do k=$((i % 24 / 3 * 3)); echo \"${L[$((i % 24))]} good ${L[$k]},${L[$((k + i % 2))]} bad\"; done; } > pairs.csv && "
+    "{ echo sentence1,sentence2,score; for i in {0..59}; do a=$((i % 24)); b=$((i * 7 % 24)); "
+    "echo \"${L[$a]} good,${L[$b]} bad,$(( a / 3 == b / 3 ? 5 : a / 6 == b / 6 ? 3 : 0 ))\"; done; } > scores.csv && "
+    "{ echo anchor,positive,negative; for i in {0..47}; do k=$((i % 24 / 3 * 3)); echo \"${L[$((i % 24))]} good,${L[$k]} bad,${L[$(((k + 9) % 24))]}\"; done; } > triplets.csv && "
+    "{ echo text,label; for i in {0..47}; do echo \"${L[$((i % 24))]} ${L[$((i * 5 % 24))]},class $((i % 24 / 3))\"; done; } > labels.csv && "
+    "printf '%s\\n' 'a good' 'b bad' 'c' 'good bad' 'x y z' > texts.txt";
+
+#define TRAIN "$A train --model model --task embed --epochs 2 --threads 2 "
+
+static int make(void **state) {
+    if (tiny_folder_make(state)) return 1;
+    program_run run = program_shell(DATA);
+    int failed = run.code;
+    if (failed) printf("%s%s", run.out, run.err);
+    program_free(&run);
+    if (failed) return 1;
+    run = program_shell("cd $D && " TRAIN "--train scores.csv --eval scores.csv --output scored --normalize yes");
+    failed = run.code || !strstr(run.out, "pairs with a score from 'sentence1' and 'sentence2', scores from 'score', of which 0 to 5 are learned as 0 to 1; loss: cosent, the usual one");
+    if (failed) printf("%s%s", run.out, run.err);
+    program_free(&run);
+    return failed;
+}
+
+static void every_shape_is_recognised(void **state) {
+    (void)state;
+    program_expect("cd $D && $A train --model model --train pairs.csv --eval pairs.csv --epochs 1 --output p", 0, "Task: embed (pairs from 'anchor' and 'positive'; loss: in-batch", "");
+    program_expect("cd $D && grep -o '\"eval_ndcg_at_10\"' p/eval_results.json", 0, "ndcg", "");
+    program_expect("cd $D && " TRAIN "--train triplets.csv --eval triplets.csv --output t", 0, "triplets from 'anchor', 'positive' and 'negative'; loss: in-batch", "");
+    program_expect("cd $D && grep -o '\"eval_accuracy\"' t/eval_results.json", 0, "accuracy", "");
+    program_expect("cd $D && " TRAIN "--train triplets.csv --eval triplets.csv --output t2 --loss triplet --pooling cls", 0, "loss: triplet)", "");
+    program_expect("cd $D && grep cls t2/1_Pooling/config.json", 0, "\"pooling_mode_cls_token\": true", "");
+    program_expect("cd $D && " TRAIN "--train labels.csv --eval labels.csv --output l", 0, "labelled texts from 'text', labels from 'label'; loss: in-batch", "");
+    program_expect("cd $D && " TRAIN "--train scores.csv --eval pairs.csv --loss cosine --output s", 0, "loss: cosine)", "");
+    program_expect("cd $D && " TRAIN "--train scores.csv --label-column none --output n", 0, "pairs from 'sentence1' and 'sentence2'; loss: in-batch", "");
+}
+
+static void few_rows_are_judged_out_of_fold(void **state) {
+    (void)state;
+    program_expect("cd $D && " TRAIN "--train triplets.csv --output folds --folds 3 && grep judged folds/all_results.json", 0, "out-of-fold", "");
+    program_expect("cd $D && " TRAIN "--train pairs.csv --output split --eval-share 0.2 --metric mrr_at_10", 0, "mrr_at_10", "");
+}
+
+static void the_folder_is_one_of_sentence_transformers(void **state) {
+    (void)state;
+    program_expect("cd $D && grep type scored/modules.json", 0, "sentence_transformers.models.Normalize", "");
+    program_expect("cd $D && grep mean scored/1_Pooling/config.json && ls -d scored/2_Normalize", 0, "true", "");
+    program_expect("cd $D && ! grep problem_type scored/config.json", 0, "", "");
+    program_expect("cd $D && $A info scored", 0, "head        vector: mean of the tokens, of length 1\ntask        embed", "");
+    program_expect("cd $D && grep -A3 '\"attune\"' scored/config.json", 0, "\"loss\": \"cosent\"", "");
+    program_expect("cd $D && grep -E 'pipeline_tag|spearman' scored/README.md", 0, "sentence-similarity", "");
+}
+
+static void pairs_are_answered_and_judged(void **state) {
+    (void)state;
+    program_expect("cd $D && $A eval --model scored scores.csv", 0, "spearman", "");
+    program_expect("cd $D && $A eval --model scored triplets.csv", 0, "accuracy ", "");
+    program_expect("cd $D && $A eval --model scored labels.csv --output e && grep -c . e/predictions.csv", 0, "49\n", "");
+    program_expect("cd $D && printf 'a good\\ta good\\n' | $A predict --model scored --pairs --format jsonl", 0, "\"similarity\": 1", "");
+    program_expect("cd $D && $A predict --model scored --input pairs.csv --format csv | head -1", 0, "anchor,positive,similarity\n", "");
+    program_expect("cd $D && $A check --train scores.csv --task embed", 0, "read as 'embed'", "");
+}
+
+/* In steps, lanes and chunks; whether chunks' tapes wait does not show either (tests/unit/test_trainer.c). */
+static void threads_do_not_show(void **state) {
+    (void)state;
+    program_expect(SAME "cd $D && $A train --model model --task embed --epochs 2 --train scores.csv --eval scores.csv --output one --normalize yes --threads 1 --quiet && "
+                   "cmp one/model.safetensors scored/model.safetensors", 0, "", "");
+    program_expect("cd $D && " TRAIN "--train scores.csv --eval scores.csv --output other --normalize yes --seed 7 --quiet && cmp -s other/model.safetensors scored/model.safetensors", 1, "", "");
+}
+
+#define KEPT "$A train --model model --train triplets.csv --eval triplets.csv --epochs 3 --lr 3e-3 --save-seconds 0 --threads 2 --quiet --output "
+
+static void a_kill_does_not_show(void **state) {
+    (void)state;
+    if (SANITIZED) return; /* they want to be the first that is loaded */
+    program_expect("cd $D && KILL_COUNT=count LD_PRELOAD=$KILL_AT_LIBRARY " KEPT "calm", 0, "", "");
+    for (int part = 1; part < 5; part++)
+        program_expect(line_of(SAME "cd $D && rm -rf killed; { KILL_AT=$(($(cat count) * %d / 6)) LD_PRELOAD=$KILL_AT_LIBRARY " KEPT "killed; } 2> /dev/null; s=$?; [ $s = 137 ] || [ $s = 0 ] || exit 9; " KEPT
+                               "killed && same calm killed", part), 0, "", "");
+}
+
+static void it_goes_on(void **state) {
+    (void)state;
+    program_expect("cd $D && $A train --model scored --train pairs.csv --output on --epochs 1 && ls -d on/2_Normalize", 0, "2_Normalize", "");
+    program_expect("cd $D && $A train --model scored --train rows.csv --output after --task classify --folds 1 --epochs 1 --quiet && $A predict --model after good", 0, "class", "");
+}
+
+static void what_cannot_be_is_said(void **state) {
+    (void)state;
+    program_expect("cd $D && " TRAIN "--train pairs.csv --loss triplet --output x", 2, "", "--loss triplet: these data are pairs; it takes triplets");
+    program_expect("cd $D && " TRAIN "--train pairs.csv --loss cosent --output x", 2, "", "--loss cosent: these data are pairs; it takes pairs with a score");
+    program_expect("cd $D && " TRAIN "--train scores.csv --loss in-batch --output x", 2, "", "--label-column none");
+    program_expect("cd $D && " TRAIN "--train texts.txt --input-format lines --output x", 2, "", "texts.txt: embeddings are learned from pairs of texts");
+    program_expect("cd $D && sed '5s/,[0-9]*$/,high/' scores.csv > bad.csv && " TRAIN "--train bad.csv --output x", 3, "", "bad.csv:5: 'high' (column 'score') is not a number");
+    program_expect("cd $D && sed '7s/,.*,/,,/' triplets.csv > bad.csv && " TRAIN "--train bad.csv --output x", 3, "", "bad.csv:7: the text (column 'positive') is empty");
+    program_expect("cd $D && sed '4s/,class.*/,/' labels.csv > bad.csv && " TRAIN "--train bad.csv --output x", 3, "", "bad.csv:4: the label (column 'label') is empty");
+    program_expect("cd $D && sed '2,$s/,[0-9]*$/,1/' scores.csv > bad.csv && " TRAIN "--train bad.csv --output x", 3, "", "every pair has the same score");
+    program_expect("cd $D && " TRAIN "--train triplets.csv --negative-column negativ --output x", 2, "", "there is no column 'negativ'; the columns are anchor, positive, negative. Did you mean 'negative'?");
+    program_expect("cd $D && " TRAIN "--train scores.csv --method head --output x", 2, "", "trains the body itself");
+    program_expect("cd $D && " TRAIN "--train scores.csv --metric accuracy --output x", 2, "", "there is no metric 'accuracy'");
+    program_expect("cd $D && $A predict --model scored 'a text'", 2, "", "give pairs (--pairs, or two columns)");
+    program_expect("cd $D && echo anchor,positive > empty.csv && " TRAIN "--train empty.csv --output x", 3, "", "empty.csv");
+    program_expect("cd $D && cp -r scored odd && sed -i 's/models.Normalize/models.LSTM/' odd/modules.json && " TRAIN "--model odd --train pairs.csv --output x", 4, "",
+                   "modules.json: module 2, sentence_transformers.models.LSTM is not known here");
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(every_shape_is_recognised),     cmocka_unit_test(few_rows_are_judged_out_of_fold), cmocka_unit_test(the_folder_is_one_of_sentence_transformers),
+        cmocka_unit_test(pairs_are_answered_and_judged), cmocka_unit_test(threads_do_not_show),             cmocka_unit_test(a_kill_does_not_show),
+        cmocka_unit_test(it_goes_on),                    cmocka_unit_test(what_cannot_be_is_said),
+    };
+    return cmocka_run_group_tests(tests, make, tiny_folder_remove);
+}
