@@ -9,7 +9,7 @@
 #include <stdint.h>
 
 /* What a stream of numbers is for. Sites inside a model add their own number (AT_SITE_DROPOUT + site). */
-enum { AT_SITE_SHUFFLE = 1, AT_SITE_INIT = 2, AT_SITE_SPLIT = 3, AT_SITE_MASK = 4, AT_SITE_DROPOUT = 1 << 16 };
+enum { AT_SITE_SHUFFLE = 1, AT_SITE_INIT = 2, AT_SITE_SPLIT = 3, AT_SITE_MASK = 4, AT_SITE_SAMPLE = 5, AT_SITE_DROPOUT = 1 << 16 };
 
 static inline uint64_t at_mix64(uint64_t x) {
     x += 0x9E3779B97F4A7C15u;

@@ -76,6 +76,7 @@ at_status at_arch_read(const json_t *config, const char *path, at_arena *arena, 
     if (!family) return unknown_family(&c, type);
     arch->family = family->model_type;
     family->read(&c, arch);
+    arch->tied = at_config_flag(&c, "tie_word_embeddings", family->ties);
     refuse_unknown_switches(&c);
     complete(&c, arch);
     return c.status;

@@ -59,6 +59,8 @@ typedef struct at_arch {
     int pad_id;               /* -1: the config names none */
     int learns_padding;       /* the padding's embedding is trained like any other (in most models it gets no gradient) */
     at_head_form head;
+    int tied;                 /* the language model's classifier is the table of words */
+    double final_cap;         /* of its logits: final_cap * tanh(logit / final_cap); 0: none */
 } at_arch;
 
 /* Reads and checks config.json's root: every size positive and bounded (so that their products cannot overflow), heads

@@ -45,6 +45,15 @@ static void add_positions(walk *w, int layer, at_attention_inputs *in) {
     in->bucket = w->bucket;
 }
 
+static void add_past(const walk *w, int layer, at_attention_inputs *in) {
+    const at_cache *c = w->b->cache;
+    if (!c) return;
+    size_t at = (size_t)layer * (size_t)c->cap * (size_t)c->cols;
+    in->past_keys = c->keys + at;
+    in->past_values = c->values + at;
+    in->n_past = c->length;
+}
+
 /* Queries, keys and values apart: each may have its norm before it turns. */
 static at_tensor *attend_apart(walk *w, int layer, at_tensor *x, const at_attention *form) {
     const at_arch *a = &w->m->arch;
@@ -59,6 +68,7 @@ static at_tensor *attend_apart(walk *w, int layer, at_tensor *x, const at_attent
     }
     at_attention_inputs in = {.q = part[0], .k = part[1], .v = part[2]};
     add_positions(w, layer, &in);
+    add_past(w, layer, &in);
     return at_op_attention_with(w->t, &in, w->b, form, a->attention_dropout);
 }
 
@@ -70,6 +80,7 @@ static at_tensor *attend_fused(walk *w, int layer, at_tensor *x, const at_attent
         qkv = at_op_rotary(w->t, qkv, &w->rope[rope_of(a, layer)], a->heads + a->kv_heads, a->head_dim);
     at_attention_inputs in = {.q = qkv, .k = qkv, .v = qkv};
     add_positions(w, layer, &in);
+    add_past(w, layer, &in);
     return at_op_attention_with(w->t, &in, w->b, form, a->attention_dropout);
 }
 

@@ -44,6 +44,10 @@ typedef struct at_family {
     int n_mask;
     const at_name_row *span;      /* head of ...ForQuestionAnswering; NULL: there is none that is known here */
     int n_span;
+    const at_name_row *lm;        /* classifier of ...ForCausalLM where it is not the table of words; NULL: no language model */
+    int n_lm;
+    const char *lm_class;         /* NULL: stem + ForCausalLM */
+    int ties;                     /* what tie_word_embeddings is where the config has none */
     int no_token_class;           /* transformers has no such class for this family */
     int pools;                    /* the body's class has a pooler unless it is told not to (add_pooling_layer) */
     const char *const *buffers;   /* ends of the names of tensors that are no parameters; NULL-terminated, or NULL */
@@ -82,8 +86,10 @@ void at_llama_read(at_config *c, at_arch *a, double norm_epsilon);
 #define AT_LLAMA_ROWS                                                                                        \
     .body = at_llama_body, .n_body = AT_COUNT(at_llama_body), .layer = at_llama_layer,                       \
     .n_layer = AT_COUNT(at_llama_layer), AT_SCORE_HEADS
+extern const at_name_row at_lm_head[1]; /* "lm_head.weight" */
+#define AT_LM_HEAD .lm = at_lm_head, .n_lm = AT_COUNT(at_lm_head)
 #define AT_SCORE_HEADS                                                                                       \
-    .head = at_score_head, .n_head = AT_COUNT(at_score_head), .token = at_score_token, .n_token = AT_COUNT(at_score_token)
+    .head = at_score_head, .n_head = AT_COUNT(at_score_head), .token = at_score_token, .n_token = AT_COUNT(at_score_token), AT_LM_HEAD
 
 /* What BERT's relatives have in common: its names and the reading of its config, for family files that build on them. */
 extern const at_name_row at_bert_body[5], at_bert_layer[16];

@@ -28,7 +28,13 @@ static const at_name_row layer[] = {
 
 static int is_local(int i, int pattern) { return (i + 1) % pattern != 0; }
 
-static void read_common(at_config *c, at_arch *a, int pattern) {
+/* null says that there is none; a config that is silent means what the family began with. */
+static double cap_of(at_config *c, const char *key, double fallback) {
+    if (json_is_null(json_object_get(c->root, key))) fallback = 0;
+    return at_config_number(c, key, fallback, 0, 1e6);
+}
+
+static void read_common(at_config *c, at_arch *a, int pattern, double scores_cap, double final_cap) {
     at_llama_read(c, a, 1e-6);
     at_config_pad(c, a, 0);
     a->kv_heads = at_config_size_or(c, "num_key_value_heads", 4, 1, a->heads);
@@ -38,20 +44,20 @@ static void read_common(at_config *c, at_arch *a, int pattern) {
     a->qkv_bias = a->out_bias = at_config_flag(c, "attention_bias", 0);
     a->embedding_scale = sqrt((double)a->hidden);
     a->attention_scale = 1 / sqrt(at_config_number(c, "query_pre_attn_scalar", 256, 1e-3, 1e6));
-    a->soft_cap = at_config_number(c, "attn_logit_softcapping", 0, 0, 1e6);
-    at_config_get(c, "final_logit_softcapping"); /* of the language model's head, which a classifier has not */
+    a->soft_cap = cap_of(c, "attn_logit_softcapping", scores_cap);
+    a->final_cap = cap_of(c, "final_logit_softcapping", final_cap);
     at_config_refuse(c, "use_bidirectional_attention", "only causal attention is supported");
     at_config_local_layers(c, a, is_local, at_config_size_or(c, "sliding_window_pattern", pattern, 1, AT_MAX_LAYERS));
     at_config_window(c, a, "sliding_window");
 }
 
 static void read_gemma2(at_config *c, at_arch *a) {
-    read_common(c, a, 2);
+    read_common(c, a, 2, 50, 30);
     at_config_rope(c, a, NULL, 10000, 1, &a->rope[0]);
 }
 
 static void read_gemma3(at_config *c, at_arch *a) {
-    read_common(c, a, 6);
+    read_common(c, a, 6, 0, 0);
     a->head_norms = 1;
     at_config_rope(c, a, "full_attention", 1000000, 1, &a->rope[0]);
     at_config_rope(c, a, "sliding_attention", at_config_number(c, "rope_local_base_freq", 10000, 1e-3, 1e12), 1, &a->rope[1]);
@@ -59,8 +65,8 @@ static void read_gemma3(at_config *c, at_arch *a) {
 
 #define GEMMA(type, reader, stem, ...)                                                                                              \
     {type, reader, stem, "model.", .body = at_llama_body, .n_body = AT_COUNT(at_llama_body), AT_ROWS(layer),                   \
-     __VA_ARGS__, .buffers = at_llama_buffers}
+     __VA_ARGS__, .ties = 1, .buffers = at_llama_buffers}
 
 const at_family at_family_gemma2 = GEMMA("gemma2", read_gemma2, "Gemma2", AT_SCORE_HEADS);
 const at_family at_family_gemma3_text = GEMMA("gemma3_text", read_gemma3, "Gemma3Text", .head = at_score_head,
-                                               .n_head = AT_COUNT(at_score_head), .no_token_class = 1);
+                                               .n_head = AT_COUNT(at_score_head), AT_LM_HEAD, .lm_class = "Gemma3ForCausalLM", .no_token_class = 1);

@@ -27,6 +27,7 @@ static const at_name_row layer[] = {
     AT_LINEAR(LAYER "mlp.dense_4h_to_h.weight", AT_LAYER(down), HIDDEN, INTERMEDIATE),
     AT_VECTOR(LAYER "mlp.dense_4h_to_h.bias", AT_LAYER(down_bias), HIDDEN),
 };
+static const at_name_row lm[] = {AT_LINEAR("embed_out.weight", AT_HEAD(classifier), LABELS, HIDDEN)};
 static const char *const buffers[] = {".attention.bias", ".attention.masked_bias", "rotary_emb.inv_freq", NULL};
 
 static void read(at_config *c, at_arch *a) {
@@ -49,4 +50,4 @@ static void read(at_config *c, at_arch *a) {
 }
 
 const at_family at_family_gpt_neox = {"gpt_neox", read, "GPTNeoX", "gpt_neox.", AT_ROWS(body), AT_ROWS(layer), .head = at_score_head,
-                                      .n_head = AT_COUNT(at_score_head), .buffers = buffers};
+                                      .n_head = AT_COUNT(at_score_head), AT_ROWS(lm), .buffers = buffers};

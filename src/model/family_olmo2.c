@@ -29,4 +29,4 @@ static void read(at_config *c, at_arch *a) {
 
 const at_family at_family_olmo2 = {"olmo2", read, "Olmo2", "model.", .body = at_llama_body, .n_body = AT_COUNT(at_llama_body),
                                    AT_ROWS(layer), .head = at_score_head, .n_head = AT_COUNT(at_score_head),
-                                   .no_token_class = 1, .buffers = at_llama_buffers};
+                                   AT_LM_HEAD, .no_token_class = 1, .buffers = at_llama_buffers};

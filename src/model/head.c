@@ -2,7 +2,7 @@
 #include "model/model.h"
 
 const char *at_head_name(at_head_kind kind) {
-    static const char *const NAMES[] = {"none", "pooler", "mean", "token", "mask", "span", "embed"};
+    static const char *const NAMES[] = {"none", "pooler", "mean", "token", "mask", "span", "embed", "lm"};
     return NAMES[kind];
 }
 
@@ -26,7 +26,7 @@ static at_tensor *pool_last(at_tape *t, const at_model *m, at_tensor *hidden, co
 at_tensor *at_head_pool(at_tape *t, const at_model *m, at_head_kind kind, at_tensor *hidden, const at_batch *b) {
     at_pooling how = kind == AT_HEAD_MEAN ? AT_POOL_MEAN : kind == AT_HEAD_EMBED ? m->head.pooling : m->arch.head.pooling;
     if (at_tape_status(t)) return NULL;
-    int at_places = kind == AT_HEAD_TOKEN || kind == AT_HEAD_MASK || kind == AT_HEAD_SPAN;
+    int at_places = kind == AT_HEAD_TOKEN || kind == AT_HEAD_MASK || kind == AT_HEAD_SPAN || kind == AT_HEAD_LM;
     if (at_places && b->place) return at_op_gather(t, hidden, b->place, b->n_outputs, AT_SPACE_SEQUENCES);
     if (at_places || b->place) return at_tape_fail(t, AT_BUG, "head %s on a batch %s places", at_head_name(kind), b->place ? "with" : "without");
     return how == AT_POOL_LAST ? pool_last(t, m, hidden, b) : at_op_pool(t, hidden, b, how);
@@ -44,12 +44,22 @@ static at_tensor *mask_head(at_tape *t, const at_model *m, at_tensor *x, const a
     return t->gradients ? x : at_tied_answers(t, x, m->body.token, h->classifier_bias, b->label, AT_MASK_BEST);
 }
 
+/* Logits of the next word. */
+static at_tensor *lm_head(at_tape *t, const at_model *m, at_tensor *x) {
+    const at_head *h = &m->head;
+    double cap = m->arch.final_cap;
+    at_tensor *y = at_op_linear(t, x, &h->classifier, &h->classifier_bias, 1, AT_ACT_NONE);
+    if (cap <= 0) return y;
+    return at_op_scale(t, at_op_activation(t, at_op_scale(t, y, 1 / cap), AT_ACT_TANH), cap);
+}
+
 at_tensor *at_head_from_features(at_tape *t, const at_model *m, at_tensor *features, const at_batch *b) {
     const at_head *h = &m->head;
     const at_arch *a = &m->arch;
     if (h->kind == AT_HEAD_NONE) return at_tape_fail(t, AT_BUG, "the model has no head");
     if (h->kind == AT_HEAD_MASK) return mask_head(t, m, features, b);
     if (h->kind == AT_HEAD_EMBED) return h->unit ? at_op_unit(t, features) : features;
+    if (h->kind == AT_HEAD_LM) return lm_head(t, m, features);
     at_tensor *x = features;
     if (h->dense) {
         if (a->head.drop_first) x = at_op_dropout(t, x, a->classifier_dropout, b->output_row);

@@ -66,6 +66,12 @@ static at_status choose_pooling(opening *o) {
     return AT_OK;
 }
 
+/* A language model's head is what the folder has. */
+static void choose_lm(opening *o) {
+    o->model->head = (at_head){.kind = AT_HEAD_LM, .n_out = o->model->arch.vocab_size};
+    o->model->trained_head = 1;
+}
+
 /* A classifier on the last token needs a padding token, or transformers refuses more than one text at a time: where the config names none,
  * a new one takes the end of the text, and says so in the config that is saved. */
 static void choose_padding(opening *o) {
@@ -130,7 +136,7 @@ static at_status find_sources(opening *o) {
         const at_weight *w = &m->params.weights[i];
         o->sources[i] = find_source(o, i);
         if (o->sources[i].tensor) AT_TRY(check_shape(o, i, &o->sources[i]));
-        else if (!w->is_head)
+        else if (!w->is_head || m->head.kind == AT_HEAD_LM)
             return at_fail(o->err, AT_BAD_MODEL, "%s: the weights have no tensor %s, which config.json (%s) asks for", m->folder,
                            m->place[i].bare, m->arch.family);
     }
@@ -213,7 +219,8 @@ static at_status open_all(opening *o, const char *folder) {
     o->family = at_family_find(m->arch.family);
     AT_TRY(at_safetensors_open_folder(folder, &o->file, o->err));
     AT_TRY(at_folder_find_head(folder, m->config, o->family, &m->arch, o->file, &m->arena, &o->found, o->err));
-    choose_head(o);
+    if (o->options->head == AT_HEAD_LM) choose_lm(o);
+    else choose_head(o);
     choose_padding(o);
     AT_TRY(check_head(o));
     AT_TRY(at_names_declare(o->family, m, o->err));

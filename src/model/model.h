@@ -35,8 +35,9 @@ typedef enum at_head_kind {
     AT_HEAD_TOKEN,  /* each of certain tokens -> dropout -> linear (...ForTokenClassification) */
     AT_HEAD_MASK,   /* each of certain tokens -> dense, activation, norm -> the table of words as classifier (...ForMaskedLM) */
     AT_HEAD_SPAN,   /* each token -> linear to begin and end of an answer, without dropout (...ForQuestionAnswering) */
-    AT_HEAD_EMBED   /* the text's vector: its tokens pooled, of length 1 where the head says so; no weights, n_out is the body's width
+    AT_HEAD_EMBED,  /* the text's vector: its tokens pooled, of length 1 where the head says so; no weights, n_out is the body's width
                        (sentence-transformers: Transformer, Pooling[, Normalize]) */
+    AT_HEAD_LM      /* each of certain tokens -> the next word (...ForCausalLM): the file's own, or the table of words; opened where it is asked for */
 } at_head_kind;
 /* A mask head answers with so many numbers: see at_tied_answers. Its classifier is body.token, classifier_bias [vocab]. */
 enum { AT_MASK_BEST = 5, AT_MASK_ANSWERS = 1 + 2 * AT_MASK_BEST };
@@ -103,7 +104,8 @@ at_status at_model_open(const char *folder, const at_model_options *options, at_
 void at_model_close(at_model *model);
 
 /* Writes a folder that other tools open: pooler as BertForSequenceClassification; mean as sentence-transformers modules; token as
- * BertForTokenClassification; mask as BertForMaskedLM; span as BertForQuestionAnswering; embed as sentence-transformers modules.
+ * BertForTokenClassification; mask as BertForMaskedLM; span as BertForQuestionAnswering; embed as sentence-transformers modules; lm as
+ * ...ForCausalLM, a tied classifier written once.
  * Tokenizer files are copied from model->folder. Each file atomically; config.json last. */
 at_status at_model_save(const at_model *model, const at_labels *labels, const char *folder, at_error *err);
 int at_model_saves(const char *name); /* 1: the name of a file or folder that at_model_save makes */

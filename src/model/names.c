@@ -27,7 +27,9 @@ int at_dimension_size(const at_arch *arch, at_dimension d, int n_out) {
 const char *at_names_class(const at_family *family, at_arena *arena, at_head_kind head) {
     static const char *const CLASS[] = {[AT_HEAD_NONE] = "Model", [AT_HEAD_POOLER] = "ForSequenceClassification", [AT_HEAD_MEAN] = "Model",
                                         [AT_HEAD_TOKEN] = "ForTokenClassification", [AT_HEAD_MASK] = "ForMaskedLM",
-                                        [AT_HEAD_SPAN] = "ForQuestionAnswering", [AT_HEAD_EMBED] = "Model"};
+                                        [AT_HEAD_SPAN] = "ForQuestionAnswering", [AT_HEAD_EMBED] = "Model",
+                                        [AT_HEAD_LM] = "ForCausalLM"};
+    if (head == AT_HEAD_LM && family->lm_class) return family->lm_class;
     return at_format(arena, "%s%s", family->class_stem, CLASS[head]);
 }
 
@@ -81,6 +83,7 @@ typedef struct declaring {
     at_place *place;     /* of the weight i of params, or NULL */
     int n_out;
     at_error *err;
+    int packs_words;     /* the table of words lies as its products like it: it is a language model's classifier */
 } declaring;
 
 static int is_there(const declaring *d, const at_name_row *row) {
@@ -131,7 +134,8 @@ static at_status declare_row(const declaring *d, const table *t, int i) {
     place.name = at_format(d->arena, "%s%s", t->prefix ? t->prefix : "", name);
     const char *own = place.bare && parts > 1 ? at_format(d->arena, "%s[%d]", place.bare, part) : place.bare;
     if (!own || !place.name) return at_fail_memory(d->err, sizeof name);
-    AT_TRY(at_params_add(d->params, d->arena, own, row->kind, out, in, t->depth, row->decay, field, d->err));
+    at_weight_kind kind = d->packs_words ? AT_WEIGHT_LINEAR : row->kind;
+    AT_TRY(at_params_add(d->params, d->arena, own, kind, out, in, t->depth, row->decay, field, d->err));
     (*field)->is_head = t->is_head;
     if (d->place) d->place[d->params->n - 1] = place;
     return AT_OK;
@@ -167,13 +171,16 @@ static table head_table(const at_family *family, at_head_kind kind) {
     } else if (kind == AT_HEAD_SPAN) {
         t.rows = family->span;
         t.n = family->n_span;
+    } else if (kind == AT_HEAD_LM) {
+        t.rows = family->lm;
+        t.n = family->n_lm;
     }
     return t;
 }
 
 at_status at_head_declare(at_params *p, at_arena *arena, const at_arch *arch, at_head_kind kind, int n_out, at_head *head,
                           at_place *place, at_error *err) {
-    declaring d = {at_family_find(arch->family), arch, p, arena, place, n_out, err};
+    declaring d = {at_family_find(arch->family), arch, p, arena, place, n_out, err, 0};
     *head = (at_head){.kind = kind, .n_out = n_out};
     if (kind == AT_HEAD_NONE || kind == AT_HEAD_EMBED) return AT_OK;
     if (kind == AT_HEAD_TOKEN && d.family->no_token_class)
@@ -183,6 +190,9 @@ at_status at_head_declare(at_params *p, at_arena *arena, const at_arch *arch, at
         return at_fail(err, AT_USAGE, "masked-language training of a %s is not known here; that of bert, distilbert, roberta, xlm-roberta and camembert is", arch->family);
     if (kind == AT_HEAD_SPAN && !d.family->span)
         return at_fail(err, AT_USAGE, "answers in a text are not supported for the family %s", arch->family);
+    if (kind == AT_HEAD_LM && !d.family->lm)
+        return at_fail(err, AT_USAGE, "a %s is no language model that continues a text; gpt2, llama, mistral, qwen2 and their like are", arch->family);
+    if (kind == AT_HEAD_LM && arch->tied) return AT_OK; /* the table of words */
     table t = head_table(d.family, kind);
     t.fields = (char *)head;
     t.depth = arch->layers + 1;
@@ -218,17 +228,22 @@ at_status at_names_declare(const at_family *family, at_model *m, at_error *err) 
     AT_TRY(at_params_init(&m->params, &m->arena, most, err));
     m->place = AT_NEW_ARRAY(&m->arena, at_place, most);
     if (!m->place) return at_fail_memory(err, (size_t)most * sizeof(at_place));
-    declaring d = {family, a, &m->params, &m->arena, m->place, m->head.n_out, err};
+    declaring d = {family, a, &m->params, &m->arena, m->place, m->head.n_out, err, 0};
     table body = {family->body, family->n_body, (char *)&m->body, 0, 0, 0, family->prefix};
+    int tied = m->head.kind == AT_HEAD_LM && a->tied;
     for (int i = 0; i < body.n; i++) {
+        d.packs_words = tied && body.rows[i].field == AT_BODY(token);
         body.depth = body.rows[i].field >= AT_BODY(final_norm) ? a->layers : 0; /* what comes after the layers */
         AT_TRY(declare_row(&d, &body, i));
     }
+    d.packs_words = 0;
     if (m->head.kind == AT_HEAD_MASK) m->body.token->kind = AT_WEIGHT_MATRIX; /* the same home, a dense gradient: it is the classifier too */
     if (m->body.token && !a->learns_padding) m->body.token->still_row = a->pad_id;
     if (m->body.position) m->body.position->still_row = a->position_offset - 1;
     AT_TRY(declare_layers(&d, m));
-    return at_head_declare(&m->params, &m->arena, a, m->head.kind, m->head.n_out, &m->head, m->place, err);
+    AT_TRY(at_head_declare(&m->params, &m->arena, a, m->head.kind, m->head.n_out, &m->head, m->place, err));
+    if (tied) m->head.classifier = m->body.token;
+    return AT_OK;
 }
 
 /* ---- between rows and tensors ---- */

@@ -4,6 +4,7 @@
  *   token:  BertForTokenClassification: the same without a pooler
  *   mask:   BertForMaskedLM; the classifier's weight is that of the words and not written again
  *   span:   BertForQuestionAnswering: the same with qa_outputs
+ *   lm:     LlamaForCausalLM and its like; a classifier that is the table of words is not written again
  *   mean:   sentence-transformers: BertModel in the root, modules.json = Transformer, 1_Pooling (mean), 2_Dense (the logits);
  *           our labels stand in config.json, from which at_model_open knows the head again
  *   embed:  the same with modules.json = Transformer, 1_Pooling, and 2_Normalize where vectors have length 1
@@ -21,11 +22,14 @@
 
 /* Made by tokenizers of every family; what is not there is not copied. */
 static const char *const TOKENIZER_FILES[] = {"tokenizer.json", "tokenizer_config.json", "special_tokens_map.json",
-                                              "added_tokens.json", "vocab.txt", "vocab.json", "merges.txt", NULL};
+                                              "added_tokens.json", "vocab.txt", "vocab.json", "merges.txt", "tokenizer.model",
+                                              "spiece.model", "sentencepiece.bpe.model", "chat_template.jinja", NULL};
+
+static const char GENERATION_FILE[] = "generation_config.json"; /* of language models */
 
 /* The rest of what is written here, but for weights in parts. */
 static const char *const OTHER_FILES[] = {"config.json", "model.safetensors", "modules.json", "sentence_bert_config.json",
-                                          "config_sentence_transformers.json", "1_Pooling", "2_Dense", "2_Normalize", NULL};
+                                          "config_sentence_transformers.json", "1_Pooling", "2_Dense", "2_Normalize", GENERATION_FILE, NULL};
 
 typedef struct saving {
     const at_model *model;
@@ -189,7 +193,10 @@ static at_status copy_tokenizer(saving *s) {
         if (!from || !to) return at_fail_memory(s->err, strlen(s->folder));
         if (at_file_exists(from)) AT_TRY(at_file_copy(from, to, s->err));
     }
-    return AT_OK;
+    if (s->model->head.kind != AT_HEAD_LM) return AT_OK;
+    const char *from = at_path_join(&s->arena, s->model->folder, GENERATION_FILE), *to = at_path_join(&s->arena, s->folder, GENERATION_FILE);
+    if (!from || !to) return at_fail_memory(s->err, strlen(s->folder));
+    return at_file_exists(from) ? at_file_copy(from, to, s->err) : AT_OK;
 }
 
 static void set_labels(json_t *config, const at_labels *labels) {
@@ -218,6 +225,7 @@ static at_status save_config(saving *s) {
         if (json_object_get(config, types[i])) json_object_set_new(config, types[i], json_string("float32"));
     if (m->head.kind != AT_HEAD_NONE && m->head.kind != AT_HEAD_EMBED && s->labels) set_labels(config, s->labels);
     if (m->head.kind == AT_HEAD_MASK) json_object_set_new(config, "tie_word_embeddings", json_true());
+    if (m->head.kind == AT_HEAD_LM) json_object_set_new(config, "tie_word_embeddings", json_boolean(m->arch.tied));
     if (m->problem_type) json_object_set_new(config, "problem_type", json_string(m->problem_type));
     else json_object_del(config, "problem_type");
     return save_json(s, s->folder, "config.json", config);

@@ -2,6 +2,7 @@
  * Saved: y and lse = log Σ exp S a row, from which backward makes P anew (FlashAttention: Dao et al. 2022):
  * dV = dropout(P)ᵀ dy;  dP = dropout(dy Vᵀ);  dS = P ⊙ (dP - rowsum(dy ⊙ y));  dQ = scale · dS K;  dK = scale · dSᵀ Q.
  * Biases: a table by bucket is spread over the distances before the kernel, and their gradients are summed by bucket after it. */
+#include <limits.h>
 #include <string.h>
 
 #include "op/shape.h"
@@ -159,11 +160,71 @@ static int set_positions(const at_tape *t, at_attention *a, const at_attention_i
     return (key && at_tape_records(t, key)) || (query && at_tape_records(t, query));
 }
 
-static void run_forward(at_tape *t, attention_node *n, at_real *y, at_real *scratch) {
+/* A forward pass for a team: each takes some of the key-value heads, with scratch of its own. */
+typedef struct forward_job {
+    at_tape *t;
+    attention_node *n;
+    const at_real *k, *v;
+    int ldk, ldv;
+    at_real *y, *scratch;
+    size_t scratch_each;
+} forward_job;
+
+static void forward_part(void *context, int part, int parts) {
+    const forward_job *j = context;
+    const attention_node *n = j->n;
+    int first = n->form.kv_heads * part / parts, last = n->form.kv_heads * (part + 1) / parts, group = n->form.heads / n->form.kv_heads;
+    at_attention form = n->form;
+    form.kv_heads = last - first;
+    form.heads = form.kv_heads * group;
+    size_t q = (size_t)first * (size_t)group * (size_t)form.head_dim, k = (size_t)first * (size_t)form.head_dim;
+    if (first == last) return;
+    j->t->backend->attention(&form, n->x[0]->data + q, n->x[0]->cols, j->k + k, j->ldk, j->v + k, j->ldv, j->y + q, query_cols(&n->form),
+                             n->lse + (size_t)first * (size_t)group * (size_t)n->x[0]->rows, j->scratch + (size_t)part * j->scratch_each);
+}
+
+/* Biases by distance and by position are of all heads, and dropout counts them, so these are worked on by one. */
+static int parts_of(const at_tape *t, const at_attention_inputs *in) {
+    return in->relative || in->bucket || t->training ? 1 : at_team_parts(t->team);
+}
+
+static void copy_rows(const at_tensor *x, int col, at_real *to, int cols) {
+    for (int r = 0; r < x->rows; r++)
+        memcpy(to + (size_t)r * (size_t)cols, x->data + (size_t)r * (size_t)x->cols + col, (size_t)cols * sizeof *to);
+}
+
+/* The batch's own keys and values go behind those before them, and all of them are seen. */
+static void append(forward_job *j, const at_attention_inputs *in) {
+    const attention_node *n = j->n;
+    int cols = key_cols(&n->form);
+    copy_rows(n->x[1], begin_of(n, 1), in->past_keys + (size_t)in->n_past * (size_t)cols, cols);
+    copy_rows(n->x[2], begin_of(n, 2), in->past_values + (size_t)in->n_past * (size_t)cols, cols);
+    j->k = in->past_keys;
+    j->v = in->past_values;
+    j->ldk = j->ldv = cols;
+}
+
+static void run_forward(at_tape *t, attention_node *n, const at_attention_inputs *in, at_real *y, at_real *scratch, size_t scratch_each) {
     at_tensor *const *x = n->x;
+    forward_job job = {.t = t, .n = n, .k = x[1]->data + begin_of(n, 1), .ldk = x[1]->cols, .v = x[2]->data + begin_of(n, 2),
+                       .ldv = x[2]->cols, .y = y, .scratch = scratch, .scratch_each = scratch_each};
     if (n->distance) spread(t, n);
-    t->backend->attention(&n->form, x[0]->data, x[0]->cols, x[1]->data + begin_of(n, 1), x[1]->cols, x[2]->data + begin_of(n, 2),
-                          x[2]->cols, y, query_cols(&n->form), n->lse, scratch);
+    if (in->past_keys) append(&job, in);
+    at_team_run(parts_of(t, in) > 1 ? t->team : NULL, forward_part, &job);
+}
+
+/* With keys from before: where they end. */
+static int set_past(at_tape *t, at_attention *a, const at_attention_inputs *in, const at_batch *b, int records) {
+    if (!in->past_keys) return 1;
+    if (b->n_seq != 1 || records || in->relative || in->bucket || in->n_past < 0 || in->n_past > INT_MAX - b->rows) {
+        at_tape_fail(t, AT_BUG, "attention: %d sequences behind %d cached keys", b->n_seq, in->n_past);
+        return 0;
+    }
+    int *cu = at_alloc(t->objects, 2, sizeof *cu);
+    if (!cu) return at_tape_fail(t, AT_NO_MEMORY, "not enough memory for a sequence"), 0;
+    cu[1] = in->n_past + b->rows;
+    a->cu_k = cu;
+    return 1;
 }
 
 at_tensor *at_op_attention_with(at_tape *t, const at_attention_inputs *in, const at_batch *b, const at_attention *form, double p) {
@@ -181,16 +242,17 @@ at_tensor *at_op_attention_with(at_tape *t, const at_attention_inputs *in, const
     int records = set_positions(t, a, in) | at_tape_records(t, in->q) | at_tape_records(t, in->k) | at_tape_records(t, in->v) |
                   at_weight_records(t, in->relative);
     at_tensor *y = at_tape_tensor(t, in->q->space, in->q->rows, query_cols(a));
-    if (!y) return NULL;
+    if (!y || !set_past(t, a, in, b, records)) return NULL;
     at_mark mark = at_arena_mark(t->scratch);
     size_t n_lse = (size_t)a->heads * (size_t)in->q->rows;
     n.lse = records ? at_tape_save(t, n_lse, sizeof(at_real)) : at_tape_scratch(t, n_lse);
     if (n.relative) n.distance = records ? at_tape_save(t, distances(&n), sizeof(at_real)) : at_tape_scratch(t, distances(&n));
     a->reach = n.reach;
     a->distance = n.distance;
-    at_real *scratch = at_tape_scratch(t, t->backend->attention_scratch(a));
+    size_t each = (t->backend->attention_scratch(a) + 15) / 16 * 16;
+    at_real *scratch = at_tape_scratch(t, each * (size_t)parts_of(t, in));
     if (t->status) return NULL;
-    if (!t->dry) run_forward(t, &n, y->data, scratch);
+    if (!t->dry) run_forward(t, &n, in, y->data, scratch, each);
     at_arena_rewind(t->scratch, mark);
     if (!records) return y;
     attention_node *node = (attention_node *)at_tape_push(t, sizeof *node, y, attention_backward);

@@ -1,7 +1,18 @@
 /* y[r] = token[ids[r]] + position[positions[r]] + type[types[r]]
  * dtoken[ids[r]] += dy[r], and so for the other two: by touched rows, in the order of the rows; a table's still row gets none. Where every
- * word of the token table gets a gradient anyway, as it is the classifier too, it is a matrix, and its gradient dense. */
+ * word of the token table gets a gradient anyway, as it is the classifier too, it is a matrix or packed, and its gradient dense. */
 #include "op/shape.h"
+
+/* Element c of row r of a table is at its row's begin + c * step. */
+typedef struct stride {
+    size_t begin, step;
+} stride;
+
+static stride row_of(const at_weight *w, int32_t r) {
+    size_t row = (size_t)r, in = (size_t)w->in;
+    if (w->kind != AT_WEIGHT_LINEAR) return (stride){row * in, 1};
+    return (stride){row / AT_PANEL * AT_PANEL * in + row % AT_PANEL, AT_PANEL};
+}
 
 typedef struct embed_node {
     at_node node;
@@ -19,7 +30,7 @@ static int check_tables(at_tape *t, at_weight *const *table) {
     static const char *const what[3] = {"token", "position", "type"};
     if (!table[0]) at_tape_fail(t, AT_BUG, "embed: no token table");
     for (int i = 0; i < 3 && table[0]; i++)
-        if (table[i] && ((table[i]->kind != AT_WEIGHT_TABLE && table[i]->kind != AT_WEIGHT_MATRIX) || table[i]->in != table[0]->in))
+        if (table[i] && (table[i]->kind == AT_WEIGHT_VECTOR || table[i]->in != table[0]->in))
             at_tape_fail(t, AT_BUG, "embed: the %s table is [%d, %d], the token table [%d, %d]", what[i], table[i]->out,
                          table[i]->in, table[0]->out, table[0]->in);
     return !t->status;
@@ -41,7 +52,7 @@ static int check_indices(at_tape *t, const at_batch *b, at_weight *const *table)
 
 /* Where the gradient of a row goes; NULL: more rows than a step can have. */
 static at_real *gradient_row(const at_tape *t, const at_weight *w, int32_t index) {
-    if (w->kind == AT_WEIGHT_MATRIX) return t->gradients->dense + w->gradient + (size_t)index * (size_t)w->in;
+    if (w->kind != AT_WEIGHT_TABLE) return t->gradients->dense + w->gradient + row_of(w, index).begin;
     return at_table_gradient_row(&t->gradients->tables[w->gradient], index);
 }
 
@@ -58,7 +69,8 @@ static void embed_backward(at_tape *t, at_node *node) {
                 return;
             }
             const at_real *dy = node->y->grad + (size_t)r * cols;
-            for (size_t c = 0; c < cols; c++) into[c] += dy[c];
+            size_t step = row_of(e->table[i], 0).step;
+            for (size_t c = 0; c < cols; c++) into[c * step] += dy[c];
         }
     }
 }
@@ -73,8 +85,9 @@ at_tensor *at_op_embed(at_tape *t, const at_batch *b, at_weight *token, at_weigh
         at_real *out = y->data + (size_t)r * cols;
         for (int i = 0; i < 3; i++) {
             if (!table[i]) continue;
-            const at_real *row = at_weight_values(t->params, table[i]) + (size_t)index_of(b, i, r) * cols;
-            for (size_t c = 0; c < cols; c++) out[c] = i ? out[c] + row[c] : row[c];
+            stride at = row_of(table[i], index_of(b, i, r));
+            const at_real *row = at_weight_values(t->params, table[i]) + at.begin;
+            for (size_t c = 0; c < cols; c++) out[c] = i ? out[c] + row[c * at.step] : row[c * at.step];
         }
     }
     if (!at_weight_records(t, token) && !at_weight_records(t, position) && !at_weight_records(t, type)) return y;

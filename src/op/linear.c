@@ -136,15 +136,48 @@ static int check_segments(at_tape *t, const at_tensor *x, at_weight *const *weig
     return !t->status;
 }
 
+/* A forward pass for a team: the panels of all segments, one after the other, dealt out in equal runs. */
+typedef struct forward_job {
+    at_tape *t;
+    const at_tensor *x;
+    at_weight *const *weight, *const *bias;
+    int n, panels; /* of all segments */
+    at_activation act;
+    at_real *pre;
+    at_tensor *y;
+} forward_job;
+
+enum { SHARED_FROM = 1 << 15 }; /* products below so many elements are done sooner than shared */
+
+static int panels_of(const at_weight *w) { return (w->out + AT_PANEL - 1) / AT_PANEL; }
+
+/* Panels from .. to-1 of segment s, whose columns begin at col. */
+static void forward_panels(const forward_job *j, int s, int col, int from, int to) {
+    const at_params *p = j->t->params;
+    const at_weight *w = j->weight[s], *b = j->bias ? j->bias[s] : NULL;
+    int first = from * AT_PANEL, cols = (to * AT_PANEL < w->out ? to * AT_PANEL : w->out) - first;
+    j->t->backend->linear(j->x->data, j->x->cols, at_weight_values(p, w) + (size_t)first * (size_t)w->in,
+                          b ? at_weight_values(p, b) + first : NULL, j->act, j->pre ? j->pre + col + first : NULL, j->y->data + col + first,
+                          j->y->cols, j->x->rows, w->in, cols);
+}
+
+static void forward_part(void *context, int part, int parts) {
+    const forward_job *j = context;
+    int begin = (int)((long long)j->panels * part / parts), end = (int)((long long)j->panels * (part + 1) / parts);
+    for (int s = 0, col = 0, at = 0; s < j->n; s++) {
+        int n = panels_of(j->weight[s]), from = begin > at ? begin - at : 0, to = end - at < n ? end - at : n;
+        if (from < to) forward_panels(j, s, col, from, to);
+        at += n;
+        col += j->weight[s]->out;
+    }
+}
+
 static void forward(at_tape *t, const at_tensor *x, at_weight *const *weight, at_weight *const *bias, int n,
                     at_activation act, at_real *pre, at_tensor *y) {
-    int col = 0;
-    for (int s = 0; s < n; s++) {
-        const at_weight *w = weight[s], *b = bias ? bias[s] : NULL;
-        t->backend->linear(x->data, x->cols, at_weight_values(t->params, w), b ? at_weight_values(t->params, b) : NULL, act,
-                           pre ? pre + col : NULL, y->data + col, y->cols, x->rows, w->in, w->out);
-        col += w->out;
-    }
+    forward_job job = {t, x, weight, bias, n, 0, act, pre, y};
+    for (int s = 0; s < n; s++) job.panels += panels_of(weight[s]);
+    int shared = (long long)y->cols * x->cols >= SHARED_FROM;
+    at_team_run(shared ? t->team : NULL, forward_part, &job);
 }
 
 at_tensor *at_op_linear(at_tape *t, at_tensor *x, at_weight *const *weight, at_weight *const *bias, int n_segments,

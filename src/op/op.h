@@ -7,7 +7,8 @@
 #include "tensor/batch.h"
 #include "tensor/tape.h"
 
-/* y[r] = token[ids[r]] + position[positions[r]] + type[types[r]]. position and type may be NULL. [rows, in of token] */
+/* y[r] = token[ids[r]] + position[positions[r]] + type[types[r]]. position and type may be NULL. [rows, in of token]. The token table may be
+ * of any kind: a packed one (AT_WEIGHT_LINEAR) is the classifier of a language model too. */
 at_tensor *at_op_embed(at_tape *t, const at_batch *b, at_weight *token, at_weight *position, at_weight *type);
 
 /* y = act(x Wᵀ + b). Several weights of the same `in` give adjacent column segments of y (fused query, key, value),
@@ -36,6 +37,10 @@ typedef struct at_attention_inputs {
      * bucket [2 * max_len - 1] of the batch's longest sequence, living as long as the tape's nodes. */
     at_tensor *position_key, *position_query;
     const int *bucket;
+    /* Generation, all 0 otherwise: a batch of one sequence whose first n_past keys and values lie in rows of kv_heads*head_dim, with room for the
+     * batch's own behind them, which the op puts there. No gradients, no biases by distance. */
+    at_real *past_keys, *past_values;
+    int n_past;
 } at_attention_inputs;
 at_tensor *at_op_attention_with(at_tape *t, const at_attention_inputs *in, const at_batch *b, const at_attention *form, double p);
 int at_relative_bucket(int key_minus_query, int buckets, int distance);

@@ -4,6 +4,16 @@
 
 #include <stdint.h>
 
+#include "backend/backend.h"
+
+/* Keys and values of the tokens before a batch of one sequence, for generation: attention appends the batch's own behind `length`, and sees all.
+ * The caller counts them in when the batch is done. */
+typedef struct at_cache {
+    at_real *keys, *values;   /* [layers][cap][cols] */
+    int layers, cap, cols;    /* cols: key-value heads * head_dim */
+    int length;               /* tokens before the batch */
+} at_cache;
+
 typedef struct at_batch {
     int rows;                 /* tokens */
     int n_seq;
@@ -22,6 +32,7 @@ typedef struct at_batch {
     const int32_t *output;    /* [n_outputs] index among the dataset's outputs */
     const uint64_t *output_row; /* [n_outputs] names the answer's row for dropout */
     const int32_t *label;     /* [n_outputs] class of each answer, negative: none; NULL: the data have no labels */
+    const at_cache *cache;    /* NULL: every sequence is whole */
 } at_batch;
 
 #endif

@@ -13,6 +13,7 @@
 #define AT_TENSOR_TAPE_H
 
 #include "base/arena.h"
+#include "base/team.h"
 #include "backend/backend.h"
 #include "tensor/half_copies.h"
 #include "tensor/weight.h"
@@ -68,6 +69,7 @@ struct at_tape {
     const at_half_copies *half;  /* NULL: every product is fp32 */
     at_gradients *gradients;     /* NULL: nothing is recorded, nothing needs a gradient (prediction) */
     at_arena *arena, *pool, *scratch, *objects;
+    at_team *team;               /* threads that share each product, or NULL; changes no bit */
     int training;                /* dropout acts */
     int dry;
     uint64_t seed, step;         /* of the random keys */

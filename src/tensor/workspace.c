@@ -67,6 +67,6 @@ at_status at_batch_largest(at_arena *arena, at_batch_size size, at_batch *batch,
         for (int i = 0; i < len; i++) positions[cu[s] + i] = i;
     }
     *batch = (at_batch){cu[n_seq], n_seq, max_len, cu, ids, types, positions, row_id, seq_row, seq_id, example, n_outputs,
-                        size.n_places ? place : NULL, output, output_row, label};
+                        size.n_places ? place : NULL, output, output_row, label, NULL};
     return AT_OK;
 }

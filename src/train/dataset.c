@@ -246,6 +246,6 @@ at_status at_dataset_pack(const at_dataset *d, const uint32_t *index, const uint
         at += pack_outputs(d, index[i], p.cu[i], at, &p);
     }
     *batch = (at_batch){(int)rows, n, longest, p.cu, p.ids, p.types, p.positions, p.row_id, p.seq_row, p.seq_id, p.example, at,
-                        d->place_at ? p.place : NULL, p.output, p.output_row, d->label ? p.label : NULL};
+                        d->place_at ? p.place : NULL, p.output, p.output_row, d->label ? p.label : NULL, NULL};
     return AT_OK;
 }

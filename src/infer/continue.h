@@ -1,0 +1,36 @@
+/* A text continued: prompt -> tokens -> text as it comes, in whole characters, until an end token, a stop string or the limit. */
+#ifndef AT_INFER_CONTINUE_H
+#define AT_INFER_CONTINUE_H
+
+#include "infer/generator.h"
+#include "infer/sample.h"
+#include "text/tokenizer.h"
+
+typedef enum at_finish { AT_FINISH_LENGTH, AT_FINISH_END, AT_FINISH_STOP, AT_FINISH_ASKED } at_finish;
+const char *at_finish_name(at_finish finish); /* "length": the limit; "end": an end token; "stop": a stop string; "asked" */
+
+typedef struct at_continuation_options {
+    int most_new;              /* tokens */
+    const int32_t *end;        /* tokens that end the text; they are not part of it */
+    int n_end;
+    const char *const *stop;   /* texts that end it; they are not part of it */
+    int n_stop;
+    /* Gets the text as it grows, whole characters, nothing that a stop string may still swallow; 1: ends with AT_FINISH_ASKED. May be NULL. */
+    int (*listen)(void *context, const char *text, size_t len);
+    void *context;
+} at_continuation_options;
+
+typedef struct at_continuation {
+    const char *text; /* in the arena */
+    size_t len;
+    int32_t *ids;     /* [n] without the end token */
+    int n;
+    at_finish finish;
+    double prompt_seconds, seconds; /* reading the prompt; the tokens after the first */
+} at_continuation;
+
+/* `generator` holds nothing yet or a beginning of the prompt that at_generator_length says; room must be there for n_prompt + most_new. */
+at_status at_continue(at_generator *generator, at_sampler *sampler, const at_tokenizer *tokenizer, const int32_t *prompt, int n_prompt,
+                      const at_continuation_options *options, at_arena *arena, at_continuation *result, at_error *err);
+
+#endif

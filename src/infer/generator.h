@@ -1,0 +1,23 @@
+/* A language model that continues one text, token by token: the same body and kernels as everywhere, with the keys and values of the tokens
+ * before kept (at_cache), so that a step costs one row. Every product is shared by a team of threads, which changes no bit. */
+#ifndef AT_INFER_GENERATOR_H
+#define AT_INFER_GENERATOR_H
+
+#include "model/model.h"
+
+typedef struct at_generator at_generator;
+
+/* `model`, opened with AT_HEAD_LM, must outlive it. Room for most_tokens in all, of at most the model's positions. */
+at_status at_generator_open(const at_model *model, const at_backend *backend, int n_threads, int most_tokens, at_generator **generator,
+                            at_error *err);
+void at_generator_close(at_generator *generator);
+
+/* Appends n > 0 tokens (checked against the vocabulary); *logits [vocab_size] are of what follows the last of them, valid until the next
+ * call and the caller's to change. */
+at_status at_generator_feed(at_generator *generator, const int32_t *ids, int n, at_real **logits, at_error *err);
+
+int at_generator_length(const at_generator *generator);             /* tokens so far */
+void at_generator_forget(at_generator *generator, int length);      /* all behind the first `length` of them */
+size_t at_generator_cache_bytes(const at_model *model, int tokens); /* keys and values of so many */
+
+#endif

@@ -1,0 +1,307 @@
+/* Language models against transformers in float64 (tests/oracle/make_golden_lm.py): logits, loss and gradients of every decoder family, with a
+ * classifier of its own or tied to the words; the folder saved and opened again; and generation: cached steps equal the whole text read at
+ * once, and greedy tokens equal those of transformers' generate. */
+#include "check.h"
+
+#include <dirent.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+
+#include "base/file.h"
+#include "golden/harness.h"
+#include "infer/continue.h"
+
+enum { MOST_FOLDERS = 64, PROMPT = 7, MOST_TOKENS = 20 };
+static char folders[MOST_FOLDERS][64];
+static int n_folders;
+
+typedef struct golden {
+    harness h;
+    at_safetensors *expected;
+    at_error err;
+    char folder[4096];
+} golden;
+
+static const char *path_in(const char *folder, const char *name) {
+    static char relative[512];
+    snprintf(relative, sizeof relative, "golden/lm/%.100s%s%.100s", folder, *name ? "/" : "", name);
+    return check_source(relative);
+}
+
+static int by_name(const void *a, const void *b) { return strcmp(a, b); }
+
+static int find_folders(void **state) {
+    (void)state;
+    DIR *dir = opendir(path_in("", ""));
+    if (!dir) return -1;
+    for (struct dirent *e; (e = readdir(dir)) != NULL && n_folders < MOST_FOLDERS;)
+        if (e->d_name[0] != '.') snprintf(folders[n_folders++], sizeof folders[0], "%.63s", e->d_name);
+    closedir(dir);
+    qsort(folders, (size_t)n_folders, sizeof folders[0], by_name);
+    return n_folders > 10 ? 0 : -1;
+}
+
+/* Every row is asked for its next word. */
+static void ask_everywhere(golden *g) {
+    at_batch *b = &g->h.batch;
+    int32_t *place = AT_NEW_ARRAY(&g->h.memory, int32_t, b->rows);
+    uint64_t *row = AT_NEW_ARRAY(&g->h.memory, uint64_t, b->rows);
+    for (int r = 0; r < b->rows; r++) place[r] = r;
+    b->place = b->output = place;
+    b->output_row = row;
+    b->n_outputs = b->rows;
+    g->h.target = AT_NEW_ARRAY(&g->h.memory, int32_t, b->rows);
+    for (int s = 0; s < b->n_seq; s++)
+        for (int r = b->cu_seqlens[s]; r < b->cu_seqlens[s + 1]; r++) g->h.target[r] = r + 1 < b->cu_seqlens[s + 1] ? b->ids[r + 1] : -1;
+}
+
+static void open_folder(golden *g, const char *folder, const char *name) {
+    at_model_options options = {.head = AT_HEAD_LM, .keep_head = 1};
+    char batch[4096];
+    snprintf(g->folder, sizeof g->folder, "%s", folder);
+    snprintf(batch, sizeof batch, "%s", path_in(name, "batch.safetensors"));
+    check_ok(harness_open(&g->h, g->folder, &options, batch, &g->err), &g->err);
+    check_ok(at_safetensors_open(path_in(name, "expected.safetensors"), &g->expected, &g->err), &g->err);
+    harness_pack(&g->h, 0, 1);
+    ask_everywhere(g);
+}
+
+static void open_golden(golden *g, const char *name) {
+    char folder[4096];
+    snprintf(folder, sizeof folder, "%.4000s", path_in(name, ""));
+    open_folder(g, folder, name);
+}
+
+static void close_golden(golden *g) {
+    harness_close(&g->h);
+    at_safetensors_close(g->expected);
+}
+
+static at_status forward(golden *g, int backward) {
+    harness *h = &g->h;
+    at_tape *t = &h->tape;
+    for (int i = 0; i < HARNESS_ARENAS; i++) at_arena_rewind(&h->step[i], (at_mark){0});
+    at_gradients_clear(&h->gradients);
+    t->gradients = backward ? &h->gradients : NULL;
+    at_tape_begin(t);
+    h->hidden = at_body_forward(t, h->model, &h->batch);
+    h->logits = at_head_forward(t, h->model, h->hidden, &h->batch);
+    h->loss = at_op_cross_entropy(t, h->logits, h->target, NULL, 0, h->batch.rows - h->batch.n_seq);
+    return backward && h->loss ? at_tape_backward(t, h->loss) : at_tape_status(t);
+}
+
+static float *expected_values(golden *g, const at_stored_tensor *t) {
+    if (!t) fail_msg("%s: a reference is missing", g->folder);
+    float *values = AT_NEW_ARRAY(&g->h.memory, float, t->count);
+    check_ok(at_safetensors_read_f32(g->expected, t, values, 0, &g->err), &g->err);
+    return values;
+}
+
+static double norm_of(const float *x, size_t n) {
+    double sum = 0;
+    for (size_t i = 0; i < n; i++) sum += (double)x[i] * (double)x[i];
+    return sqrt(sum);
+}
+
+static double distance(const float *got, const float *want, size_t n, double beside) {
+    double sum = 0;
+    for (size_t i = 0; i < n; i++) sum += ((double)got[i] - (double)want[i]) * ((double)got[i] - (double)want[i]);
+    return sqrt(sum) / (1e-4 * norm_of(want, n) + 1e-6 * beside);
+}
+
+static double logits_distance(golden *g) {
+    const at_tensor *y = g->h.logits;
+    const at_stored_tensor *t = at_safetensors_find(g->expected, "logits");
+    size_t n = (size_t)y->rows * (size_t)y->cols;
+    float *want = expected_values(g, t), *got = AT_NEW_ARRAY(&g->h.memory, float, n);
+    assert_int_equal(t->count, n);
+    for (size_t i = 0; i < n; i++) got[i] = (float)y->data[i];
+    return distance(got, want, n, 0);
+}
+
+static double gradients_distance(golden *g) {
+    const at_params *p = &g->h.model->params;
+    double worst = 0;
+    for (int i = 0; i < p->n; i++) {
+        const at_place *place = &g->h.model->place[i];
+        size_t n = (size_t)place->total * (size_t)p->weights[i].in;
+        if (place->first > 0) continue;
+        float *want = expected_values(g, harness_find(&g->h, g->expected, &p->weights[i])), *got = AT_NEW_ARRAY(&g->h.memory, float, n);
+        harness_tensor_gradient(&g->h, i, got);
+        double d = distance(got, want, n, 10);
+        if (!(d < 1)) print_error("%s: gradient of %s: %.3g times the bound\n", g->folder, place->name, d);
+        if (!(d <= worst)) worst = d;
+    }
+    return worst;
+}
+
+static double whole_distance(golden *g) {
+    check_ok(forward(g, 1), &g->err);
+    double loss = (double)*expected_values(g, at_safetensors_find(g->expected, "loss"));
+    double d[3] = {logits_distance(g), fabs((double)g->h.loss->data[0] - loss) / (1e-5 * loss), gradients_distance(g)};
+    double worst = fmax(d[0], fmax(d[1], d[2]));
+    print_message("%s: logits %.3g, loss %.3g, gradients %.3g of the bound\n", strrchr(g->folder, '/') + 1, d[0], d[1], d[2]);
+    return isnan(d[0] + d[1] + d[2]) ? NAN : worst;
+}
+
+static void language_models_equal_the_reference(void **state) {
+    (void)state;
+    int bad = 0, tied = 0;
+    for (int i = 0; i < n_folders; i++) {
+        golden g = {0};
+        open_golden(&g, folders[i]);
+        bad += !(whole_distance(&g) < 1);
+        tied += g.h.model->arch.tied;
+        assert_int_equal(g.h.model->arch.tied, !at_safetensors_find(g.expected, "lm_head.weight") && !at_safetensors_find(g.expected, "embed_out.weight"));
+        close_golden(&g);
+    }
+    assert_int_equal(bad, 0);
+    assert_in_range(tied, 4, n_folders - 4);
+}
+
+/* The comparison would notice a classifier that is not capped, and words that are not scaled. */
+static void flipped_switches_are_noticed(void **state) {
+    (void)state;
+    for (int i = 0; i < n_folders; i++) {
+        golden g = {0};
+        open_golden(&g, folders[i]);
+        at_arch *a = &g.h.model->arch;
+        if (a->final_cap > 0) {
+            double cap = a->final_cap;
+            a->final_cap = 0;
+            check_ok(forward(&g, 0), &g.err);
+            assert_true(logits_distance(&g) > 1);
+            a->final_cap = cap;
+        }
+        a->layers--;
+        check_ok(forward(&g, 0), &g.err);
+        assert_true(logits_distance(&g) > 1);
+        close_golden(&g);
+    }
+}
+
+static void a_saved_language_model_is_the_same(void **state) {
+    (void)state;
+    for (int i = 0; i < n_folders; i++) {
+        golden g = {0}, again = {0};
+        char folder[] = "/tmp/attune-lm-XXXXXX";
+        assert_non_null(mkdtemp(folder));
+        open_golden(&g, folders[i]);
+        check_ok(at_model_save(g.h.model, NULL, folder, &g.err), &g.err);
+        open_folder(&again, folder, folders[i]);
+        at_safetensors *before, *after;
+        check_ok(at_safetensors_open_folder(g.folder, &before, &g.err), &g.err);
+        check_ok(at_safetensors_open_folder(folder, &after, &g.err), &g.err);
+        assert_int_equal(at_safetensors_count(before), at_safetensors_count(after));
+        for (int t = 0; t < at_safetensors_count(before); t++)
+            assert_string_equal(at_safetensors_at(before, t)->name, at_safetensors_at(after, t)->name);
+        assert_string_equal(json_string_value(json_array_get(json_object_get(g.h.model->config, "architectures"), 0)),
+                            json_string_value(json_array_get(json_object_get(again.h.model->config, "architectures"), 0)));
+        check_ok(forward(&again, 0), &g.err);
+        assert_true(logits_distance(&again) < 1);
+        at_safetensors_close(before);
+        at_safetensors_close(after);
+        close_golden(&g);
+        close_golden(&again);
+        check_ok(at_folder_remove(folder, &g.err), &g.err);
+    }
+}
+
+/* ---- generation ---- */
+
+static double row_distance(const at_real *got, const at_real *want, int n) {
+    double sum = 0, norm = 0;
+    for (int i = 0; i < n; i++) {
+        sum += ((double)got[i] - (double)want[i]) * ((double)got[i] - (double)want[i]);
+        norm += (double)want[i] * (double)want[i];
+    }
+    return sqrt(sum / norm);
+}
+
+/* The third sequence has 23 tokens: fed at once, one by one, and in pieces, by one thread and by three. */
+static void cached_steps_equal_the_whole_text(void **state) {
+    (void)state;
+    for (int i = 0; i < n_folders; i++) {
+        golden g = {0};
+        open_golden(&g, folders[i]);
+        check_ok(forward(&g, 0), &g.err);
+        int first = g.h.cu[2], n = g.h.cu[3] - first, vocab = g.h.logits->cols;
+        const int32_t *ids = g.h.ids + first;
+        const at_real *want = g.h.logits->data + (size_t)first * (size_t)vocab;
+        double worst = 0;
+        for (int threads = 1; threads <= 3; threads += 2)
+            for (int step = 1; step < 6; step += 2) {
+                at_generator *generator;
+                at_real *logits;
+                check_ok(at_generator_open(g.h.model, g.h.tape.backend, threads, n, &generator, &g.err), &g.err);
+                for (int at = 0; at < n; at += step) {
+                    int rows = n - at < step ? n - at : step;
+                    check_ok(at_generator_feed(generator, ids + at, rows, &logits, &g.err), &g.err);
+                    worst = fmax(worst, row_distance(logits, want + (size_t)(at + rows - 1) * (size_t)vocab, vocab));
+                }
+                at_generator_forget(generator, n / 2); /* and once more from the middle */
+                check_ok(at_generator_feed(generator, ids + n / 2, n - n / 2, &logits, &g.err), &g.err);
+                worst = fmax(worst, row_distance(logits, want + (size_t)(n - 1) * (size_t)vocab, vocab));
+                at_generator_close(generator);
+            }
+        print_message("%s: cached logits differ by %.2g\n", folders[i], worst);
+        assert_true(worst < 1e-5);
+        close_golden(&g);
+    }
+}
+
+static void greedy_tokens_equal_those_of_transformers(void **state) {
+    (void)state;
+    int bad = 0;
+    for (int i = 0; i < n_folders; i++) {
+        golden g = {0};
+        open_golden(&g, folders[i]);
+        const at_stored_tensor *t = at_safetensors_find(g.expected, "greedy");
+        int32_t want[MOST_TOKENS], id;
+        assert_in_range(t->count, 8, MOST_TOKENS);
+        check_ok(at_safetensors_read_raw(g.expected, t, want, &g.err), &g.err);
+        at_generator *generator;
+        at_sampler sampler;
+        at_sampling how = at_sampling_greedy();
+        at_real *logits;
+        check_ok(at_generator_open(g.h.model, g.h.tape.backend, 2, PROMPT + (int)t->count, &generator, &g.err), &g.err);
+        check_ok(at_sampler_make(&sampler, &g.h.memory, &how, g.h.model->arch.vocab_size, &g.err), &g.err);
+        check_ok(at_generator_feed(generator, g.h.ids, PROMPT, &logits, &g.err), &g.err);
+        for (int k = 0; k < (int)t->count; k++) {
+            check_ok(at_sampler_filter(&sampler, logits, &g.err), &g.err);
+            id = at_sampler_draw(&sampler, (uint64_t)k);
+            if (id != want[k]) print_error("%s: token %d is %d, not %d\n", folders[i], k, id, want[k]);
+            bad += id != want[k];
+            check_ok(at_generator_feed(generator, &want[k], 1, &logits, &g.err), &g.err);
+        }
+        at_generator_close(generator);
+        close_golden(&g);
+    }
+    assert_int_equal(bad, 0);
+}
+
+static void a_model_without_its_classifier_is_refused(void **state) {
+    (void)state;
+    at_error err;
+    at_model *model;
+    at_model_options options = {.head = AT_HEAD_LM, .keep_head = 1};
+    char folder[4096];
+    snprintf(folder, sizeof folder, "%s", check_source("golden/data/pooler"));
+    assert_int_equal(at_model_open(folder, &options, &model, &err), AT_USAGE);
+    assert_non_null(strstr(err.text, "no language model"));
+    snprintf(folder, sizeof folder, "%s", check_source("golden/data/olmo2"));
+    assert_int_equal(at_model_open(folder, &options, &model, &err), AT_BAD_MODEL);
+    assert_non_null(strstr(err.text, "lm_head.weight"));
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(language_models_equal_the_reference),
+        cmocka_unit_test(flipped_switches_are_noticed),
+        cmocka_unit_test(a_saved_language_model_is_the_same),
+        cmocka_unit_test(cached_steps_equal_the_whole_text),
+        cmocka_unit_test(greedy_tokens_equal_those_of_transformers),
+        cmocka_unit_test(a_model_without_its_classifier_is_refused),
+    };
+    return cmocka_run_group_tests(tests, find_folders, NULL);
+}
