@@ -1,18 +1,21 @@
 #include "base/arena.h"
 
+#include <fcntl.h>
 #include <stdarg.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <unistd.h>
 
-enum { BLOCK_BYTES = 1 << 16, PAGE_BYTES = 4096 };
+enum { BLOCK_BYTES = 1 << 16, PAGE_BYTES = 4096, MAPPED_BYTES = 1 << 20 };
 static const size_t MEASURE_BYTES = (size_t)1 << 42, MEASURE_BYTES_LEAST = (size_t)1 << 20;
 
 struct at_arena_block {
     at_arena_block *before;
     size_t size, used_before; /* of the block before this one */
+    size_t mapped;            /* bytes of the mapping that data is; 0: data follows the header */
     char *data;
 };
 
@@ -23,6 +26,20 @@ void *at_pages_take(size_t bytes) {
     if (pages == MAP_FAILED) return NULL;
     madvise(pages, bytes, MADV_HUGEPAGE); /* only advice: without it everything works, more slowly */
     return pages;
+}
+
+void *at_pages_map(size_t bytes) {
+    char path[4096];
+    const char *folder = getenv("TMPDIR");
+    if (!folder || !*folder) folder = "/var/tmp";
+    if (snprintf(path, sizeof path, "%s/attune-XXXXXX", folder) >= (int)sizeof path) return NULL;
+    int fd = mkstemp(path);
+    if (fd < 0) return NULL;
+    unlink(path);
+    /* posix_fallocate: a full disk is seen here and is no signal later. */
+    void *pages = posix_fallocate(fd, 0, (off_t)bytes) ? MAP_FAILED : mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+    close(fd);
+    return pages == MAP_FAILED ? NULL : pages;
 }
 
 void at_pages_sparse(void *start, size_t bytes) {
@@ -66,6 +83,7 @@ static void drop_block(at_arena *arena) {
     arena->block = block->before;
     arena->size = arena->block ? arena->block->size : 0;
     arena->used = block->used_before;
+    if (block->mapped) at_pages_return(block->data, block->mapped);
     free(block);
 }
 
@@ -75,13 +93,29 @@ void at_arena_free(at_arena *arena) {
     *arena = (at_arena){0};
 }
 
+/* A block of its own for a large request; where the disk has no room for it, it comes from the heap. */
+static int push_mapped_block(at_arena *arena, size_t size) {
+    at_arena_block *block = malloc(sizeof *block);
+    void *data = block ? at_pages_map(size) : NULL;
+    if (!data) {
+        free(block);
+        return 0;
+    }
+    *block = (at_arena_block){arena->block, size, arena->used, size, data};
+    arena->block = block;
+    arena->size = size;
+    arena->used = 0;
+    return 1;
+}
+
 static int push_block(at_arena *arena, size_t need) {
     size_t size = need > BLOCK_BYTES ? need : BLOCK_BYTES;
     size_t header = align_up(sizeof(at_arena_block));
+    if (arena->mapped && size >= MAPPED_BYTES && push_mapped_block(arena, size)) return 1;
     if (size > SIZE_MAX - header) return 0;
     at_arena_block *block = aligned_alloc(AT_ALIGN, header + size);
     if (!block) return 0;
-    *block = (at_arena_block){arena->block, size, arena->used, (char *)block + header};
+    *block = (at_arena_block){arena->block, size, arena->used, 0, (char *)block + header};
     arena->block = block;
     arena->size = size;
     arena->used = 0;

@@ -2,7 +2,8 @@
  * single object; an arena is rewound or freed as a whole.
  *
  * Three kinds share one type:
- *   growing  - chunks from the heap, zeroed, for handles and everything of unknown size;
+ *   growing  - chunks from the heap, zeroed, for handles and everything of unknown size; where `mapped` is set, large ones from a file
+ *              without a name instead (in $TMPDIR, else /var/tmp), so that private memory does not grow with a user's data;
  *   fixed    - one mapping of a known size, for the steps of a training; a request beyond it fails;
  *   measure  - an address range that no memory stands behind: it says how much a run would take
  *              (at_arena_peak) without taking it. What it returns must not be read or written. */
@@ -25,6 +26,7 @@ typedef struct at_arena {
     size_t total;          /* bytes handed out and not rewound, in all blocks */
     size_t peak;           /* most that total ever was */
     int measuring;
+    int mapped;            /* set by the owner, before the first request */
 } at_arena;
 
 typedef struct at_mark {
@@ -35,6 +37,9 @@ typedef struct at_mark {
 /* Zeroed pages of their own, large ones where the system has them (a first touch of 480 MB in small pages costs more than a step);
  * NULL where there is no memory. Returned whole. */
 void *at_pages_take(size_t bytes);
+/* Zeroed memory of a file without a name, shared with the disk: the system may write it there when memory is short. NULL where the disk has no
+ * room for it. Returned by at_pages_return. */
+void *at_pages_map(size_t bytes);
 /* Part of them that will be touched here and there: small pages again, so that what is never touched takes no memory. */
 void at_pages_sparse(void *start, size_t bytes);
 void at_pages_return(void *pages, size_t bytes);

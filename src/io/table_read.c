@@ -173,7 +173,7 @@ static at_status parse(at_table *t, char *text, size_t len, const at_table_optio
 }
 
 static at_table *new_table(const char *path) {
-    at_arena arena = {0};
+    at_arena arena = {.mapped = 1};
     at_table *t = AT_NEW(&arena, at_table);
     if (!t) return NULL;
     t->arena = arena;

@@ -46,7 +46,32 @@ static at_status open_run(at_train_run *run, at_error *err) {
     AT_TRY(at_model_folder_find(&run->arena, at_options_text(o, "model", NULL), &run->model_folder, err));
     run->method = (at_method)at_options_choice(o, "method");
     run->notes = json_array();
-    return run->notes ? at_run_folder_open(&run->folder, o, run->model_folder, run->backend->half ? "bf16" : "fp32", &run->arena, err) : at_fail_memory(err, 0);
+    return run->notes ? AT_OK : at_fail_memory(err, 0);
+}
+
+/* Two things that take a third of the start each: the hashes of all that the run reads, and the reading of data and tokenizer. */
+typedef struct opening {
+    at_train_run *run;
+    at_status status[2];
+    at_error why[2];
+} opening;
+
+static void open_part(void *context, int part) {
+    opening *o = context;
+    at_train_run *run = o->run;
+    o->status[part] = part ? at_train_data_read(run, &o->why[1])
+                           : at_run_folder_open(&run->folder, run->options, run->model_folder, run->backend->half ? "bf16" : "fp32",
+                                                &run->folder_arena, &o->why[0]);
+}
+
+/* What stands in the output folder comes before what is wrong with the data. */
+static at_status open_parts(at_train_run *run, at_error *err) {
+    opening o = {.run = run};
+    at_pool_run(run->pool, open_part, &o, 2);
+    int failed = o.status[0] ? 0 : 1;
+    if (!o.status[failed] || (failed && run->folder.finished)) return AT_OK;
+    if (err) *err = o.why[failed];
+    return o.status[failed];
 }
 
 static void close_run(at_train_run *run) {
@@ -71,6 +96,7 @@ static void close_run(at_train_run *run) {
     at_run_folder_close(&run->folder);
     at_tensorboard_close(run->board);
     at_pool_close(run->pool);
+    at_arena_free(&run->folder_arena);
     at_arena_free(&run->arena);
 }
 
@@ -107,6 +133,7 @@ static at_status train(at_train_run *run, at_error *err) {
     AT_TRY(plan(run, err));
     if (at_options_flag(run->options, "dry_run")) return AT_OK;
     AT_TRY(at_run_folder_begin(&run->folder, &run->arena, err));
+    AT_TRY(at_train_data_keep(run, err));
     if (fits_head) AT_TRY(at_train_head(run, err));
     else AT_TRY(open_with_new_head(run, err));
     at_train_tell_tensors(run);
@@ -118,9 +145,11 @@ static at_status train(at_train_run *run, at_error *err) {
 at_status at_train(const at_options *options, const at_listener *listener, at_error *err) {
     at_train_run *run = calloc(1, sizeof *run);
     if (!run) return at_fail_memory(err, sizeof *run);
+    run->arena.mapped = 1;
     run->options = options;
     run->listener = listener;
     at_status st = open_run(run, err);
+    if (!st) st = open_parts(run, err);
     if (!st && run->folder.finished) {
         st = at_run_folder_tidy(&run->folder, err);
         if (!st)

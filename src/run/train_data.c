@@ -2,9 +2,13 @@
 #include <math.h>
 #include <string.h>
 
+#include <xxhash.h>
+
+#include "base/file.h"
 #include "base/str.h"
 #include "run/session.h"
 #include "run/train_run.h"
+#include "train/dataset_file.h"
 #include "train/long_text.h"
 
 static at_status read_table(at_train_run *run, const char *setting, at_table **table, at_error *err) {
@@ -107,9 +111,60 @@ static at_status choose_length(at_train_run *run, at_error *err) {
     return AT_OK;
 }
 
-static at_status encode(at_train_run *run, const at_table *table, at_dataset **d, at_error *err) {
+/* ---- tokens that an earlier start of the same run kept ---- */
+
+enum { KEEP_TOKENS = 100000 }; /* fewer are tokenised again before a file is written */
+
+static const char *tokens_path(at_train_run *run, const char *name) {
+    return run->folder.path ? at_format(&run->arena, "%s/work/tokens-%s", run->folder.path, name) : NULL;
+}
+
+/* Settings, contents of data and model, and what the length came to. */
+static uint64_t tokens_key(const at_train_run *run, const char *name) {
+    uint64_t key = XXH3_64bits_withSeed(run->folder.fingerprint, strlen(run->folder.fingerprint), (uint64_t)run->max_tokens);
+    return XXH3_64bits_withSeed(name, strlen(name), key);
+}
+
+static at_status keep_tokens(at_train_run *run, const char *name, at_dataset **d, at_error *err) {
+    at_dataset *kept = NULL;
+    at_error why;
+    const char *path = tokens_path(run, name);
+    if (!*d || (*d)->map || !path || (*d)->token_at[(*d)->n] < KEEP_TOKENS) return AT_OK;
+    char *folder = at_path_join(&run->arena, run->folder.path, "work");
+    if (!folder) return at_fail_memory(err, 0);
+    AT_TRY(at_folder_make(folder, err));
+    if (at_dataset_store(*d, path, tokens_key(run, name), &why)) {
+        at_tell_note(run->listener, "The tokens are not kept for a later start: %s.", why.text); /* they are there, which is enough */
+        return AT_OK;
+    }
+    AT_TRY(at_dataset_load(path, tokens_key(run, name), (*d)->path, (*d)->table, &kept, err));
+    if (!kept) return AT_OK;
+    at_dataset_close(*d);
+    *d = kept;
+    return AT_OK;
+}
+
+at_status at_train_data_keep(at_train_run *run, at_error *err) {
+    int whole = run->train == run->all, cut = run->recipe.judging == AT_JUDGE_SPLIT;
+    AT_TRY(keep_tokens(run, "train", &run->all, err));
+    if (whole) run->train = run->all;
+    if (!cut) AT_TRY(keep_tokens(run, "eval", &run->eval, err));
+    return keep_tokens(run, "test", &run->test, err);
+}
+
+static at_status tokenise(at_train_run *run, const char *name, const at_table *table, at_dataset **d, at_error *err) {
+    const char *path = run->folder.resumed ? tokens_path(run, name) : NULL;
+    if (path) AT_TRY(at_dataset_load(path, tokens_key(run, name), table->path, table, d, err));
+    if (*d) {
+        at_tell_note(run->listener, "%s: the tokens of an earlier start are there already.", table->path);
+        return AT_OK;
+    }
+    return run->state.task->encode(&run->state, table, run->tokenizer, run->max_tokens, 1, run->pool, d, err);
+}
+
+static at_status encode(at_train_run *run, const char *name, const at_table *table, at_dataset **d, at_error *err) {
     if (!table) return AT_OK;
-    AT_TRY(run->state.task->encode(&run->state, table, run->tokenizer, run->max_tokens, 1, run->pool, d, err));
+    AT_TRY(tokenise(run, name, table, d, err));
     if (!(*d)->n) return at_fail(err, AT_BAD_DATA, "%s: no examples", table->path);
     const at_arch *arch = &run->model->arch;
     AT_TRY(at_dataset_fits(*d, arch->vocab_size, arch->type_vocab, arch->max_positions, err));
@@ -239,17 +294,20 @@ static at_status check_metric(const at_train_run *run, at_error *err) {
     return st;
 }
 
-at_status at_train_data(at_train_run *run, at_error *err) {
+at_status at_train_data_read(at_train_run *run, at_error *err) {
     AT_TRY(read_table(run, "train", &run->train_table, err));
     AT_TRY(read_table(run, "eval", &run->eval_table, err));
     AT_TRY(read_table(run, "test", &run->test_table, err));
-    AT_TRY(at_tokenizer_open(run->model_folder, &run->tokenizer, err));
+    return at_tokenizer_open(run->model_folder, &run->tokenizer, err);
+}
+
+at_status at_train_data(at_train_run *run, at_error *err) {
     AT_TRY(at_train_open_body(run, err));
     AT_TRY(choose_task(run, err));
     AT_TRY(choose_length(run, err));
-    AT_TRY(encode(run, run->train_table, &run->all, err));
-    AT_TRY(encode(run, run->eval_table, &run->eval, err));
-    AT_TRY(encode(run, run->test_table, &run->test, err));
+    AT_TRY(encode(run, "train", run->train_table, &run->all, err));
+    AT_TRY(encode(run, "eval", run->eval_table, &run->eval, err));
+    AT_TRY(encode(run, "test", run->test_table, &run->test, err));
     AT_TRY(check_metric(run, err));
     AT_TRY(set_class_weights(run, err));
     return set_apart(run, err);

@@ -23,6 +23,7 @@ typedef struct at_train_run {
     at_kernels kernels;
     const at_backend *backend;    /* kernels.table */
     at_run_folder folder;
+    at_arena folder_arena;
     const char *model_folder;
 
     at_table *train_table, *eval_table, *test_table;
@@ -61,7 +62,10 @@ typedef struct at_train_run {
     json_t *notes;                /* array of sentences worth keeping in the results */
 } at_train_run;
 
+at_status at_train_data_read(at_train_run *run, at_error *err); /* files -> tables, tokenizer; takes nothing from run->arena */
 at_status at_train_data(at_train_run *run, at_error *err);   /* tables -> datasets */
+/* The tokens go to the run's folder, once that is there, and are mapped from there: after at_run_folder_begin. */
+at_status at_train_data_keep(at_train_run *run, at_error *err);
 at_status at_train_plan_make(at_train_run *run, at_error *err); /* recipe + options -> hyper */
 /* What will be done, before anything is; `sizes` from at_train_open_sizes. */
 at_status at_train_plan_tell(at_train_run *run, at_model *sizes, at_error *err);

@@ -22,8 +22,14 @@ static void copy_weight(void *context, int i) {
     else memcpy(kept, live, w->size * sizeof(at_real));
 }
 
-void at_training_keep_weights(at_training *r) { at_pool_run(r->setup->pool, copy_weight, &(copy_job){r, 0}, r->params->n); }
-void at_training_restore_weights(at_training *r) { at_pool_run(r->setup->pool, copy_weight, &(copy_job){r, 1}, r->params->n); }
+void at_training_keep_weights(at_training *r) {
+    at_pool_run(r->setup->pool, copy_weight, &(copy_job){r, 0}, r->params->n);
+    r->best.copied = r->now.step;
+}
+
+void at_training_restore_weights(at_training *r) {
+    if (r->best.copied >= 0) at_pool_run(r->setup->pool, copy_weight, &(copy_job){r, 1}, r->params->n);
+}
 
 /* Between two chunks of an evaluation: a pass over a large file may take minutes. */
 static int asked_to_stop(void *context, int done) {

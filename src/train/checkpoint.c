@@ -129,6 +129,7 @@ static at_status load_moments(at_training *r, const at_safetensors *file, at_err
 }
 
 static at_status load_best(at_training *r, const at_safetensors *file, at_error *err) {
+    r->best.copied = r->best.step;
     return at_saved_array_load(file, "best", 0, r->best.copy, r->params->n_moments, err);
 }
 

@@ -7,12 +7,13 @@
 
 #include "train/spool.h"
 
-static const size_t MEMORY_BYTES = (size_t)64 << 20;
+static const size_t MEMORY_BYTES = (size_t)1 << 20;
 
 at_status at_dataset_new(const char *path, int n, at_dataset **out, at_error *err) {
     at_dataset *d = calloc(1, sizeof *d);
     if (!d) return at_fail_memory(err, sizeof *d);
     *out = d;
+    d->arena.mapped = 1;
     d->n = n;
     d->path = at_strdup(&d->arena, path ? path : "");
     d->token_at = AT_NEW_ARRAY(&d->arena, uint64_t, n + 1);
@@ -25,6 +26,7 @@ at_status at_dataset_new(const char *path, int n, at_dataset **out, at_error *er
 void at_dataset_close(at_dataset *d) {
     if (!d) return;
     for (int i = 0; i < 2; i++) at_spool_close(d->spool[i]);
+    at_pages_return(d->map, d->map_bytes);
     at_arena_free(&d->arena);
     free(d);
 }

@@ -45,6 +45,8 @@ typedef struct at_dataset {
     int longest;              /* tokens of the longest example */
     int32_t max_id;           /* highest token id and type: checked against a model by at_dataset_fits */
     uint8_t max_type;
+    void *map;                /* private: all arrays lie in a file that is mapped (dataset_file.h), or NULL */
+    size_t map_bytes;
     struct at_spool *spool[2];/* private: where ids and types live (memory, or mapped from a file that has no name) */
 } at_dataset;
 
@@ -60,7 +62,7 @@ typedef enum at_long {
 } at_long;
 
 /* Encodes columns `first` and (or -1) `second` of the rows of a table in parallel; labels are left to the task. Every example keeps at
- * least one token. Above 64 MB the tokens go to an unlinked file in $TMPDIR (or /var/tmp) that is mapped; where that cannot be
+ * least one token. Above 1 MB the tokens go to an unlinked file in $TMPDIR (or /var/tmp) that is mapped; where that cannot be
  * written they stay in memory. */
 at_status at_dataset_encode(const at_table *table, int first, int second, const at_tokenizer *tokenizer, int max_tokens,
                             at_pool *pool, at_dataset **dataset, at_error *err);

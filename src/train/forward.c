@@ -155,7 +155,7 @@ static at_status walk_dataset(walk *w, at_pool *pool, at_error *err) {
     const at_arch *arch = &w->model->arch;
     if (w->d->n == 0) return AT_OK;
     AT_TRY(at_dataset_fits(w->d, arch->vocab_size, arch->type_vocab, arch->max_positions, err));
-    at_arena arena = {0};
+    at_arena arena = {.mapped = 1};
     w->err = err;
     pthread_mutex_init(&w->lock, NULL);
     at_status st = w->model->half ? AT_OK : at_half_copies_open(&w->half, &w->model->params, w->backend->half, 0, err);

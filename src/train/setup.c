@@ -122,8 +122,8 @@ static at_status plan(at_training *r, at_error *err) {
 }
 
 at_status at_training_plan(at_training *r, const at_trainer_setup *setup, at_error *err) {
-    *r = (at_training){.setup = setup, .h = *setup->hyper, .params = &setup->model->params, .resumed_from = -1, .saved_step = -1};
-    r->best.step = -1;
+    *r = (at_training){.arena = {.mapped = 1}, .setup = setup, .h = *setup->hyper, .params = &setup->model->params, .resumed_from = -1, .saved_step = -1};
+    r->best.step = r->best.copied = -1;
     r->now.rate_factor = 1;
     at_status st = plan(r, err);
     if (st) at_training_close(r);

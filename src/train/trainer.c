@@ -34,11 +34,11 @@ static void tell_bad_step(at_training *r, const at_step_plan *plan, const at_lan
                 norm, r->setup->train->path, rows);
 }
 
-/* Without a checkpoint the healthy state is the best one, or that of the start; its moments are not known and begin anew. */
+/* Without a checkpoint the healthy state is the best one, or that of the first step; its moments are not known and begin anew. */
 static void return_to_kept_weights(at_training *r) {
     at_training_restore_weights(r);
     at_optimizer_reset(&r->optimizer);
-    r->now = (at_counters){.step = r->best.step > 0 ? r->best.step : 0, .rate_factor = 1};
+    r->now = (at_counters){.step = r->best.copied > 0 ? r->best.copied : 0, .rate_factor = 1};
 }
 
 static at_status roll_back(at_training *r, at_error *err) {
@@ -118,6 +118,7 @@ static at_status take_step(at_training *r, at_error *err) {
     r->now.step++;
     r->now.bad = finite ? 0 : r->now.bad + 1;
     tell_progress(r, result.loss, norm, plan->tokens, at_clock() - began);
+    if (finite && r->best.copied < 0) at_training_keep_weights(r); /* not before: a copy of all weights would delay the first step */
     if (finite) at_log_step(r, result.loss);
     else {
         at_log_bad_step(r, result.loss, norm);
@@ -187,7 +188,6 @@ static at_status start(at_training *r, at_error *err) {
         at_training_note(r, 0, "going on from checkpoint-%d of %s", r->now.step, r->setup->folder);
         return r->now.owes_evaluation ? evaluate(r, err) : AT_OK;
     }
-    at_training_keep_weights(r);
     r->progress.n_steps = r->n_steps;
     return r->setup->eval && r->h.keep_best ? evaluate(r, err) : AT_OK;
 }

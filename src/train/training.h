@@ -16,7 +16,8 @@ typedef struct at_best {
     json_t *values;         /* of at_score */
     const char *main_name;  /* NULL after a resume, until the next evaluation */
     int no_better;          /* evaluations since main rose */
-    at_real *copy;          /* [n_moments] the weights of that step, laid out as the moments; before: those of the start */
+    at_real *copy;          /* [n_moments] the weights of `copied`, laid out as the moments */
+    int copied;             /* the best step, or the first one where nothing was evaluated; -1: none yet, the weights are those of the start */
 } at_best;
 
 /* Numbers that a checkpoint holds beside the arrays. */
@@ -66,7 +67,7 @@ double at_clock(void); /* monotonic seconds */
 void at_training_note(const at_training *r, int warning, const char *fmt, ...) AT_PRINTF(3, 4);
 double at_training_epoch(const at_training *r);
 
-/* Copies the trainable weights to and from best.copy. */
+/* Copies the trainable weights to and from best.copy; nothing is copied back where nothing was kept. */
 void at_training_keep_weights(at_training *r);
 void at_training_restore_weights(at_training *r);
 

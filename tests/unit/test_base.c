@@ -9,6 +9,32 @@
 #include "base/str.h"
 #include "base/thread.h"
 
+/* Large requests lie in a file without a name, or in the heap where none can be made: all else is the same. */
+static void a_mapped_arena_is_an_arena(void **state) {
+    (void)state;
+    for (int nowhere = 0; nowhere < 2; nowhere++) {
+        at_arena arena = {.mapped = 1};
+        if (nowhere) setenv("TMPDIR", "/nowhere/at/all", 1);
+        char *small = at_strdup(&arena, "small");
+        at_mark mark = at_arena_mark(&arena);
+        unsigned char *large = at_alloc(&arena, 3 << 20, 1), *larger = at_alloc_raw(&arena, 5 << 20, 1);
+        assert_non_null(large);
+        assert_non_null(larger);
+        assert_int_equal((uintptr_t)large % AT_ALIGN, 0);
+        for (size_t i = 0; i < 3 << 20; i++) assert_int_equal(large[i], 0);
+        memset(large, 7, 3 << 20);
+        memset(larger, 8, 5 << 20);
+        char *after = at_strdup(&arena, "after");
+        assert_int_equal(large[(3 << 20) - 1], 7);
+        assert_string_equal(after, "after");
+        at_arena_rewind(&arena, mark);
+        assert_string_equal(small, "small");
+        assert_non_null(at_alloc(&arena, 2 << 20, 1));
+        at_arena_free(&arena);
+        unsetenv("TMPDIR");
+    }
+}
+
 static void arena_rewinds_to_a_mark(void **state) {
     (void)state;
     at_arena arena = {0};
@@ -175,6 +201,7 @@ static void pool_runs_every_task_once(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(arena_rewinds_to_a_mark),
+        cmocka_unit_test(a_mapped_arena_is_an_arena),
         cmocka_unit_test(arena_refuses_overflow_and_its_end),
         cmocka_unit_test(measuring_arena_counts_without_memory),
         cmocka_unit_test(random_is_a_function_of_its_counters),
