@@ -238,11 +238,13 @@ static void add_use(at_str *s, const at_card *c) {
     }
     int sentences = c->library == AT_CARD_SENTENCE_TRANSFORMERS;
     const char *texts = sentences ? "[\"a new text\"]" : c->pairs ? "{\"text\": \"the first text\", \"text_pair\": \"the second\"}" : "\"a new text\"";
-    at_str_addf(s, "## Use\n\nFOLDER is the folder of this file. With attune:\n\n    attune predict --model FOLDER %s\n\n", c->pairs ? "--pairs $'the first text\\tthe second'" : "\"a new text\"");
+    const char *example = c->example ? c->example : c->pairs ? "--pairs $'the first text\\tthe second'" : "\"a new text\"";
+    at_str_addf(s, "## Use\n\nFOLDER is the folder of this file. With attune:\n\n    attune predict --model FOLDER %s\n\n", example);
     if (sentences && c->pairs) return; /* its encode() takes no pairs */
     at_str_addf(s, "With %s:\n\n```python\n", sentences ? "sentence-transformers" : "transformers");
     const char *arguments = c->pipeline_arguments;
-    if (sentences) at_str_addf(s, SENTENCES_USE, texts);
+    if (c->use) at_str_add(s, c->use);
+    else if (sentences) at_str_addf(s, SENTENCES_USE, texts);
     else at_str_addf(s, TRANSFORMERS_USE, pipeline_of(c), arguments ? ", " : "", arguments ? arguments : "", texts);
     at_str_add(s, "```\n");
 }

@@ -122,11 +122,13 @@ static at_status open_file(at_answers *a, const char *path, at_error *err) {
 
 at_status at_answers_open(at_answers *a, const at_session *session, const at_listener *listener, at_answer_format format,
                           const char *path, const at_table *like, at_error *err) {
+    static const char *const NAMES[] = {"auto", "text", "jsonl", "csv", "tsv", "conll", "spans", "html"};
     const at_task *task = session->state.task;
     *a = (at_answers){.session = session, .listener = listener, .format = settle(task, format, path, like), .like = like};
     if (is_special(a->format) && !is_own(task, a->format))
-        return at_fail(err, AT_USAGE, "--format conll, spans and html are for tasks that mark parts of a text; a model of the task %s gives text, jsonl, csv or tsv",
-                       task->name);
+        return at_fail(err, AT_USAGE, "--format %s: a model of the task %s gives text, jsonl, csv, tsv%s%s%s", NAMES[a->format], task->name,
+                       is_own(task, AT_ANSWER_CONLL) ? ", conll" : "", is_own(task, AT_ANSWER_SPANS) ? ", spans" : "",
+                       is_own(task, AT_ANSWER_HTML) ? ", html" : "");
     AT_TRY(choose_names(a, err));
     AT_TRY(open_file(a, path, err));
     return send_frame(a, AT_ANSWER_BEGIN, err);

@@ -76,7 +76,7 @@ static at_status tell_score(evaluation *e, at_error *err) {
     char *metrics = at_score_metrics_text(&e->arena, s), *confusion = at_score_confusion_text(&e->arena, s, labels);
     if (!metrics) return at_fail_memory(err, 0);
     at_tell_text(e->listener, "eval",
-                 json_pack("{s:s, s:s, s:f, s:O}", "data", e->table->path, "metric", s->main_name, "main", s->main,
+                 json_pack("{s:s, s:s, s:o, s:O}", "data", e->table->path, "metric", s->main_name, "main", at_json_number(s->main),
                            "values", s->values),
                  metrics);
     if (confusion) at_tell(e->listener, "table", NULL, "\n%s", confusion);
@@ -173,7 +173,7 @@ static at_status evaluate(evaluation *e, at_error *err) {
     AT_TRY(tell_score(e, err));
     AT_TRY(save(e, err));
     const char *folder = at_options_text(e->options, "output", NULL);
-    at_tell(e->listener, "done", json_pack("{s:s?, s:s, s:f}", "output", folder, "metric", e->score.main_name, "main", e->score.main),
+    at_tell(e->listener, "done", json_pack("{s:s?, s:s, s:o}", "output", folder, "metric", e->score.main_name, "main", at_json_number(e->score.main)),
             folder ? "\nResults and predictions are in %s." : NULL, folder ? folder : "");
     double least = at_options_real(e->options, "min_score", -INFINITY);
     if (e->score.main < least) return at_fail(err, AT_BELOW, "%s %.4f is below --min-score %.4f", e->score.main_name, e->score.main, least);

@@ -136,7 +136,7 @@ static const at_setting SETTINGS[] = {
     CHOICE("to", "format", "onnx", "onnx", OUTPUT, "The format to write: onnx (ONNX Runtime and its like).", X),
     PATH("output", "output_file", OUTPUT, "FILE", "File to write the model to, whole or not at all.", X),
     CHOICE("format", "output_format", "auto text jsonl csv tsv conll spans html", "auto", OUTPUT,
-           "Form of the answers; auto: by the ending of the output, else as the input file, else text. conll, spans and html are for tags.", P),
+           "Form of the answers; auto: by the ending of the output, else as the input file, else text. spans and html are for tags and answers, conll for tags.", P),
     FLAG("restart", "overwrite_output_dir", OUTPUT, "Remove what an earlier run left in the output folder and begin anew.", T),
     FLAG("dry_run", NULL, OUTPUT, "Print the plan (what is trained, memory, time) and stop before the first step.", T),
     REAL("save_seconds", NULL, "60", 0, 1e9, OUTPUT, "A checkpoint at least so often; 0: only at evaluations.", T),

@@ -65,11 +65,11 @@ static json_t *phases_json(const at_train_run *run) {
     json_t *phases = json_object();
     if (run->step1.values)
         json_object_set_new(phases, "head",
-                            json_pack("{s:f, s:f, s:f}", run->step1.main_name, run->step1.main, "loss", run->step1.loss,
+                            json_pack("{s:o, s:o, s:f}", run->step1.main_name, at_json_number(run->step1.main), "loss", at_json_number(run->step1.loss),
                                       "seconds", run->head_seconds));
     if (run->step2.values)
         json_object_set_new(phases, "tuned",
-                            json_pack("{s:f, s:f, s:f}", run->step2.main_name, run->step2.main, "loss", run->step2.loss,
+                            json_pack("{s:o, s:o, s:f}", run->step2.main_name, at_json_number(run->step2.main), "loss", at_json_number(run->step2.loss),
                                       "seconds", run->tune_seconds));
     json_object_set_new(phases, "kept", json_string(run->tuned ? "tuned" : "head"));
     return phases;
@@ -89,10 +89,10 @@ static json_t *all_results(const at_train_run *run) {
     static const char *const JUDGED[] = {"file", "split", "out-of-fold"};
     const at_hyper *h = &run->hyper;
     json_t *all =
-        json_pack("{s:s, s:s, s:s, s:s, s:f, s:i, s:f, s:i, s:i, s:f, s:i, s:o, s:O}", "method", method_name(run),
+        json_pack("{s:s, s:s, s:s, s:s, s:f, s:i, s:o, s:i, s:i, s:f, s:i, s:o, s:O}", "method", method_name(run),
                   "head", at_head_name(run->head), "task", run->state.task->name, "judged_by",
                   JUDGED[run->recipe.judging], "epoch", run->tuned ? h->num_train_epochs : 0.0, "train_samples",
-                  at_dataset_units(run->train), "train_loss", run->tuned ? run->result.train_loss : 0.0, "steps", run->result.steps,
+                  at_dataset_units(run->train), "train_loss", at_json_number(run->tuned ? run->result.train_loss : 0.0), "steps", run->result.steps,
                   "best_step", run->result.best_step, "learning_rate", h->learning_rate, "batch_size", h->batch_size,
                   "phases", phases_json(run), "notes", run->notes);
     if (!run->state.task->in_windows) json_object_set_new(all, "long", json_string(at_long_name(run->state.long_texts)));
@@ -113,9 +113,9 @@ static at_status save_json(const at_train_run *run, const char *name, const json
 static at_status save_results(const at_train_run *run, at_error *err) {
     json_t *all = all_results(run), *eval = json_object();
     add_values(eval, "eval", chosen(run));
-    json_t *state = json_pack("{s:f, s:i, s:i, s:f, s:s?, s:O?}", "epoch", run->hyper.num_train_epochs, "global_step",
+    json_t *state = json_pack("{s:f, s:i, s:i, s:o, s:s?, s:O?}", "epoch", run->hyper.num_train_epochs, "global_step",
                               run->result.steps, "best_global_step", run->result.best_step, "best_metric",
-                              chosen(run)->main, "best_model_checkpoint", NULL, "log_history", run->result.history);
+                              at_json_number(chosen(run)->main), "best_model_checkpoint", NULL, "log_history", run->result.history);
     at_status st = save_json(run, "all_results.json", all, err);
     if (!st) st = save_json(run, "eval_results.json", eval, err);
     if (!st) st = save_json(run, "trainer_state.json", state, err);
@@ -129,7 +129,7 @@ static void tell_test(const at_train_run *run) {
     const at_score *s = &run->test_score;
     if (!s->values) return;
     at_tell(run->listener, "test",
-            json_pack("{s:s, s:f, s:O}", "metric", s->main_name, "main", s->main, "values", s->values),
+            json_pack("{s:s, s:o, s:O}", "metric", s->main_name, "main", at_json_number(s->main), "values", s->values),
             "Test (%d examples): %s %.4f%s, loss %.4f.", at_dataset_units(run->test), s->main_name, s->main,
             isfinite(s->low) ? at_format((at_arena *)&run->arena, " [%.3f, %.3f]", s->low, s->high) : "", s->loss);
 }
@@ -166,8 +166,8 @@ at_status at_train_finish(at_train_run *run, at_error *err) {
     }
     const at_score *s = chosen(run);
     at_tell(run->listener, "done",
-            json_pack("{s:s?, s:s, s:s?, s:f}", "output", run->folder.path, "kept", run->tuned ? "tuned" : "head",
-                      "metric", s->main_name, "main", s->main),
+            json_pack("{s:s?, s:s, s:s?, s:o}", "output", run->folder.path, "kept", run->tuned ? "tuned" : "head",
+                      "metric", s->main_name, "main", at_json_number(s->main)),
             "Done%s%s.%s%s%s", run->folder.path ? ": the model is in " : "", run->folder.path ? run->folder.path : "",
             run->folder.path ? (run->head == AT_HEAD_EMBED ? " Try: attune embed --model " : " Try: attune predict --model ") : "", run->folder.path ? shell_word(run, run->folder.path) : "",
             run->folder.path ? " \"your text\"" : "");

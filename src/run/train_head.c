@@ -188,8 +188,9 @@ static at_status compare_heads(at_train_run *run, head_work *w, const at_feature
     run->head = take_mean ? AT_HEAD_MEAN : AT_HEAD_POOLER;
     run->head_choice = take_mean ? average : pooler;
     at_tell(run->listener, "head",
-            json_pack("{s:s, s:f, s:f, s:f, s:f, s:f, s:f}", "head", at_head_name(run->head), "pooler", p, "mean", a,
-                      "pooler_loss", pooler.loss, "mean_loss", average.loss, "gain", gain, "standard_error", error),
+            json_pack("{s:s, s:o, s:o, s:o, s:o, s:o, s:o}", "head", at_head_name(run->head), "pooler", at_json_number(p), "mean",
+                      at_json_number(a), "pooler_loss", at_json_number(pooler.loss), "mean_loss", at_json_number(average.loss), "gain",
+                      at_json_number(gain), "standard_error", at_json_number(error)),
             "Head: %s; in cross-validation on the frozen features mean has a loss of %.4f (score %.4f), pooler %.4f "
             "(%.4f); the difference is %.1f standard errors.%s",
             at_head_name(run->head), average.loss, a, pooler.loss, p, error > 0 ? gain / error : 0.0,
@@ -275,8 +276,8 @@ static at_status fit_chosen(at_train_run *run, const at_dataset *d, const candid
 
 static void tell_step1(at_train_run *run) {
     at_tell(run->listener, "phase",
-            json_pack("{s:s, s:s, s:f, s:f, s:f, s:f}", "phase", "head", "metric", run->step1.main_name, "main",
-                      run->step1.main, "loss", run->step1.loss, "penalty", run->head_choice.penalty, "seconds",
+            json_pack("{s:s, s:s, s:o, s:o, s:f, s:f}", "phase", "head", "metric", run->step1.main_name, "main",
+                      at_json_number(run->step1.main), "loss", at_json_number(run->step1.loss), "penalty", run->head_choice.penalty, "seconds",
                       run->head_seconds),
             "Step 1, head on the frozen body: %s %.4f%s, loss %.4f (%.1f s).", run->step1.main_name, run->step1.main,
             isfinite(run->step1.low) ? at_format(&run->arena, " [%.3f, %.3f]", run->step1.low, run->step1.high) : "",

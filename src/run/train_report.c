@@ -180,6 +180,8 @@ at_status at_train_card(at_train_run *run, at_error *err) {
                     .noun = run->state.task->noun,
                     .pipeline = run->state.task->pipeline,
                     .pipeline_arguments = run->state.task->pipeline_arguments,
+                    .use = run->state.task->use,
+                    .example = run->state.task->example,
                     .labels_note = run->state.task->labels_note,
                     .train_file = at_options_text(run->options, "train", NULL),
                     .n_train = at_dataset_units(run->train),

@@ -224,7 +224,7 @@ static void tell_decision(at_train_run *run) {
             ? "Step 2 beats step 1 on unseen data: it is kept"
             : "Step 2 is kept: step 1 is not better on unseen data by more than the noise of so few examples";
     at_tell(run->listener, "decision",
-            json_pack("{s:s, s:f, s:f}", "kept", run->tuned ? "tuned" : "head", "head", a->main, "tuned", b->main),
+            json_pack("{s:s, s:o, s:o}", "kept", run->tuned ? "tuned" : "head", "head", at_json_number(a->main), "tuned", at_json_number(b->main)),
             "%s (%s: step 1 %.4f, step 2 %.4f).", words, b->main_name, a->main, b->main);
 }
 

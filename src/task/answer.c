@@ -380,39 +380,6 @@ static int answer_mistaken(const at_task_state *s, const at_answered *row, at_ar
     return 1;
 }
 
-/* ---- words for a person ---- */
-
-at_answer_format at_answer_usual_format(const at_table *input) {
-    switch (input->format) {
-    case AT_TABLE_JSONL:
-    case AT_TABLE_SQUAD: return AT_ANSWER_JSONL;
-    case AT_TABLE_CSV: return AT_ANSWER_CSV;
-    case AT_TABLE_TSV: return AT_ANSWER_TSV;
-    default: return AT_ANSWER_TEXT;
-    }
-}
-
-static void add_plain(at_str *to, const char *text, size_t len) {
-    for (size_t i = 0; i < len; i++) at_str_add_bytes(to, (unsigned char)text[i] < ' ' ? " " : text + i, 1);
-}
-
-at_status at_answer_write(const at_task_state *s, at_answer_format format, at_answer_part part, const at_table *t, int row, const json_t *answer, at_str *to,
-                          at_error *err) {
-    at_answer_columns c;
-    (void)format;
-    if (part != AT_ANSWER_ROW) return AT_OK;
-    AT_TRY(at_answer_find(t, &s->columns, 0, &c, err));
-    const json_t *text = json_object_get(answer, "answer");
-    at_cell question = at_table_cell(t, row, c.question);
-    at_str_addf(to, "%.3f  ", json_number_value(json_object_get(answer, "score")));
-    if (json_string_length(text)) add_plain(to, json_string_value(text), json_string_length(text));
-    else at_str_add(to, "(no answer)");
-    at_str_add(to, "  | ");
-    add_plain(to, question.text ? question.text : "", question.len);
-    at_str_add(to, "\n");
-    return AT_OK;
-}
-
 static const at_head_kind HEADS[] = {AT_HEAD_SPAN, AT_HEAD_NONE};
 static const at_answer_field FIELDS[] = {{"answer", AT_FIELD_TEXT, NULL},
                                          {"score", AT_FIELD_NUMBER, NULL},
@@ -423,11 +390,23 @@ static const at_answer_field FIELDS[] = {{"answer", AT_FIELD_TEXT, NULL},
                                          {NULL, AT_FIELD_END, NULL}};
 static const char *const CARD[] = {"f1", "exact_match", "unanswerable_accuracy", NULL};
 
+/* transformers has no pipeline for it any more. */
+static const char USE[] =
+    "from transformers import AutoModelForQuestionAnswering, AutoTokenizer\n\n"
+    "tokenizer = AutoTokenizer.from_pretrained(FOLDER)\n"
+    "model = AutoModelForQuestionAnswering.from_pretrained(FOLDER)\n"
+    "inputs = tokenizer(\"a question\", \"a text that may hold the answer\", return_tensors=\"pt\")\n"
+    "answer = model(**inputs)\n"
+    "begin, end = answer.start_logits.argmax().item(), answer.end_logits.argmax().item()\n"
+    "print(tokenizer.decode(inputs[\"input_ids\"][0][begin : end + 1]))  # the first token alone: there is no answer\n";
+
 const at_task at_task_answer = {
     .name = "answer",
     .summary = "the part of a text that answers a question, or that there is none",
     .noun = "question answering model",
     .pipeline = "question-answering",
+    .example = "--pairs $'a question\\ta text that may hold the answer'",
+    .use = USE,
     .heads = HEADS,
     .whole = 1,
     .fields = FIELDS,
@@ -445,7 +424,7 @@ const at_task at_task_answer = {
     .answer = answer_answer,
     .mistakes = "Most confident mistakes, without a word in common with a right answer",
     .mistaken = answer_mistaken,
-    .formats = 1u << AT_ANSWER_TEXT,
+    .formats = 1u << AT_ANSWER_TEXT | 1u << AT_ANSWER_SPANS | 1u << AT_ANSWER_HTML,
     .usual_format = at_answer_usual_format,
     .write = at_answer_write,
     .lint = at_answer_lint,

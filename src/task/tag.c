@@ -203,11 +203,19 @@ static at_status tag_score(const at_task_state *s, const at_dataset *d, const fl
 
 /* ---- answers ---- */
 
-static json_t *entity_json(const at_sentence *s, const at_entity *e, const double *p) {
+/* The text as JSON, one for all that ask. */
+static json_t *shared(json_t *words, const char *text) {
+    json_t *found = json_object_get(words, text);
+    if (!found && !json_object_set_new(words, text, json_string(text))) found = json_object_get(words, text);
+    return found;
+}
+
+/* label: of the part, shared by all of its type. */
+static json_t *entity_json(const at_sentence *s, const at_entity *e, json_t *label, const double *p) {
     const at_word *first = &s->word[e->start], *last = &s->word[e->end - 1];
     double sum = 0;
     for (int i = e->start; i < e->end; i++) sum += p[i];
-    return json_pack("{s:s, s:i, s:i, s:s%, s:f}", "label", e->type, "start", first->start, "end", last->end, "text", s->text + first->at,
+    return json_pack("{s:O, s:i, s:i, s:s%, s:f}", "label", label, "start", first->start, "end", last->end, "text", s->text + first->at,
                      last->at + last->len - first->at, "score", sum / (e->end - e->start));
 }
 
@@ -215,6 +223,7 @@ static json_t *answer_json(const at_task_state *s, const at_sentence *x, const a
     const at_tag_state *tag = at_tag_of(s);
     size_t n = (size_t)x->n < row->n ? (size_t)x->n : row->n, k = (size_t)s->n_out;
     json_t *tags = json_array(), *scores = json_array(), *entities = json_array();
+    json_t *words = json_object(); /* every tag and type once: a document may have 100,000 words */
     const char **name = AT_NEW_ARRAY(arena, const char *, n);
     double *p = AT_NEW_ARRAY(arena, double, n);
     at_entity *e = AT_NEW_ARRAY(arena, at_entity, 2 * n + 2);
@@ -222,11 +231,12 @@ static json_t *answer_json(const at_task_state *s, const at_sentence *x, const a
         const float *logits = row->logits + i * k;
         name[i] = s->labels.name[best_of(logits, s->n_out)];
         p[i] = probability(logits, s->n_out, -1);
-        json_array_append_new(tags, json_string(name[i]));
+        json_array_append(tags, shared(words, name[i]));
         json_array_append_new(scores, json_real(p[i]));
     }
     int found = name && p && e ? at_entities(name, (int)n, tag->scheme, at_tag_reading(tag), e) : 0;
-    for (int i = 0; i < found; i++) json_array_append_new(entities, entity_json(x, &e[i], p));
+    for (int i = 0; i < found; i++) json_array_append_new(entities, entity_json(x, &e[i], shared(words, e[i].type), p));
+    json_decref(words);
     return json_pack("{s:o, s:o, s:o}", "tags", tags, "scores", scores, "entities", entities);
 }
 

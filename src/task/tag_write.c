@@ -1,6 +1,7 @@
 /* Tagged texts for people and other programs: CoNLL with a column added and everything else as it was, one span a line, marked text, HTML. */
 #include <string.h>
 
+#include "task/marked.h"
 #include "task/tag.h"
 
 at_answer_format at_tag_usual_format(const at_table *input) {
@@ -76,33 +77,18 @@ static at_status write_conll(const at_task_state *s, at_answer_part part, const 
 
 /* ---- spans ---- */
 
-static void add_plain(at_str *to, const char *text, size_t len) {
-    for (size_t i = 0; i < len; i++) at_str_add_bytes(to, (unsigned char)text[i] < ' ' ? " " : text + i, 1);
-}
-
 static void write_spans(const at_table *t, at_answer_part part, int row, const json_t *answer, at_str *to) {
     size_t i;
     const json_t *e;
-    if (part == AT_ANSWER_BEGIN) at_str_add(to, "line\tstart\tend\tlabel\tscore\ttext\n");
+    if (part == AT_ANSWER_BEGIN) at_add_span_head(to);
     json_array_foreach(json_object_get(answer, "entities"), i, e) {
         const char *text = json_string_value(json_object_get(e, "text"));
-        at_str_addf(to, "%u\t%lld\t%lld\t%s\t%.4f\t", (unsigned)t->line[row], (long long)json_integer_value(json_object_get(e, "start")),
-                    (long long)json_integer_value(json_object_get(e, "end")), json_string_value(json_object_get(e, "label")),
-                    json_number_value(json_object_get(e, "score")));
-        add_plain(to, text ? text : "", text ? strlen(text) : 0);
-        at_str_add(to, "\n");
+        at_add_span(to, t->line[row], json_integer_value(json_object_get(e, "start")), json_integer_value(json_object_get(e, "end")),
+                    json_string_value(json_object_get(e, "label")), json_number_value(json_object_get(e, "score")), text ? text : "", text ? strlen(text) : 0);
     }
 }
 
 /* ---- marked text ---- */
-
-static void add_html(at_str *to, const char *text, size_t len) {
-    for (size_t i = 0; i < len; i++) {
-        const char *as = text[i] == '<' ? "&lt;" : text[i] == '>' ? "&gt;" : text[i] == '&' ? "&amp;" : text[i] == '"' ? "&quot;" : NULL;
-        if (as) at_str_add(to, as);
-        else at_str_add_bytes(to, (unsigned char)text[i] < ' ' ? " " : text + i, 1);
-    }
-}
 
 /* The byte of a character, from one before it on. */
 static size_t byte_of(const at_sentence *x, int character, int *at, size_t byte) {
@@ -157,10 +143,8 @@ static at_status add_row(const at_task_state *s, const at_table *t, int row, con
 }
 
 static at_status write_html(const at_task_state *s, at_answer_part part, const at_table *t, int row, const json_t *answer, at_str *to, at_error *err) {
-    static const marking MARK = {"<mark>", " <small>", "</small></mark>", add_html};
-    if (part == AT_ANSWER_BEGIN)
-        at_str_add(to, "<!doctype html>\n<meta charset=\"utf-8\">\n<title>Tagged texts</title>\n<style>body{font:1em/1.7 sans-serif;max-width:50em;margin:2em auto}"
-                       "mark{padding:.15em .3em;border-radius:.3em}small{color:#555;font-size:.7em}</style>\n");
+    static const marking MARK = {"<mark>", " <small>", "</small></mark>", at_add_html};
+    if (part == AT_ANSWER_BEGIN) at_add_html_head(to, "Tagged texts");
     if (part != AT_ANSWER_ROW) return AT_OK;
     at_str_add(to, "<p>");
     AT_TRY(add_row(s, t, row, answer, &MARK, to, err));
@@ -169,7 +153,7 @@ static at_status write_html(const at_task_state *s, at_answer_part part, const a
 }
 
 static at_status write_text(const at_task_state *s, at_answer_part part, const at_table *t, int row, const json_t *answer, at_str *to, at_error *err) {
-    static const marking MARK = {"[", " ", "]", add_plain};
+    static const marking MARK = {"[", " ", "]", at_add_plain};
     if (part != AT_ANSWER_ROW) return AT_OK;
     AT_TRY(add_row(s, t, row, answer, &MARK, to, err));
     at_str_add(to, "\n");

@@ -94,6 +94,8 @@ struct at_task {
     const char *noun;          /* "classifier": what a model of it is */
     const char *pipeline;      /* of transformers: "text-classification", and the arguments it wants: "top_k=None" */
     const char *pipeline_arguments;
+    const char *use;           /* lines of Python that use it, where transformers has no pipeline for it; FOLDER is the folder's name */
+    const char *example;       /* what stands behind `attune predict --model FOLDER`; NULL: a text, or a pair */
     const char *labels_note;   /* a sentence under the labels in a model card, or NULL */
     const char *problem_type;  /* as config.json has it; NULL: none is written */
     const at_head_kind *heads; /* that it can have, the usual one first; AT_HEAD_NONE ends them */

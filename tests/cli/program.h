@@ -6,6 +6,7 @@
 
 #include <fcntl.h>
 #include <signal.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 
@@ -66,6 +67,26 @@ static inline program_run program_shell(const char *line) {
     unlink(out);
     unlink(err);
     return run;
+}
+
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+enum { PROGRAM_SANITIZED = 1 };
+#else
+enum { PROGRAM_SANITIZED = 0 };
+#endif
+
+/* The most memory that any process of the line had, in KB; it must succeed. */
+static inline long program_peak(const char *line) {
+    struct rusage usage;
+    int status = 0;
+    setenv("A", program_path(), 1);
+    pid_t child = fork();
+    if (!child) {
+        execl("/bin/bash", "bash", "-c", line, (char *)NULL);
+        _exit(126);
+    }
+    if (wait4(child, &status, 0, &usage) != child || !WIFEXITED(status) || WEXITSTATUS(status)) fail_msg("%s: failed", line);
+    return usage.ru_maxrss;
 }
 
 /* Runs the line and checks its exit code and what one of the outputs says ("" : nothing is asked). */

@@ -1,12 +1,6 @@
 /* Masked language from outside, on the tiny model: a body is fitted to texts, what comes of it is a model that others open, and a body again. */
 #include "cli/same_run.h"
 
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-enum { SANITIZED = 1 };
-#else
-enum { SANITIZED = 0 };
-#endif
-
 static int make(void **state) {
     if (tiny_folder_make(state)) return 1;
     program_run run = program_shell("cd $D && for i in {1..80}; do echo 'a b c d e f g h good'; echo 'bad x y z w v u t s'; echo; done > texts.txt && "
@@ -64,7 +58,7 @@ static void threads_do_not_show(void **state) {
 /* Killed at several changes of the file system (how many there are depends on how the disk keeps up), it goes on with the masks that it would have had. */
 static void a_kill_does_not_show(void **state) {
     (void)state;
-    if (SANITIZED) return; /* they want to be the first that is loaded */
+    if (PROGRAM_SANITIZED) return; /* they want to be the first that is loaded */
     program_expect("cd $D && KILL_COUNT=count LD_PRELOAD=$KILL_AT_LIBRARY " KEPT "calm", 0, "", "");
     for (int part = 1; part < 5; part++)
         program_expect(line_of(SAME "cd $D && rm -rf killed; { KILL_AT=$(($(cat count) * %d / 6)) LD_PRELOAD=$KILL_AT_LIBRARY " KEPT "killed; } 2> /dev/null; s=$?; [ $s = 137 ] || [ $s = 0 ] || exit 9; " KEPT

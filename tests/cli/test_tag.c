@@ -72,6 +72,17 @@ static void every_word_of_a_long_text_is_answered_once(void **state) {
                    "tr ',' '\\n' | grep -c '\"[OBI]'", 0, "90000\n", "");
 }
 
+/* What a document takes is its own words and answers, not what the model computes of it: half a KB a word, on top of the model. */
+static void a_document_takes_little_memory(void **state) {
+    (void)state;
+    program_expect("cd $D && yes $'a L O\\ngood N B-X\\nb L I-X\\nc L O\\nd L O' | head -100000 > d100.conll && head -10000 d100.conll > d10.conll && "
+                   "$A predict --model tagger d100.conll | awk 'NF == 4' | wc -l", 0, "100000\n", "");
+    if (PROGRAM_SANITIZED) return;
+    long ten = program_peak("cd $D && $A predict --model tagger d10.conll --threads 1 > /dev/null"),
+         hundred = program_peak("cd $D && $A predict --model tagger d100.conll --threads 1 > /dev/null");
+    if (hundred - ten > 60 * 1024) fail_msg("10,000 words take %ld KB, 100,000 take %ld", ten, hundred);
+}
+
 static void lists_and_spans(void **state) {
     (void)state;
     program_expect("cd $D && for i in {1..40}; do echo '{\"tokens\": [\"a\", \"good\", \"b\"], \"ner_tags\": [\"O\", \"B-X\", \"I-X\"], \"n\": 1}'; "
@@ -114,7 +125,7 @@ static void bad_data_are_refused(void **state) {
                    "b.jsonl:1: span 2 (Y, 2 to 3) overlaps another one");
     program_expect("cd $D && $A train --model model --train train.conll --label-column c9 --output x", 2, "", "there is no column 'c9'");
     program_expect("cd $D && $A train --model model --train rows.csv --task tag --output x", 2, "", "no column holds tags or marked spans");
-    program_expect("cd $D && $A predict --model model --format conll good", 2, "", "are for tasks that mark parts of a text");
+    program_expect("cd $D && $A predict --model model --format conll good", 2, "", "--format conll: a model of the task classify gives text, jsonl, csv, tsv\n");
 }
 
 static void lint_names_line_token_and_what_was_expected(void **state) {
@@ -133,7 +144,8 @@ static void lint_names_line_token_and_what_was_expected(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_model_is_what_others_open), cmocka_unit_test(every_method_and_going_on), cmocka_unit_test(a_column_is_added_and_the_rest_stays),
-        cmocka_unit_test(every_word_of_a_long_text_is_answered_once), cmocka_unit_test(lists_and_spans), cmocka_unit_test(bad_data_are_refused),
+        cmocka_unit_test(every_word_of_a_long_text_is_answered_once),
+        cmocka_unit_test(a_document_takes_little_memory), cmocka_unit_test(lists_and_spans), cmocka_unit_test(bad_data_are_refused),
         cmocka_unit_test(lint_names_line_token_and_what_was_expected),
     };
     return cmocka_run_group_tests(tests, make, tiny_folder_remove);

@@ -68,6 +68,15 @@ static void every_method_and_going_on(void **state) {
     if (!(after - before < 1e-3 && before - after < 1e-3)) fail_msg("%g became %g at a rate of nothing", before, after);
 }
 
+/* Equal texts get equal answers, of which there is no correlation: that is said as null, and the model is there all the same. */
+static void a_score_that_is_no_number_is_null(void **state) {
+    (void)state;
+    program_expect("cd $D && (echo text,score; for i in {1..20}; do echo a good b,$i.5; done) > same.csv && $A train --model model --train same.csv --eval same.csv --test same.csv "
+                   "--task regress --epochs 2 --output same --json > /dev/null && grep -A1 '\"tuned\"\\|best_metric' same/trainer_state.json", 0, "\"best_metric\": null", "");
+    program_expect("cd $D && $A eval --model same same.csv", 0, "mse", "");
+    program_expect("cd $D && $A eval --model same same.csv --json | grep -o '\"main\":null' | head -1", 0, "\"main\":null\n", "");
+}
+
 static void bad_numbers_are_refused(void **state) {
     (void)state;
     program_expect("cd $D && sed '5s/,.*/,4;5/' numbers.csv > n.csv && $A train --model model --train n.csv --task regress --output x", 3, "",
@@ -114,6 +123,7 @@ static void bad_labels_are_refused(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(numbers_are_learned_in_the_users_unit), cmocka_unit_test(every_method_and_going_on), cmocka_unit_test(bad_numbers_are_refused),
+        cmocka_unit_test(a_score_that_is_no_number_is_null),
         cmocka_unit_test(labels_stand_in_columns_lists_and_cells), cmocka_unit_test(bad_labels_are_refused),
     };
     return cmocka_run_group_tests(tests, make, tiny_folder_remove);
