@@ -2,6 +2,7 @@
  *
  *     bench_train CLASSIFIER-FOLDER TEXTS.csv [--steps 10] [--warm 3] [--batch 32] [--threads 2] [--max-length 128]
  *                 [--rate 1e-4] [--dropout P] [--seed 42] [--order N] [--bf16 1]
+ *                 [--save SECONDS --folder RUN-FOLDER]
  *
  * step_seconds and step_tokens are those of the steps after the first --warm ones, losses those of all; order holds the rows of the
  * file (from 0) in the order in which the steps took them, or --order steps would, so that a peer can take the same. Without --dropout the model's own counts.
@@ -19,13 +20,14 @@
 #include "train/trainer.h"
 
 typedef struct options {
-    const char *folder, *texts;
-    double steps, warm, batch, threads, max_length, rate, dropout, seed, order, bf16;
+    const char *folder, *texts, *run_folder; /* of --folder: checkpoints at every --save seconds */
+    double steps, warm, batch, threads, max_length, rate, dropout, seed, order, bf16, save;
 } options;
 
 /* What the hooks note of each step. */
 typedef struct record {
-    double *ended, *loss, started; /* [steps] seconds; loss */
+    double *ended, *asked, *loss; /* [steps] seconds at which a step ended and the next one was asked for; loss */
+    double started;
     int done;
 } record;
 
@@ -39,6 +41,7 @@ static void on_progress(void *context, const at_progress *p) {
 static int on_stop(void *context) {
     record *r = context;
     if (!r->done) r->started = at_seconds();
+    else r->asked[r->done - 1] = at_seconds(); /* what lies between is no step: a checkpoint */
     return 0;
 }
 
@@ -47,11 +50,15 @@ static int parse(int argc, char **argv, options *o) {
     const struct { const char *name; double *value; } known[] = {
         {"--steps", &o->steps}, {"--warm", &o->warm}, {"--batch", &o->batch}, {"--threads", &o->threads},
         {"--max-length", &o->max_length}, {"--rate", &o->rate}, {"--dropout", &o->dropout}, {"--seed", &o->seed},
-        {"--order", &o->order}, {"--bf16", &o->bf16}};
+        {"--order", &o->order}, {"--bf16", &o->bf16}, {"--save", &o->save}};
     if (argc < 3) return 0;
     o->folder = argv[1];
     o->texts = argv[2];
     for (int i = 3; i < argc; i += 2) {
+        if (!strcmp(argv[i], "--folder") && i + 1 < argc) {
+            o->run_folder = argv[i + 1];
+            continue;
+        }
         size_t k = 0;
         while (k < sizeof known / sizeof *known && strcmp(argv[i], known[k].name)) k++;
         if (k == sizeof known / sizeof *known || i + 1 == argc || !at_parse_double(argv[i + 1], known[k].value)) return 0;
@@ -97,7 +104,8 @@ static at_status add_order(json_t *result, const at_dataset *d, const at_hyper *
 
 static void add_times(json_t *result, const record *r, int warm) {
     json_t *seconds = json_array(), *losses = json_array();
-    double tokens = 0, took = 0;
+    double tokens = 0, took = 0, saving = 0;
+    int saves = 0;
     for (int i = 0; i < r->done; i++) {
         double step = r->ended[i] - (i ? r->ended[i - 1] : r->started);
         json_array_append_new(losses, json_real(r->loss[i]));
@@ -105,7 +113,11 @@ static void add_times(json_t *result, const record *r, int warm) {
         json_array_append_new(seconds, json_real(step));
         tokens += json_number_value(json_array_get(json_object_get(result, "step_tokens"), (size_t)(i - warm)));
         took += step;
+        double held = i + 1 < r->done ? r->asked[i] - r->ended[i] : 0;
+        if (held > 1e-3) saves++, saving += held;
     }
+    json_object_set_new(result, "saves", json_integer(saves));
+    json_object_set_new(result, "save_seconds", json_real(saving));
     json_object_set_new(result, "step_seconds", seconds);
     json_object_set_new(result, "losses", losses);
     json_object_set_new(result, "tokens", json_integer((json_int_t)tokens));
@@ -123,8 +135,9 @@ static at_status train(at_session *s, const options *o, const at_dataset *d, rec
     h.hidden_dropout = h.attention_dropout = o->dropout;
     h.seed = (uint64_t)o->seed;
     h.keep_best = 0;
+    h.save_seconds = o->run_folder ? o->save : -1;
     const at_trainer_setup setup = {.model = s->model, .state = &s->state, .train = d, .hyper = &h, .backend = s->backend, .pool = s->pool,
-                                    .fingerprint = "", .hooks = {.context = r, .progress = on_progress, .stop = on_stop}};
+                                    .folder = o->run_folder, .fingerprint = "", .hooks = {.context = r, .progress = on_progress, .stop = on_stop}};
     at_memory_plan plan;
     at_train_result trained;
     AT_TRY(at_trainer_plan(&setup, &plan, err));
@@ -152,9 +165,9 @@ int main(int argc, char **argv) {
         return 2;
     }
     size_t n = (size_t)(o.warm + o.steps);
-    record r = {.ended = calloc(n, sizeof *r.ended), .loss = calloc(n, sizeof *r.loss)};
+    record r = {.ended = calloc(n, sizeof *r.ended), .asked = calloc(n, sizeof *r.asked), .loss = calloc(n, sizeof *r.loss)};
     json_t *result = json_object();
-    if (!r.ended || !r.loss || !result) return 7;
+    if (!r.ended || !r.asked || !r.loss || !result) return 7;
     at_status st = at_session_open(&s, o.folder, (int)o.threads, getenv("ATTUNE_CPU"), o.bf16 != 0 ? AT_PRECISION_BF16 : AT_PRECISION_FP32,
                                    (int)o.max_length, &err);
     if (!st) st = open_data(&s, o.texts, &table, &d, &err);
@@ -163,6 +176,7 @@ int main(int argc, char **argv) {
     else json_dumpf(result, stdout, JSON_COMPACT), putchar('\n');
     json_decref(result);
     free(r.ended);
+    free(r.asked);
     free(r.loss);
     at_dataset_close(d);
     at_table_close(table);

@@ -1,6 +1,6 @@
 """attune beside PyTorch and transformers: full fine-tuning of MiniLM-L6 in fp32, batches of 32, dropout 0.1.
 
-    side_by_side.py [--cases long,sst2,ag_news,sst2_grouped] [--pairs 5] [--threads 2] [--quick] [--no-docs]
+    side_by_side.py [--cases long,sst2,ag_news,sst2_grouped] [--pairs 5] [--threads 2] [--shape base] [--bf16] [--quick] [--no-docs]
 
 Both sides take warm optimiser steps over the same examples of the same texts from the same weights, alternately, the
 order of a pair changing from pair to pair. A figure is real tokens (no padding) a second; what counts is the median of
@@ -9,6 +9,8 @@ the ratios of the pairs. Before the pairs of a case, a few steps with dropout of
 The machine's multiply-add probe runs before and after every pair. A pair beside which it fell by more than a quarter
 below its best of the case is run again, at most as often as pairs were asked for; where too few remain the case has
 no figure. All goes to build/bench.json; the table of docs/performance.md is renewed when every case has its figure.
+--shape base: a model of the shape of BERT-base with random weights. --bf16: both sides with bf16 products (the peer: autocast). These go to
+build/bench-base.json, build/bench-bf16.json, and leave the docs alone.
 --quick: two pairs of few steps, to try the program; never a figure.
 """
 
@@ -33,15 +35,26 @@ from common import ROOT, model_folder, read_rows  # noqa: E402
 from pairs import BUILD, Listener, run_json, say, take_pairs  # noqa: E402
 from step_profile import step_profile  # noqa: E402
 
-WORK = ROOT / "build" / "bench"
-RESULT = ROOT / "build" / "bench.json"
+BENCH = ROOT / "build" / "bench"
 KERNELS = ROOT / "build" / "bench-kernels.jsonl"
 DOCS = ROOT / "docs" / "performance.md"
 BEGIN, END = "<!-- make bench: begin -->", "<!-- make bench: end -->"
 
 BATCH = 32
-MEGAFLOP_PER_TOKEN = 67.2  # the products of a MiniLM-L6 step, forward and backward
-LOSS_TOLERANCE = 1e-3
+
+
+@dataclasses.dataclass
+class Setting:
+    """What is trained, and how."""
+
+    work: Path = BENCH
+    result: Path = ROOT / "build" / "bench.json"
+    megaflop_per_token: float = 67.2  # the products of a step, forward and backward
+    loss_tolerance: float = 1e-3
+    bf16: bool = False
+
+
+SETTING = Setting()
 
 
 @dataclasses.dataclass
@@ -71,7 +84,7 @@ CASES = [
 def attune_command(case, folder, threads, **options):
     given = {"steps": case.steps, "warm": case.warm, "batch": BATCH, "threads": threads, **options}
     flags = [part for name, value in given.items() for part in (f"--{name}", value)]
-    return [BUILD / "bench" / "bench_train", folder, texts_of(case), *flags]
+    return [BUILD / "bench" / "bench_train", folder, texts_of(case), *flags, *(["--bf16", 1] if SETTING.bf16 else [])]
 
 
 def attune(case, folder, threads, **options):
@@ -82,22 +95,24 @@ class Peer(Listener):
     """The PyTorch process of a case: prepared once, then the same steps whenever asked."""
 
     def __init__(self, case, folder, threads, order):
-        path = WORK / f"{case.name}.order.json"
+        path = SETTING.work / f"{case.name}.order.json"
         path.write_text(json.dumps(order), encoding="utf-8")
         command = [sys.executable, HERE / "step_speed.py", "--listen", "--texts", texts_of(case), "--model", folder]
         command += ["--order", path, "--batching", case.batching, "--steps", case.steps, "--warm", case.warm]
         command += ["--check", case.check, "--batch", BATCH, "--threads", threads]
+        command += ["--bf16"] if SETTING.bf16 else []
         super().__init__(command)
         self.about = self.read()
 
 
 def command_peak(case, threads):
     """Peak memory of the program itself, `attune train`, over a few steps on these texts."""
-    with tempfile.TemporaryDirectory(dir=WORK) as folder:
+    with tempfile.TemporaryDirectory(dir=SETTING.work) as folder:
         command = [BUILD / "src" / "attune", "train", "--model", model_folder(), "--train", texts_of(case)]
         command += ["--output", Path(folder) / "model", "--method", "full", "--head", "pooler", "--max-steps", 2]
         command += ["--batch-size", BATCH, "--max-length", 128, "--learning-rate", "1e-4", "--folds", 1]
         command += ["--threads", threads, "--save-seconds", 0, "--quiet"]
+        command += ["--precision", "bf16"] if SETTING.bf16 else []
         started = subprocess.Popen([str(part) for part in command], stdout=subprocess.DEVNULL)
         try:
             _, status, usage = os.wait4(started.pid, 0)
@@ -114,12 +129,12 @@ def command_peak(case, threads):
 
 
 def texts_of(case):
-    return WORK / "texts" / f"{case.texts}.csv"
+    return SETTING.work / "texts" / f"{case.texts}.csv"
 
 
 def classifier_of(case):
     labels = sorted({label for _, label in read_rows(texts_of(case))})
-    folder = WORK / ("classifier-" + "-".join(labels).replace("/", "_").replace(" ", "_"))
+    folder = SETTING.work / ("classifier-" + "-".join(labels).replace("/", "_").replace(" ", "_"))
     if not (folder / "model.safetensors").is_file():
         subprocess.run([sys.executable, HERE / "classifier.py", folder, *labels], check=True)
     return folder
@@ -137,7 +152,7 @@ def check_same_work(case, ours, theirs, warm_up, checked):
         sys.exit(f"error: {case.name}: not the same tokens: {ours['step_tokens']} and {theirs['step_tokens']}")
     pairs = list(zip(checked["losses"], warm_up["check_losses"], strict=True))
     worst = max((abs(a - b) / abs(b) for a, b in pairs), default=0)
-    if not worst <= LOSS_TOLERANCE:
+    if not worst <= SETTING.loss_tolerance:
         sys.exit(f"error: {case.name}: losses differ by {worst:.1e}: {pairs}")
     return worst
 
@@ -157,7 +172,7 @@ def summarise(case, pairs, options):
             "peak_bytes": max(pair[side]["peak_bytes"] for pair in pairs),
         }
     shares = [
-        pair["attune"]["tokens_per_second"] * MEGAFLOP_PER_TOKEN / 500 / (pair["probe_before"] + pair["probe_after"])
+        pair["attune"]["tokens_per_second"] * SETTING.megaflop_per_token / 500 / (pair["probe_before"] + pair["probe_after"])
         for pair in used
     ]
     result["share_of_probe"] = statistics.median(shares)
@@ -187,7 +202,7 @@ def measure(case, options):
     result["import_seconds"] = peer.about["import_seconds"]
     result["check_losses"] = [checked["losses"], peer.about["check_losses"]]
     if case.batching == "padded":  # attune's side of a grouped case is the same run
-        result["profile"] = step_profile(attune_command(case, folder, options.threads, steps=2 * case.steps), WORK)
+        result["profile"] = step_profile(attune_command(case, folder, options.threads, steps=2 * case.steps), SETTING.work)
     for pair in pairs:
         pair["attune"].pop("order")
     result["runs"], result["quick"] = pairs, options.quick
@@ -296,19 +311,46 @@ def replace_between(path, begin, end, inner):
     say(f"renewed the table of {path.relative_to(ROOT)}")
 
 
+def choose_setting(options):
+    if options.shape == "base":
+        SETTING.work = ROOT / "build" / "bench-base"
+        SETTING.megaflop_per_token = 523.6
+        body = SETTING.work / "body"
+        if not (body / "model.safetensors").is_file():
+            subprocess.run([sys.executable, HERE / "base_shape.py", body], check=True)
+        os.environ["ATTUNE_TEST_MODEL"] = str(body)
+    if options.bf16:
+        SETTING.bf16 = True
+        SETTING.loss_tolerance = 3e-2
+    if options.shape == "base" or options.bf16:
+        name = "bench" + ("-base" if options.shape == "base" else "") + ("-bf16" if options.bf16 else "")
+        SETTING.result = ROOT / "build" / f"{name}.json"
+        options.no_docs = True
+
+
+def musts(case, options):
+    """The case with what is asked of it in this setting."""
+    asked = {"long": (2.0, 4.0), "sst2": (6.0, 12.0), "ag_news": (6.0, 12.0), "sst2_grouped": (2.0, 4.0)} if options.bf16 else {
+        "long": (1.15, 1.35), "sst2": (2.7, 3.5), "ag_news": (2.7, 3.5), "sst2_grouped": (1.15, 1.35)} if options.shape == "base" else {}
+    return dataclasses.replace(case, must=asked[case.name][0], goal=asked[case.name][1]) if asked else case
+
+
 def arguments():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--cases", default=",".join(case.name for case in CASES))
     parser.add_argument("--pairs", type=int, default=5)
     parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--shape", choices=("minilm", "base"), default="minilm")
+    parser.add_argument("--bf16", action="store_true", help="bf16 products on both sides")
     parser.add_argument("--quick", action="store_true", help="few steps, two pairs: tries the program, gives no figure")
     parser.add_argument("--no-docs", action="store_true", help="leave docs/performance.md alone")
     options = parser.parse_args()
+    choose_setting(options)
     known = {case.name: case for case in CASES}
     for name in options.cases.split(","):
         if name not in known:
             parser.error(f"unknown case '{name}'; there are {', '.join(known)}")
-    options.chosen = [known[name] for name in options.cases.split(",")]
+    options.chosen = [musts(known[name], options) for name in options.cases.split(",")]
     if options.quick:
         options.pairs = 2
         options.chosen = [dataclasses.replace(c, steps=2, warm=1, check=min(c.check, 2)) for c in options.chosen]
@@ -318,11 +360,11 @@ def arguments():
 def main():
     options = arguments()
     signal.signal(signal.SIGTERM, lambda *_: sys.exit("error: stopped; nothing was written"))
-    WORK.mkdir(parents=True, exist_ok=True)
-    subprocess.run([sys.executable, HERE / "texts.py", WORK / "texts"], check=True)
+    SETTING.work.mkdir(parents=True, exist_ok=True)
+    subprocess.run([sys.executable, HERE / "texts.py", SETTING.work / "texts"], check=True)
     results = [measure(case, options) for case in options.chosen]
     report = {"about": context(results, options), "cases": results, "kernels": read_kernels()}
-    RESULT.write_text(json.dumps(report, indent=1) + "\n", encoding="utf-8")
+    SETTING.result.write_text(json.dumps(report, indent=1) + "\n", encoding="utf-8")
     say("")
     say(table(report))
     if options.quick or options.no_docs:

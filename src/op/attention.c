@@ -5,6 +5,7 @@
 #include <limits.h>
 #include <string.h>
 
+#include "op/share.h"
 #include "op/shape.h"
 
 typedef struct attention_node {
@@ -16,6 +17,9 @@ typedef struct attention_node {
     at_real *distance; /* [heads, 2*reach - 1], or NULL */
     at_real *lse;      /* [heads, rows] */
     at_attention form;
+    /* The sequences that each thread of a team takes; parts 1: all of them, and the rest is not there. */
+    int parts, *first; /* [parts + 1] sequence */
+    int *cu;           /* cu_seqlens of every part from 0, that of part p from cu + first[p] + p */
 } attention_node;
 
 static int query_cols(const at_attention *a) { return a->heads * a->head_dim; }
@@ -27,6 +31,59 @@ static int begin_of(const attention_node *n, int i) {
     const at_attention *a = &n->form;
     return i == 0 || !is_fused(n->x) ? 0 : i == 1 ? query_cols(a) : query_cols(a) + key_cols(a);
 }
+
+/* ---- a team ---- */
+
+/* Sequences in as many runs as there are threads, of about the same work, which grows with the square of a length and with the length. */
+static void deal(attention_node *n) {
+    const int *at = n->form.cu_q;
+    double total = 0, before = 0;
+    for (int s = 0; s < n->form.n_seq; s++) total += (double)(at[s + 1] - at[s]) * (at[s + 1] - at[s] + 64);
+    int p = 0;
+    for (int s = 0; s < n->form.n_seq; s++) {
+        while (p < n->parts && before >= total * p / n->parts) n->first[p++] = s;
+        before += (double)(at[s + 1] - at[s]) * (at[s + 1] - at[s] + 64);
+    }
+    while (p <= n->parts) n->first[p++] = n->form.n_seq;
+    for (p = 0; p < n->parts; p++)
+        for (int s = n->first[p]; s <= n->first[p + 1]; s++) n->cu[s + p] = at[s] - at[n->first[p]];
+}
+
+/* While training; a prediction shares heads. Gradients that all sequences add to cannot be shared. */
+static int prepare_parts(at_tape *t, attention_node *n) {
+    int can = t->training && !n->relative && !n->form.bucket && n->form.n_seq > 1;
+    n->parts = can ? at_share_parts(t) : 1;
+    if (n->parts == 1) return 1;
+    n->first = at_alloc(t->objects, (size_t)n->parts + 1, sizeof(int));
+    n->cu = at_alloc(t->objects, (size_t)(n->form.n_seq + n->parts), sizeof(int));
+    if (!n->first || !n->cu) {
+        at_tape_fail(t, AT_NO_MEMORY, "not enough memory for %d sequences", n->form.n_seq);
+        return 0;
+    }
+    deal(n);
+    return 1;
+}
+
+/* One part's sequences as if there were no others, and the row at which they begin. */
+static at_attention part_of(const attention_node *n, int p, size_t *row) {
+    at_attention a = n->form;
+    *row = 0;
+    if (n->parts == 1) return a;
+    int s = n->first[p];
+    *row = (size_t)n->form.cu_q[s];
+    a.n_seq = n->first[p + 1] - s;
+    a.cu_q = a.cu_k = n->cu + s + p;
+    a.seq_id += s;
+    return a;
+}
+
+typedef struct team_job {
+    at_tape *t;
+    attention_node *n;
+    at_real *y, *scratch;
+    size_t scratch_size;
+    at_real *const *dx;
+} team_job;
 
 /* ---- biases by distance ---- */
 
@@ -63,12 +120,25 @@ static void gather(const attention_node *n, const at_real *ddistance, at_real *d
 
 /* ---- backward ---- */
 
-static void run_backward(at_tape *t, attention_node *n, at_real *const *dx, at_real *scratch) {
+static void backward_part(void *context, int p, int parts) {
+    (void)parts;
+    const team_job *j = context;
+    attention_node *n = j->n;
     at_tensor *y = n->node.y, *const *x = n->x;
-    int at[3] = {0, begin_of(n, 1), begin_of(n, 2)};
-    t->backend->attention_backward(&n->form, x[0]->data, x[0]->cols, x[1]->data + at[1], x[1]->cols, x[2]->data + at[2], x[2]->cols,
-                                   y->data, y->grad, y->cols, n->lse, dx[0], x[0]->cols, dx[1] + at[1], x[1]->cols, dx[2] + at[2],
-                                   x[2]->cols, scratch);
+    size_t row, at[3];
+    const at_attention a = part_of(n, p, &row);
+    if (!a.n_seq) return;
+    for (int i = 0; i < 3; i++) at[i] = row * (size_t)x[i]->cols + (size_t)begin_of(n, i);
+    size_t out = row * (size_t)y->cols;
+    j->t->backend->attention_backward(&a, x[0]->data + at[0], x[0]->cols, x[1]->data + at[1], x[1]->cols, x[2]->data + at[2], x[2]->cols,
+                                      y->data + out, y->grad + out, y->cols, n->lse + row * (size_t)a.heads, j->dx[0] + at[0], x[0]->cols,
+                                      j->dx[1] + at[1], x[1]->cols, j->dx[2] + at[2], x[2]->cols,
+                                      j->scratch + (size_t)p * j->scratch_size);
+}
+
+static void run_backward(at_tape *t, attention_node *n, at_real *const *dx, at_real *scratch) {
+    team_job j = {t, n, NULL, scratch, t->backend->attention_scratch(&n->form), dx};
+    at_team_run(n->parts > 1 ? t->team : NULL, backward_part, &j);
 }
 
 /* The gradients of the positions' projections, which the kernel adds to. */
@@ -103,7 +173,7 @@ static void attention_backward(at_tape *t, at_node *node) {
     attention_node *n = (attention_node *)node;
     at_real *dx[3], *add_to[3];
     at_mark mark = at_arena_mark(t->scratch);
-    at_real *scratch = at_tape_scratch(t, t->backend->attention_scratch(&n->form));
+    at_real *scratch = at_tape_scratch(t, (size_t)n->parts * t->backend->attention_scratch(&n->form));
     prepare_gradients(t, n, dx, add_to);
     prepare_positions(t, n);
     int wants_bias = at_weight_records(t, n->relative);
@@ -204,13 +274,28 @@ static void append(forward_job *j, const at_attention_inputs *in) {
     j->ldk = j->ldv = cols;
 }
 
+static void attend_part(void *context, int p, int parts) {
+    (void)parts;
+    const team_job *j = context;
+    const attention_node *n = j->n;
+    at_tensor *const *x = n->x;
+    size_t row, at[3];
+    const at_attention a = part_of(n, p, &row);
+    if (!a.n_seq) return;
+    for (int i = 0; i < 3; i++) at[i] = row * (size_t)x[i]->cols + (size_t)begin_of(n, i);
+    j->t->backend->attention(&a, x[0]->data + at[0], x[0]->cols, x[1]->data + at[1], x[1]->cols, x[2]->data + at[2], x[2]->cols,
+                             j->y + row * (size_t)query_cols(&a), query_cols(&a), n->lse + row * (size_t)a.heads,
+                             j->scratch + (size_t)p * j->scratch_size);
+}
+
 static void run_forward(at_tape *t, attention_node *n, const at_attention_inputs *in, at_real *y, at_real *scratch, size_t scratch_each) {
     at_tensor *const *x = n->x;
     forward_job job = {.t = t, .n = n, .k = x[1]->data + begin_of(n, 1), .ldk = x[1]->cols, .v = x[2]->data + begin_of(n, 2),
                        .ldv = x[2]->cols, .y = y, .scratch = scratch, .scratch_each = scratch_each};
     if (n->distance) spread(t, n);
     if (in->past_keys) append(&job, in);
-    at_team_run(parts_of(t, in) > 1 ? t->team : NULL, forward_part, &job);
+    if (n->parts > 1) at_team_run(t->team, attend_part, &(team_job){t, n, y, scratch, scratch_each, NULL});
+    else at_team_run(parts_of(t, in) > 1 ? t->team : NULL, forward_part, &job);
 }
 
 /* With keys from before: where they end. */
@@ -250,7 +335,8 @@ at_tensor *at_op_attention_with(at_tape *t, const at_attention_inputs *in, const
     a->reach = n.reach;
     a->distance = n.distance;
     size_t each = (t->backend->attention_scratch(a) + 15) / 16 * 16;
-    at_real *scratch = at_tape_scratch(t, each * (size_t)parts_of(t, in));
+    int parts = prepare_parts(t, &n) && n.parts > 1 ? n.parts : parts_of(t, in);
+    at_real *scratch = at_tape_scratch(t, each * (size_t)parts);
     if (t->status) return NULL;
     if (!t->dry) run_forward(t, &n, in, y->data, scratch, each);
     at_arena_rewind(t->scratch, mark);

@@ -1,9 +1,11 @@
 /* y = act(x Wᵀ + b), column segments side by side: y = [act(x W1ᵀ + b1) | act(x W2ᵀ + b2) | ...]
  * dpre = dy ⊙ act'(pre);  dx (+)= Σ_s dpre_s W_s;  dW_s += dpre_sᵀ x;  db_s += Σ_rows dpre_s
- * Where every segment has a bf16 copy, the products take bf16 operands, and the sum before the activation is kept as bf16. */
+ * Where every segment has a bf16 copy, the products take bf16 operands, and the sum before the activation is kept as bf16.
+ * A team shares columns (forward, dW) or rows (dx, and what is bf16). */
 #include "op/shape.h"
+#include "op/share.h"
 
-enum { MAX_SEGMENTS = 4 };
+enum { MAX_SEGMENTS = 4, ROWS = 8, COLUMNS = AT_PANEL * AT_HALF_BLOCK / 16 /* of both kinds of panels */ };
 
 typedef struct linear_node {
     at_node node;
@@ -16,28 +18,6 @@ typedef struct linear_node {
     at_weight *weight[MAX_SEGMENTS], *bias[MAX_SEGMENTS];
 } linear_node;
 
-static void segment_backward(at_tape *t, const linear_node *l, const at_weight *w, const at_weight *bias, at_real *dy) {
-    at_tensor *x = l->x;
-    int ld = l->node.y->cols;
-    at_mark mark = at_arena_mark(t->scratch);
-    at_real *scratch = at_tape_scratch(t, t->backend->linear_scratch(x->rows, w->in, w->out));
-    if (at_weight_records(t, w) || at_weight_records(t, bias)) {
-        at_real *dw = at_tape_weight_gradient(t, w), *dbias = bias ? at_tape_weight_gradient(t, bias) : NULL;
-        if (!t->dry && scratch)
-            t->backend->linear_dw(x->data, x->cols, dy, ld, dw, dbias, x->rows, w->in, w->out, scratch);
-    }
-    if (x->needs_grad) {
-        int accumulate;
-        at_real *dx = at_tape_gradient(t, x, &accumulate);
-        if (!t->dry && scratch && dx)
-            t->backend->linear_dx(dy, ld, at_weight_values(t->params, w), dx, x->cols, x->rows, w->in, w->out, accumulate,
-                                  scratch);
-    }
-    at_arena_rewind(t->scratch, mark);
-}
-
-/* ---- bf16 ---- */
-
 static int all_have_copies(const at_tape *t, at_weight *const *weight, int n) {
     for (int s = 0; s < n; s++)
         if (!at_half_forward(t->half, weight[s])) return 0;
@@ -47,120 +27,40 @@ static int all_have_copies(const at_tape *t, at_weight *const *weight, int n) {
 /* Scratch for bf16 numbers; the caller rewinds. */
 static uint16_t *half_scratch(at_tape *t, size_t count) { return (uint16_t *)(void *)at_tape_scratch(t, (count + 1) / 2); }
 
-static void half_forward(at_tape *t, const at_tensor *x, at_weight *const *weight, at_weight *const *bias, int n, at_activation act,
-                         uint16_t *pre, at_tensor *y) {
-    const at_half *half = t->half->half;
-    at_mark mark = at_arena_mark(t->scratch);
-    uint16_t *a = half_scratch(t, at_half_rows_size(x->rows, x->cols));
-    if (a && !t->dry) {
-        half->narrow(x->data, x->cols, x->rows, x->cols, a);
-        for (int s = 0, col = 0; s < n; col += weight[s++]->out) {
-            const at_weight *w = weight[s], *b = bias ? bias[s] : NULL;
-            half->linear(a, at_half_forward(t->half, w), b ? at_weight_values(t->params, b) : NULL, act, pre ? pre + col : NULL,
-                         y->data + col, y->cols, x->rows, w->in, w->out);
-        }
-    }
-    at_arena_rewind(t->scratch, mark);
-}
+/* ---- forward ---- */
 
-static void half_segment_dw(at_tape *t, const linear_node *l, int s, const uint16_t *turned, const at_real *dy) {
-    const at_weight *w = l->weight[s], *bias = l->bias[s];
-    const at_tensor *x = l->x;
-    at_mark mark = at_arena_mark(t->scratch);
-    uint16_t *panel = half_scratch(t, at_half_panels_size(x->rows, AT_HALF_BLOCK));
-    at_real *scratch = at_tape_scratch(t, t->backend->linear_scratch(x->rows, w->in, w->out));
-    if (!t->status && !t->dry) {
-        at_real *dw = at_tape_weight_gradient(t, w), *dbias = bias ? at_tape_weight_gradient(t, bias) : NULL;
-        if (dw) t->half->half->linear_dw(turned, dy, l->node.y->cols, dw, x->rows, w->in, w->out, panel);
-        if (dbias) t->backend->linear_dw(x->data, x->cols, dy, l->node.y->cols, NULL, dbias, x->rows, w->in, w->out, scratch);
-    }
-    at_arena_rewind(t->scratch, mark);
-}
-
-static void half_segment_dx(at_tape *t, const linear_node *l, int s, const at_real *dy) {
-    const at_weight *w = l->weight[s];
-    at_tensor *x = l->x;
-    int accumulate;
-    at_mark mark = at_arena_mark(t->scratch);
-    uint16_t *a = half_scratch(t, at_half_rows_size(x->rows, w->out));
-    at_real *dx = at_tape_gradient(t, x, &accumulate);
-    if (a && dx && !t->dry) {
-        t->half->half->narrow(dy, l->node.y->cols, x->rows, w->out, a);
-        t->half->half->linear_dx(a, at_half_backward(t->half, w), dx, x->cols, x->rows, w->in, w->out, accumulate);
-    }
-    at_arena_rewind(t->scratch, mark);
-}
-
-static void half_backward(at_tape *t, const linear_node *l) {
-    at_tensor *x = l->x, *y = l->node.y;
-    if (l->act != AT_ACT_NONE && !t->dry)
-        t->half->half->act_backward(l->act, l->half_pre, y->grad, y->grad, y->rows, y->cols, y->cols);
-    at_mark mark = at_arena_mark(t->scratch);
-    uint16_t *turned = half_scratch(t, at_half_rows_size(x->cols, x->rows));
-    if (turned && !t->dry) t->half->half->narrow_turned(x->data, x->cols, x->rows, x->cols, turned);
-    for (int s = 0, col = 0; s < l->n && !t->status; col += l->weight[s++]->out) {
-        const at_real *dy = t->dry ? NULL : y->grad + col;
-        if (at_weight_records(t, l->weight[s]) || at_weight_records(t, l->bias[s])) half_segment_dw(t, l, s, turned, dy);
-        if (x->needs_grad) half_segment_dx(t, l, s, dy);
-    }
-    at_arena_rewind(t->scratch, mark);
-}
-
-/* ---- fp32 or bf16 ---- */
-
-static void linear_backward(at_tape *t, at_node *node) {
-    linear_node *l = (linear_node *)node;
-    at_tensor *y = node->y;
-    if (l->half) {
-        half_backward(t, l);
-        return;
-    }
-    if (l->act != AT_ACT_NONE && !t->dry)
-        t->backend->act_backward(l->act, l->pre, y->grad, y->grad, y->rows, y->cols, y->cols);
-    int col = 0;
-    for (int s = 0; s < l->n && !t->status; s++) {
-        segment_backward(t, l, l->weight[s], l->bias[s], t->dry ? NULL : y->grad + col);
-        col += l->weight[s]->out;
-    }
-}
-
-static int check_segments(at_tape *t, const at_tensor *x, at_weight *const *weight, at_weight *const *bias, int n) {
-    if (n < 1 || n > MAX_SEGMENTS) at_tape_fail(t, AT_BUG, "linear: %d segments", n);
-    for (int s = 0; s < n && !t->status; s++) {
-        const at_weight *w = weight[s], *b = bias ? bias[s] : NULL;
-        if (w->kind != AT_WEIGHT_LINEAR || w->in != x->cols)
-            at_tape_fail(t, AT_BUG, "linear: x is [%d, %d], %s is [%d, %d]", x->rows, x->cols, w->name, w->out, w->in);
-        else if (b && (b->kind != AT_WEIGHT_VECTOR || b->out != w->out))
-            at_tape_fail(t, AT_BUG, "linear: %s has %d elements, %s %d rows", b->name, b->out, w->name, w->out);
-    }
-    return !t->status;
-}
-
-/* A forward pass for a team: the panels of all segments, one after the other, dealt out in equal runs. */
 typedef struct forward_job {
     at_tape *t;
     const at_tensor *x;
     at_weight *const *weight, *const *bias;
-    int n, panels; /* of all segments */
+    int n;
     at_activation act;
     at_real *pre;
+    uint16_t *half_pre;
     at_tensor *y;
+    int panels;  /* of all segments */
+    uint16_t *a; /* x as bf16 */
 } forward_job;
 
 enum { SHARED_FROM = 1 << 15 }; /* products below so many elements are done sooner than shared */
 
 static int panels_of(const at_weight *w) { return (w->out + AT_PANEL - 1) / AT_PANEL; }
 
-/* Panels from .. to-1 of segment s, whose columns begin at col. */
-static void forward_panels(const forward_job *j, int s, int col, int from, int to) {
-    const at_params *p = j->t->params;
-    const at_weight *w = j->weight[s], *b = j->bias ? j->bias[s] : NULL;
-    int first = from * AT_PANEL, cols = (to * AT_PANEL < w->out ? to * AT_PANEL : w->out) - first;
-    j->t->backend->linear(j->x->data, j->x->cols, at_weight_values(p, w) + (size_t)first * (size_t)w->in,
-                          b ? at_weight_values(p, b) + first : NULL, j->act, j->pre ? j->pre + col + first : NULL, j->y->data + col + first,
-                          j->y->cols, j->x->rows, w->in, cols);
+static const at_real *bias_of(const forward_job *j, int s) {
+    return j->bias && j->bias[s] ? at_weight_values(j->t->params, j->bias[s]) : NULL;
 }
 
+/* Panels from .. to-1 of segment s, whose columns begin at col. */
+static void forward_panels(const forward_job *j, int s, int col, int from, int to) {
+    const at_weight *w = j->weight[s];
+    const at_real *bias = bias_of(j, s);
+    int first = from * AT_PANEL, cols = (to * AT_PANEL < w->out ? to * AT_PANEL : w->out) - first;
+    j->t->backend->linear(j->x->data, j->x->cols, at_weight_values(j->t->params, w) + (size_t)first * (size_t)w->in,
+                          bias ? bias + first : NULL, j->act, j->pre ? j->pre + col + first : NULL, j->y->data + col + first, j->y->cols,
+                          j->x->rows, w->in, cols);
+}
+
+/* The panels of all segments, one after the other, dealt out in equal runs. */
 static void forward_part(void *context, int part, int parts) {
     const forward_job *j = context;
     int begin = (int)((long long)j->panels * part / parts), end = (int)((long long)j->panels * (part + 1) / parts);
@@ -172,12 +72,151 @@ static void forward_part(void *context, int part, int parts) {
     }
 }
 
-static void forward(at_tape *t, const at_tensor *x, at_weight *const *weight, at_weight *const *bias, int n,
-                    at_activation act, at_real *pre, at_tensor *y) {
-    forward_job job = {t, x, weight, bias, n, 0, act, pre, y};
-    for (int s = 0; s < n; s++) job.panels += panels_of(weight[s]);
-    int shared = (long long)y->cols * x->cols >= SHARED_FROM;
-    at_team_run(shared ? t->team : NULL, forward_part, &job);
+static void half_forward_part(void *context, int part, int parts) {
+    const forward_job *j = context;
+    const at_tensor *x = j->x, *y = j->y;
+    const at_half *half = j->t->half->half;
+    at_range r = at_share(x->rows, AT_HALF_BLOCK, part, parts);
+    if (!r.n) return;
+    size_t to = (size_t)r.from * (size_t)y->cols;
+    uint16_t *a = j->a + (size_t)r.from * at_half_stride(x->cols);
+    half->narrow(x->data + (size_t)r.from * (size_t)x->cols, x->cols, r.n, x->cols, a);
+    for (int s = 0; s < j->n; to += (size_t)j->weight[s++]->out)
+        half->linear(a, at_half_forward(j->t->half, j->weight[s]), bias_of(j, s), j->act, j->half_pre ? j->half_pre + to : NULL, y->data + to,
+                     y->cols, r.n, x->cols, j->weight[s]->out);
+}
+
+static void run_forward(forward_job *j, int half) {
+    at_tape *t = j->t;
+    at_mark mark = at_arena_mark(t->scratch);
+    int shared = (long long)j->y->cols * j->x->cols >= SHARED_FROM;
+    for (int s = 0; s < j->n; s++) j->panels += panels_of(j->weight[s]);
+    if (half) j->a = half_scratch(t, at_half_rows_size(j->x->rows, j->x->cols));
+    if (!t->status && !t->dry) at_team_run(shared ? t->team : NULL, half ? half_forward_part : forward_part, j);
+    at_arena_rewind(t->scratch, mark);
+}
+
+/* ---- backward: one segment at a time ---- */
+
+typedef struct backward_job {
+    at_tape *t;
+    const linear_node *l;
+    const at_weight *w;
+    const at_real *dy; /* of the segment, the ld is that of y */
+    at_real *dw, *dbias, *dx;
+    int accumulate;
+    at_real *scratch;  /* [parts][scratch_size] */
+    size_t scratch_size;
+    uint16_t *turned, *a, *panels; /* xᵀ, dy as bf16; [parts][a panel of dy] */
+} backward_job;
+
+static void act_part(void *context, int part, int parts) {
+    const backward_job *j = context;
+    const linear_node *l = j->l;
+    const at_tensor *y = l->node.y;
+    at_range r = at_share(y->rows, ROWS, part, parts);
+    size_t at = (size_t)r.from * (size_t)y->cols;
+    at_real *dy = y->grad + at;
+    if (l->half) j->t->half->half->act_backward(l->act, l->half_pre + at, dy, dy, r.n, y->cols, y->cols);
+    else j->t->backend->act_backward(l->act, l->pre + at, dy, dy, r.n, y->cols, y->cols);
+}
+
+/* The packed gradient of a range of columns of the weight's output is contiguous where the range begins with a panel. */
+static void dw_part(void *context, int part, int parts) {
+    const backward_job *j = context;
+    const at_weight *w = j->w;
+    const at_tensor *x = j->l->x;
+    at_range c = at_share(w->out, COLUMNS, part, parts);
+    if (!c.n) return;
+    const at_real *dy = j->dy + c.from;
+    at_real *dw = j->dw ? j->dw + (size_t)c.from * (size_t)w->in : NULL, *dbias = j->dbias ? j->dbias + c.from : NULL;
+    int ld = j->l->node.y->cols;
+    if (j->turned && dw) {
+        uint16_t *panel = j->panels + (size_t)part * at_half_panels_size(x->rows, AT_HALF_BLOCK);
+        j->t->half->half->linear_dw(j->turned, dy, ld, dw, x->rows, w->in, c.n, panel);
+        dw = NULL;
+    }
+    if (dw || dbias)
+        j->t->backend->linear_dw(x->data, x->cols, dy, ld, dw, dbias, x->rows, w->in, c.n, j->scratch + (size_t)part * j->scratch_size);
+}
+
+static void dx_part(void *context, int part, int parts) {
+    const backward_job *j = context;
+    const at_weight *w = j->w;
+    const at_tensor *x = j->l->x;
+    int ld = j->l->node.y->cols;
+    at_range r = at_share(x->rows, j->a ? AT_HALF_BLOCK : ROWS, part, parts);
+    if (!r.n) return;
+    const at_real *dy = j->dy + (size_t)r.from * (size_t)ld;
+    at_real *dx = j->dx + (size_t)r.from * (size_t)x->cols;
+    if (j->a) {
+        uint16_t *a = j->a + (size_t)r.from * at_half_stride(w->out);
+        j->t->half->half->narrow(dy, ld, r.n, w->out, a);
+        j->t->half->half->linear_dx(a, at_half_backward(j->t->half, w), dx, x->cols, r.n, w->in, w->out, j->accumulate);
+    } else
+        j->t->backend->linear_dx(dy, ld, at_weight_values(j->t->params, w), dx, x->cols, r.n, w->in, w->out, j->accumulate,
+                                 j->scratch + (size_t)part * j->scratch_size);
+}
+
+static void segment_backward(backward_job *j, int s) {
+    at_tape *t = j->t;
+    const linear_node *l = j->l;
+    const at_weight *bias = l->bias[s];
+    at_tensor *x = l->x;
+    int records = at_weight_records(t, j->w) || at_weight_records(t, bias);
+    size_t parts = (size_t)at_share_parts(t);
+    at_mark mark = at_arena_mark(t->scratch);
+    j->scratch_size = t->backend->linear_scratch(x->rows, j->w->in, j->w->out);
+    j->scratch = at_tape_scratch(t, parts * j->scratch_size);
+    j->panels = l->half ? half_scratch(t, parts * at_half_panels_size(x->rows, AT_HALF_BLOCK)) : NULL;
+    j->a = l->half ? half_scratch(t, at_half_rows_size(x->rows, j->w->out)) : NULL;
+    j->dw = records ? at_tape_weight_gradient(t, j->w) : NULL;
+    j->dbias = records && bias ? at_tape_weight_gradient(t, bias) : NULL;
+    if (!t->status && !t->dry && (j->dw || j->dbias)) at_team_run(t->team, dw_part, j);
+    if (x->needs_grad) {
+        j->dx = at_tape_gradient(t, x, &j->accumulate);
+        if (!t->status && !t->dry) at_team_run(t->team, dx_part, j);
+    }
+    at_arena_rewind(t->scratch, mark);
+}
+
+static void turn_part(void *context, int part, int parts) {
+    const backward_job *j = context;
+    const at_tensor *x = j->l->x;
+    at_range c = at_share(x->cols, AT_HALF_BLOCK, part, parts);
+    if (c.n) j->t->half->half->narrow_turned(x->data + c.from, x->cols, x->rows, c.n, j->turned + (size_t)c.from * at_half_stride(x->rows));
+}
+
+static void linear_backward(at_tape *t, at_node *node) {
+    linear_node *l = (linear_node *)node;
+    at_tensor *y = node->y;
+    backward_job j = {.t = t, .l = l};
+    at_mark mark = at_arena_mark(t->scratch);
+    if (l->act != AT_ACT_NONE && !t->dry) at_team_run(t->team, act_part, &j);
+    if (l->half) {
+        j.turned = half_scratch(t, at_half_rows_size(l->x->cols, l->x->rows));
+        if (!t->status && !t->dry) at_team_run(t->team, turn_part, &j);
+    }
+    for (int s = 0, col = 0; s < l->n && !t->status; col += l->weight[s++]->out) {
+        j.w = l->weight[s];
+        j.dy = t->dry ? NULL : y->grad + col;
+        segment_backward(&j, s);
+    }
+    at_arena_rewind(t->scratch, mark);
+}
+
+/* ---- the op ---- */
+
+static int check_segments(at_tape *t, const at_tensor *x, at_weight *const *weight, at_weight *const *bias, int n) {
+    if (n < 1 || n > MAX_SEGMENTS) at_tape_fail(t, AT_BUG, "linear: %d segments", n);
+    for (int s = 0; s < n && !t->status; s++) {
+        const at_weight *w = weight[s], *b = bias ? bias[s] : NULL;
+        if (w->kind != AT_WEIGHT_LINEAR || w->in != x->cols)
+            at_tape_fail(t, AT_BUG, "linear: x is [%d, %d], %s is [%d, %d]", x->rows, x->cols, w->name, w->out, w->in);
+        else if (b && (b->kind != AT_WEIGHT_VECTOR || b->out != w->out))
+            at_tape_fail(t, AT_BUG, "linear: %s has %d elements, %s %d rows", b->name, b->out, w->name, w->out);
+    }
+    return !t->status;
 }
 
 at_tensor *at_op_linear(at_tape *t, at_tensor *x, at_weight *const *weight, at_weight *const *bias, int n_segments,
@@ -192,8 +231,7 @@ at_tensor *at_op_linear(at_tape *t, at_tensor *x, at_weight *const *weight, at_w
     int half = all_have_copies(t, weight, n_segments), keeps = y && records && act != AT_ACT_NONE;
     void *pre = keeps ? at_tape_save(t, at_elements(y), half ? sizeof(uint16_t) : sizeof(at_real)) : NULL;
     if (t->status) return NULL;
-    if (half) half_forward(t, x, weight, bias, n_segments, act, pre, y);
-    else if (!t->dry) forward(t, x, weight, bias, n_segments, act, pre, y);
+    run_forward(&(forward_job){t, x, weight, bias, n_segments, act, half ? NULL : pre, half ? pre : NULL, y, 0, NULL}, half);
     if (!records || t->status) return t->status ? NULL : y;
     linear_node *l = (linear_node *)at_tape_push(t, sizeof *l, y, linear_backward);
     if (!l) return NULL;

@@ -69,26 +69,36 @@ static int count_different(const char **all, int n) {
     return different;
 }
 
-/* 1 where splitting the cells at the separator leaves fewer different names than there are different cells. */
-static int joins_labels(const at_table *t, int column, const char *separator, at_arena *arena) {
-    at_parts all = {.arena = arena};
+static int count_joined(const at_table *t, int column, const char *separator) {
     int joined = 0;
-    const char **cells = AT_NEW_ARRAY(arena, const char *, t->n_rows);
-    if (!cells) return 0;
     for (int r = 0; r < t->n_rows; r++) {
-        at_cell cell = at_table_cell(t, r, column);
-        cells[r] = cell.text ? cell.text : "";
-        joined += strstr(cells[r], separator) != NULL;
-        at_parts_split(&all, cell, separator);
+        const char *text = at_table_cell(t, r, column).text;
+        joined += text && strstr(text, separator);
     }
-    return joined > 1 && !all.failed && all.n && count_different(all.name, all.n) < count_different(cells, t->n_rows);
+    return joined;
 }
 
-static const char *usual_separator(const at_table *t, int column, at_arena *arena) {
+/* 1 where splitting the cells at the separator leaves fewer different names than there are different cells. */
+static int joins_labels(const at_table *t, int column, const char *separator) {
+    at_arena scratch = {.mapped = 1};
+    at_parts all = {.arena = &scratch};
+    if (count_joined(t, column, separator) <= 1) return 0;
+    const char **cells = AT_NEW_ARRAY(&scratch, const char *, t->n_rows);
+    for (int r = 0; cells && r < t->n_rows; r++) {
+        at_cell cell = at_table_cell(t, r, column);
+        cells[r] = cell.text ? cell.text : "";
+        at_parts_split(&all, cell, separator);
+    }
+    int joins = cells && !all.failed && all.n && count_different(all.name, all.n) < count_different(cells, t->n_rows);
+    at_arena_free(&scratch);
+    return joins;
+}
+
+static const char *usual_separator(const at_table *t, int column) {
     static const char *const USUAL[] = {"|", ";", ",", NULL};
-    if (t->format == AT_TABLE_FASTTEXT) return joins_labels(t, column, " ", arena) ? " " : NULL;
+    if (t->format == AT_TABLE_FASTTEXT) return joins_labels(t, column, " ") ? " " : NULL;
     for (int i = 0; USUAL[i]; i++)
-        if (joins_labels(t, column, USUAL[i], arena)) return USUAL[i];
+        if (joins_labels(t, column, USUAL[i])) return USUAL[i];
     return NULL;
 }
 
@@ -112,7 +122,7 @@ static int multi_recognise(const at_table *t, const at_columns *wanted, at_arena
         return columns != NULL;
     }
     if (is_list(t, found.label)) *why = at_format(arena, "column '%s' holds lists", t->column[found.label]);
-    else if ((separator = usual_separator(t, found.label, arena))) *why = at_format(arena, "column '%s' holds labels with '%s' between them", t->column[found.label], separator);
+    else if ((separator = usual_separator(t, found.label))) *why = at_format(arena, "column '%s' holds labels with '%s' between them", t->column[found.label], separator);
     else return 0;
     return 1;
 }
@@ -189,7 +199,7 @@ static at_status choose_form(at_task_state *s, const at_table *t, const at_colum
     s->why = why;
     s->columns.label = found.label < 0 ? NULL : at_strdup(&s->arena, t->column[found.label]);
     if (found.label < 0) return AT_OK;
-    m->separator = s->label_separator ? s->label_separator : is_list(t, found.label) ? NULL : usual_separator(t, found.label, &s->arena);
+    m->separator = s->label_separator ? s->label_separator : is_list(t, found.label) ? NULL : usual_separator(t, found.label);
     if (!m->separator && !is_list(t, found.label)) m->separator = t->format == AT_TABLE_FASTTEXT ? " " : "|";
     return AT_OK;
 }
@@ -380,7 +390,7 @@ static at_status read_answer_form(judged *j, const at_task_state *right, const a
     AT_TRY(at_judge_answer_column(t, column, USUAL, right->columns.label, &at, err));
     j->s.columns.label = t->column[at];
     if (right->label_separator) j->form.separator = right->label_separator;
-    else if (!is_list(t, at)) j->form.separator = usual_separator(t, at, &j->arena);
+    else if (!is_list(t, at)) j->form.separator = usual_separator(t, at);
     if (!j->form.separator && !is_list(t, at)) j->form.separator = ",";
     return AT_OK;
 }

@@ -70,6 +70,7 @@ struct at_tape {
     at_gradients *gradients;     /* NULL: nothing is recorded, nothing needs a gradient (prediction) */
     at_arena *arena, *pool, *scratch, *objects;
     at_team *team;               /* threads that share each product, or NULL; changes no bit */
+    int dry_team;                /* of a dry tape: threads of the team that the real one will have */
     int training;                /* dropout acts */
     int dry;
     uint64_t seed, step;         /* of the random keys */

@@ -23,6 +23,7 @@ struct at_lanes {
     at_gradients *gradients; /* [lanes] */
     at_workspace *workspaces;
     atomic_flag *busy;       /* [n_workspaces] */
+    at_team **team;          /* [lanes], NULL: a thread alone */
     int n_workspaces;
     double *chunk_loss;
     at_status *status;       /* [lanes] */
@@ -133,6 +134,7 @@ static at_status measure_walk(const at_lanes_setup *s, at_gradients *g, at_works
     const at_step_bounds *b = &s->bounds;
     st = at_batch_largest(&w.objects, (at_batch_size){b->rows, b->n_seq, b->max_len, b->n_places}, &batch, err);
     at_tape tape = make_tape(s, half, &w, g, 0, err);
+    tape.dry_team = at_lanes_team(s, 0); /* the largest */
     tape.dry = 1;
     if (!st && is_coupled(s)) {
         (void)at_alloc(&w.objects, 1, sizeof batch); /* which waits with its tape */
@@ -212,7 +214,23 @@ int at_lanes_threads(const at_lanes_setup *s) {
     return threads < s->lanes ? threads : s->lanes;
 }
 
+int at_lanes_team(const at_lanes_setup *s, int lane) {
+    int threads = at_pool_threads(s->pool);
+    return threads > s->lanes ? threads / s->lanes + (lane < threads % s->lanes) : 1;
+}
+
 /* ---- opening ---- */
+
+static at_status open_teams(at_lanes *l, at_error *err) {
+    l->team = AT_NEW_ARRAY(&l->memory, at_team *, l->setup.lanes);
+    if (!l->team) return at_fail_memory(err, 0);
+    for (int i = 0; i < l->setup.lanes; i++) {
+        int size = at_lanes_team(&l->setup, i);
+        if (size > 1) AT_TRY(at_team_open(&l->team[i], size, err));
+    }
+    return AT_OK;
+}
+
 
 static at_status open_coupled(at_lanes *l, const at_lanes_memory *m, at_error *err) {
     l->keeps = m->keeps;
@@ -248,6 +266,7 @@ static at_status open_lanes(at_lanes *l, at_error *err) {
     size_t lane_bytes = at_gradients_bytes(s->params, rows) + (size_t)s->params->n_tables * sizeof(at_table_gradient) + alignment;
     AT_TRY(at_arena_fixed(&l->flat, lane_bytes * (size_t)n, err));
     for (int i = 0; i < n; i++) AT_TRY(at_gradients_make(&l->gradients[i], &l->flat, s->params, rows, err));
+    AT_TRY(open_teams(l, err));
     AT_TRY(at_half_copies_open(&l->half, s->params, s->backend->half, 1, err));
     return open_workspaces(l, err);
 }
@@ -265,6 +284,7 @@ at_status at_lanes_open(const at_lanes_setup *setup, at_lanes **out, at_error *e
 void at_lanes_close(at_lanes *l) {
     if (!l) return;
     for (int i = 0; i < l->n_workspaces; i++) at_workspace_close(&l->workspaces[i]);
+    for (int i = 0; l->team && i < l->setup.lanes; i++) at_team_close(l->team[i]);
     at_workspace_close(&l->step_workspace);
     at_half_copies_close(l->half);
     at_arena_free(&l->flat);
@@ -296,6 +316,7 @@ static void walk_lane(at_lanes *l, int lane, at_status (*part)(at_lanes *, int, 
     while (atomic_flag_test_and_set(&l->busy[mine])) mine = (mine + 1) % l->n_workspaces;
     at_workspace *w = &l->workspaces[mine];
     at_tape tape = make_tape(&l->setup, l->half, w, &l->gradients[lane], l->step, &l->errors[lane]);
+    tape.team = l->team[lane];
     l->status[lane] = AT_OK;
     for (int c = l->plan->chunk_at[lane]; c < l->plan->chunk_at[lane + 1] && !l->status[lane]; c++)
         l->status[lane] = part(l, c, &tape, w, &l->errors[lane]);

@@ -41,7 +41,9 @@ typedef struct at_lanes_memory {
  * error of shapes. */
 at_status at_lanes_measure(const at_lanes_setup *setup, at_lanes_memory *memory, at_error *err);
 size_t at_lanes_bytes(const at_lanes_memory *memory);
-int at_lanes_threads(const at_lanes_setup *setup); /* threads that can work at once */
+int at_lanes_threads(const at_lanes_setup *setup); /* lanes that can be worked on at once */
+/* Threads beyond one a lane join teams, which share the products of their lane: those of the n-th, at least 1. */
+int at_lanes_team(const at_lanes_setup *setup, int lane);
 
 at_status at_lanes_open(const at_lanes_setup *setup, at_lanes **lanes, at_error *err);
 void at_lanes_close(at_lanes *lanes);

@@ -143,7 +143,7 @@ at_status at_trainer_plan(const at_trainer_setup *setup, at_memory_plan *p, at_e
     AT_TRY(at_training_plan(&r, setup, err));
     at_status st = at_lanes_measure(&r.lanes_setup, &memory, err);
     const at_params *params = r.params;
-    *p = (at_memory_plan){.lanes = r.n_lanes, .threads = at_lanes_threads(&r.lanes_setup), .chunk_rows = r.lanes_setup.bounds.rows};
+    *p = (at_memory_plan){.lanes = r.n_lanes, .threads = at_pool_threads(setup->pool), .chunk_rows = r.lanes_setup.bounds.rows};
     p->weights = params->total * sizeof(at_real) + at_half_copies_bytes(params, setup->backend->half, 1);
     p->best = params->n_moments * sizeof(at_real);
     p->gradients = (size_t)r.n_lanes * at_gradients_bytes(params, r.lanes_setup.bounds.lane_rows);

@@ -79,7 +79,8 @@ typedef struct at_memory_plan {
     size_t weights;     /* the masters, and their bf16 copies */
     size_t best;        /* the best state of what is trained */
     size_t gradients, moments, activations, data, total;
-    int lanes, threads, chunk_rows;
+    int lanes, chunk_rows;
+    int threads;        /* more than lanes work in teams */
 } at_memory_plan;
 at_status at_trainer_plan(const at_trainer_setup *setup, at_memory_plan *plan, at_error *err);
 

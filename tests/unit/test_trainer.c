@@ -38,7 +38,9 @@ static void threads_do_not_show(void **state) {
     tiny_training first = tiny_training_new(model_folder), other = first;
     first.hyper.lanes = other.hyper.lanes = 3;
     tiny_training_run(&first);
-    for (other.threads = 2; other.threads <= 3; other.threads++) {
+    static const int threads[] = {2, 3, 4, 8}; /* of 3 lanes: the last two in teams, of 2, 1 and 1 and of 3, 3 and 2 */
+    for (int i = 0; i < 4; i++) {
+        other.threads = threads[i];
         tiny_training_run(&other);
         tiny_same_training(&first, &other);
     }
@@ -64,10 +66,11 @@ static void bf16_is_near_and_repeats(void **state) {
         if (!at_half_find(tables[i])) continue;
         check_ok(at_kernels_choose(tables[i], AT_PRECISION_BF16, &kernels, &half.backend, &half.err), &half.err);
         again = half;
-        again.threads = 2;
         tiny_training_run(&half);
-        tiny_training_run(&again);
-        tiny_same_training(&half, &again);
+        for (again.threads = 2; again.threads <= 9; again.threads += 7) {
+            tiny_training_run(&again);
+            tiny_same_training(&half, &again);
+        }
         assert_int_equal(half.warnings, 0);
         for (int step = 0; step < 6; step++) {
             double distance = fabs(half.losses[step] - single.losses[step]) / single.losses[step];
