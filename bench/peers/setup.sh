@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Makes the Python environment of the peers and oracles in ${ATTUNE_VENV:-.venv}; attune itself needs none of it.
-#   bench/peers/setup.sh            what requirements.txt names
+#   bench/peers/setup.sh            what requirements.txt and requirements-templates.txt name
 #   bench/peers/setup.sh --setfit   and what requirements-setfit.txt names (only the study of the recipe)
 # Complete already: returns at once. Interrupted: run it again.
 set -euo pipefail
@@ -9,7 +9,7 @@ root=$(cd "$here/../.." && pwd)
 cd "$root"
 venv=${ATTUNE_VENV:-.venv}
 
-lists=(requirements.txt)
+lists=(requirements.txt requirements-templates.txt)
 case ${1:-} in
   "") ;;
   --setfit) lists+=("requirements-${1#--}.txt") ;;
@@ -43,7 +43,9 @@ for list in "${missing[@]}"; do
   torch=$(grep -m1 '^torch==' "$here/$list" || true)
   if [ -n "$torch" ]; then install_torch "$torch"; fi
   # Against the pinned list as constraints, so that no later list moves what an earlier one fixed.
-  "$venv/bin/pip" install --quiet -c "$here/requirements.txt" -r "$here/$list"
+  alone=()
+  if [ "$list" = requirements-templates.txt ]; then alone=(--no-deps); fi
+  "$venv/bin/pip" install --quiet "${alone[@]}" -c "$here/requirements.txt" -r "$here/$list"
   cp "$here/$list" "$venv/.attune-$list"
 done
 echo "peers ready in $venv"

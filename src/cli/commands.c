@@ -42,12 +42,13 @@ static const at_command COMMANDS[] = {
      "attune check train.csv --test test.csv --model minilm\n"
      "attune check train.csv --fix mended.csv\n", "train eval test", at_check, NULL},
     {"tokenize", AT_CMD_TOKENIZE, "show what a model sees of a text",
-     "--model FOLDER TEXT...\n--model FOLDER [--stats] --input FILE\n--model FOLDER [--stats] < LINES",
+     "--model FOLDER TEXT...\n--model FOLDER [--stats] --input FILE\n--model FOLDER [--stats] < LINES\n--model FOLDER --chat FILE [--tools FILE] [--add-generation-prompt]",
      "Prints ids, pieces and where in the text each stands. With --stats it says how well the tokenizer fits a file: pieces a word, the share "
      "of unknown pieces, and how long the texts are. Many pieces a word, or unknown ones, are the first sign that a model does not know "
-     "the domain.",
+     "the domain. With --chat it shows a conversation as the model's chat template makes it one text, and that text's ids.",
      "attune tokenize --model minilm \"unaffable\"\n"
-     "attune tokenize --model minilm --stats --input train.csv\n",
+     "attune tokenize --model minilm --stats --input train.csv\n"
+     "attune tokenize --model smollm2 --chat messages.json --add-generation-prompt\n",
      "*", at_tokenize, at_tokenize_texts},
     {"export", AT_CMD_EXPORT, "write a model as the file of another program", "--model FOLDER --output FILE [--to FORMAT]",
      "onnx: the graph with its weights, from token ids to the numbers of its prediction network (or, of a body alone, to the hidden states), for "

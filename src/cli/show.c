@@ -48,7 +48,7 @@ static int one_of(const char *word, const char *const *list) {
 
 /* What --quiet leaves. An evaluation inside a training is not its result; `done` is. */
 static int is_result(const at_show *s, const char *kind) {
-    static const char *const always[] = {"done", "prediction", "header", "finding", "fixed", "info", "tokens", "stats", NULL};
+    static const char *const always[] = {"done", "prediction", "header", "finding", "fixed", "info", "tokens", "stats", "chat", NULL};
     static const char *const of_eval[] = {"eval", "table", "mistake", NULL};
     return one_of(kind, always) || ((s->command == AT_CMD_EVAL || s->command == AT_CMD_SCORE) && one_of(kind, of_eval));
 }

@@ -47,6 +47,11 @@ static const at_setting SETTINGS[] = {
     PATH("pred", "pred_file predictions prediction_file", DATA, "FILE",
          "The answers to judge, a row (or, with ids in both files, an id) for each of the right ones; SQuAD's {id: answer} is read as well.", S),
     TEXT("pred_column", "prediction_column predicted_column", "auto", DATA, "NAME", "Column of the answers to judge.", S),
+    PATH("chat", "messages", DATA, "FILE",
+         "A conversation, as the model's chat template puts it into one text: a JSON list of messages, or an object with messages, tools and more; "
+         "- is standard input.", K),
+    PATH("tools", NULL, DATA, "FILE", "JSON list of the tools that the conversation may use.", K),
+    FLAG("add_generation_prompt", "generation_prompt", DATA, "The conversation's text ends with what an answer begins with.", K),
     TEXT("text_column", "text_column_name sentence_column sentence1_column text1_column", "auto", DATA, "NAME",
          "Column of the text, or of the first text of a pair.", RUN | C | K | S),
     TEXT("text2_column", "text2_column_name sentence2_column text_pair_column", "auto", DATA, "NAME",

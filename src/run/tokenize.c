@@ -5,6 +5,7 @@
 
 #include "base/str.h"
 #include "io/table.h"
+#include "run/chat_file.h"
 #include "run/events.h"
 #include "run/models.h"
 #include "run/session.h"
@@ -17,6 +18,7 @@ typedef struct tokenizing {
     const at_options *options;
     const at_listener *listener;
     at_arena arena;
+    const char *folder;
     at_tokenizer *tokenizer;
     at_encoding encoding;
     at_encode_options encode;
@@ -28,12 +30,12 @@ typedef struct tokenizing {
 
 static at_status open_tokenizer(tokenizing *t, const at_options *o, const at_listener *listener, at_error *err) {
     *t = (tokenizing){.options = o, .listener = listener, .stats = at_options_flag(o, "stats")};
-    const char *name = at_options_text(o, "model", NULL), *folder;
+    const char *name = at_options_text(o, "model", NULL);
     if (!name) return at_fail(err, AT_USAGE, "--model is missing: the folder of a model or of a tokenizer");
     t->encode.no_special = at_options_flag(o, "no_special");
     t->encode.max_tokens = (int)at_options_int(o, "max_length", 0);
-    AT_TRY(at_model_folder_find(&t->arena, name, &folder, err));
-    return at_tokenizer_open(folder, &t->tokenizer, err);
+    AT_TRY(at_model_folder_find(&t->arena, name, &t->folder, err));
+    return at_tokenizer_open(t->folder, &t->tokenizer, err);
 }
 
 static void close_tokenizer(tokenizing *t) {
@@ -220,11 +222,39 @@ static at_status take_table(tokenizing *t, const char *path, at_error *err) {
     return st;
 }
 
+/* ---- a conversation ---- */
+
+/* The text that the chat template makes, then its tokens: the template has put the special ones. */
+static at_status show_text(tokenizing *t, const at_jinja_text *text, const char *name, at_error *err) {
+    json_t *spans = json_array();
+    for (int i = 0; i < text->n_spans; i++)
+        json_array_append_new(spans, json_pack("[I, I]", (json_int_t)text->span[i].begin, (json_int_t)text->span[i].end));
+    at_tell_text(t->listener, "chat", json_pack("{s:s%, s:o}", "text", text->text, text->len, "generation", spans), t->stats ? NULL : text->text);
+    t->encode.no_special = 1;
+    return take(t, name, 1, text->text, text->len, NULL, 0, err);
+}
+
+static at_status take_chat(tokenizing *t, const char *path, at_error *err) {
+    at_chat *chat = NULL;
+    at_conversation conversation = {0};
+    at_jinja_text text;
+    at_status st = at_chat_open(t->folder, &chat, err);
+    if (!st) st = at_conversation_read(path, at_options_text(t->options, "tools", NULL), &conversation, err);
+    conversation.request.add_generation_prompt = at_options_flag(t->options, "add_generation_prompt");
+    if (!st) st = at_chat_text(chat, &conversation.request, &t->arena, &text, err);
+    if (!st) st = show_text(t, &text, path, err);
+    at_conversation_close(&conversation);
+    at_chat_close(chat);
+    return st;
+}
+
 at_status at_tokenize(const at_options *options, const at_listener *listener, at_error *err) {
     tokenizing t;
     at_status st = open_tokenizer(&t, options, listener, err);
-    const char *input = at_options_text(options, "input", NULL);
-    if (!st) st = input && strcmp(input, "-") ? take_table(&t, input, err) : take_stream(&t, err);
+    const char *input = at_options_text(options, "input", NULL), *chat = at_options_text(options, "chat", NULL);
+    if (!st && chat && input) st = at_fail(err, AT_USAGE, "--chat and --input are both given; one of them says what is shown");
+    if (!st && chat) st = take_chat(&t, chat, err);
+    else if (!st) st = input && strcmp(input, "-") ? take_table(&t, input, err) : take_stream(&t, err);
     if (!st && t.stats) tell_stats(&t);
     close_tokenizer(&t);
     return st;

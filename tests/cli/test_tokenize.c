@@ -39,12 +39,30 @@ static void what_is_wrong_is_said(void **state) {
     program_expect("$A tokenize --pairs --model tokenize-folder day", 3, "", "error: text:1: there is no tab");
 }
 
+static void a_conversation_is_shown_as_the_model_sees_it(void **state) {
+    (void)state;
+    program_write_file("tokenize-folder/chat.json", "[{\"role\": \"user\", \"content\": \"good day\"}]");
+    program_write_file("tokenize-folder/object.json", "{\"messages\": [{\"role\": \"user\", \"content\": \"day\"}], \"tools\": [{\"name\": \"f\"}], \"knob\": 3}");
+    program_write_file("tokenize-folder/tools.json", "[{\"name\": \"g\"}]");
+    program_expect("$A tokenize --model tokenize-folder --chat tokenize-folder/chat.json", 4, "", "the model has no chat template");
+    program_write_file("tokenize-folder/chat_template.jinja",
+                       "[S]{% for m in messages %}{{ m.content }}{% endfor %}{% if tools %}{{ tools[0].name ~ knob }}{% endif %}{% if add_generation_prompt %},{% endif %}");
+    program_expect("$A tokenize --model tokenize-folder --chat tokenize-folder/chat.json", 0, "[S]good day\n3 tokens\n       1  [S]", "");
+    program_expect("$A tokenize --model tokenize-folder --chat tokenize-folder/chat.json --add-generation-prompt --json", 0, "\"text\":\"[S]good day,\"", "");
+    program_expect("$A tokenize --model tokenize-folder --chat tokenize-folder/object.json --json", 0, "\"text\":\"[S]dayf3\"", "");
+    program_expect("$A tokenize --model tokenize-folder --chat - --tools tokenize-folder/tools.json < tokenize-folder/object.json", 0, "[S]dayg3\n", "");
+    program_expect("echo '{}' | $A tokenize --model tokenize-folder --chat -", 3, "", "error: -: there is no list of messages");
+    program_expect("echo '[' | $A tokenize --model tokenize-folder --chat -", 3, "", "error: standard input:");
+    program_expect("$A tokenize --model tokenize-folder --chat - --input x.csv", 2, "", "--chat and --input are both given");
+}
+
 int main(void) {
     make_folder();
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(texts_are_shown_token_by_token),
         cmocka_unit_test(a_file_is_put_into_numbers),
         cmocka_unit_test(what_is_wrong_is_said),
+        cmocka_unit_test(a_conversation_is_shown_as_the_model_sees_it),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,0 +1,65 @@
+#include "run/chat_file.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static const size_t CHAT_BYTES = (size_t)64 << 20;
+
+static at_status read_stdin(json_t **root, at_error *err) {
+    char *text = NULL;
+    size_t cap = 0, len = 0, got;
+    at_status st = AT_OK;
+    do {
+        if (len + (1 << 16) > cap) {
+            char *more = realloc(text, cap = 2 * cap + (1 << 16));
+            if (!more) {
+                free(text);
+                return at_fail_memory(err, cap);
+            }
+            text = more;
+        }
+        got = fread(text + len, 1, 1 << 16, stdin);
+        len += got;
+        if (len > CHAT_BYTES) st = at_fail(err, AT_BAD_DATA, "standard input: a conversation of more than 64 MiB");
+    } while (got && !st);
+    if (!st) st = at_json_parse(text, len, "standard input", AT_BAD_DATA, root, err);
+    free(text);
+    return st;
+}
+
+static at_status load(const char *path, json_t **root, at_error *err) {
+    return strcmp(path, "-") ? at_json_load(path, CHAT_BYTES, AT_BAD_DATA, root, err) : read_stdin(root, err);
+}
+
+/* The variables of an object, without those that have a place of their own. */
+static json_t *rest_of(const json_t *root) {
+    static const char *const OWN[] = {"messages", "tools", "documents"};
+    json_t *more = json_copy((json_t *)(uintptr_t)root);
+    for (int i = 0; more && i < 3; i++) json_object_del(more, OWN[i]);
+    return more;
+}
+
+static const json_t *list_of(const json_t *root, const char *key) {
+    const json_t *list = json_object_get(root, key);
+    return json_is_null(list) ? NULL : list;
+}
+
+at_status at_conversation_read(const char *path, const char *tools_path, at_conversation *c, at_error *err) {
+    *c = (at_conversation){0};
+    AT_TRY(load(path, &c->root, err));
+    if (tools_path) AT_TRY(load(tools_path, &c->tools, err));
+    if (json_is_object(c->root) && !(c->more = rest_of(c->root))) return at_fail_memory(err, 0);
+    const json_t *tools = c->tools ? c->tools : list_of(c->root, "tools");
+    if (tools && !json_is_array(tools)) return at_fail(err, AT_BAD_DATA, "%s: the tools are not a list", tools_path ? tools_path : path);
+    c->request = (at_chat_request){.messages = json_is_object(c->root) ? json_object_get(c->root, "messages") : c->root, .tools = tools,
+                                   .documents = list_of(c->root, "documents"), .more = c->more};
+    return c->request.messages ? AT_OK : at_fail(err, AT_BAD_DATA, "%s: there is no list of messages", path);
+}
+
+void at_conversation_close(at_conversation *c) {
+    json_decref(c->root);
+    json_decref(c->tools);
+    json_decref(c->more);
+    *c = (at_conversation){0};
+}
