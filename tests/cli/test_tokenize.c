@@ -41,6 +41,7 @@ static void what_is_wrong_is_said(void **state) {
 
 static void a_conversation_is_shown_as_the_model_sees_it(void **state) {
     (void)state;
+    unlink("tokenize-folder/chat_template.jinja");
     program_write_file("tokenize-folder/chat.json", "[{\"role\": \"user\", \"content\": \"good day\"}]");
     program_write_file("tokenize-folder/object.json", "{\"messages\": [{\"role\": \"user\", \"content\": \"day\"}], \"tools\": [{\"name\": \"f\"}], \"knob\": 3}");
     program_write_file("tokenize-folder/tools.json", "[{\"name\": \"g\"}]");
