@@ -137,7 +137,8 @@ static at_status train(at_session *s, const options *o, const at_dataset *d, rec
     h.keep_best = 0;
     h.save_seconds = o->run_folder ? o->save : -1;
     const at_trainer_setup setup = {.model = s->model, .state = &s->state, .train = d, .hyper = &h, .backend = s->backend, .pool = s->pool,
-                                    .folder = o->run_folder, .fingerprint = "", .hooks = {.context = r, .progress = on_progress, .stop = on_stop}};
+                                    .folder = o->run_folder, .fingerprint = "",
+                                    .hooks = {.context = r, .progress = on_progress, .stop = on_stop}};
     at_memory_plan plan;
     at_train_result trained;
     AT_TRY(at_trainer_plan(&setup, &plan, err));

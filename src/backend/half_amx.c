@@ -1,5 +1,5 @@
-/* bf16 products by the tile instructions of AMX (Intel, Sapphire Rapids and later). A tile holds 16 rows of 64 bytes; the state of the tiles
- * belongs to a thread and is set up and given back around every block, which costs some dozen cycles of the thousand that a block takes. */
+/* bf16 products by the tile instructions of AMX (Intel, Sapphire Rapids and later). A tile holds 16 rows of 64 bytes; the state of the
+ * tiles belongs to a thread and is set up and given back around every block, which costs some dozen cycles of the thousand that a block takes. */
 #include "backend/half_tables.h"
 
 #if AT_HALF_X86

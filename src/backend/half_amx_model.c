@@ -46,7 +46,8 @@ static void tile_dot(tile *sum, const tile *a, const tile *b) {
 }
 
 static void tile_copy(void *to, size_t to_stride, const void *from, size_t from_stride) {
-    for (int m = 0; m < 16; m++) memcpy((char *)to + (size_t)m * to_stride, (const char *)from + (size_t)m * from_stride, sizeof(float[16]));
+    for (int m = 0; m < 16; m++)
+        memcpy((char *)to + (size_t)m * to_stride, (const char *)from + (size_t)m * from_stride, sizeof(float[16]));
 }
 
 #define TILES_BEGIN tile tiles[8];

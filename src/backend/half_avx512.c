@@ -43,8 +43,10 @@ V_INLINE void dot_block(const int rows, const uint16_t *a, ptrdiff_t lda, const 
 }
 
 #define EACH_HALF_HEIGHT(X) X(1) X(2) X(3) X(4) X(5) X(6) X(7) X(8) X(9) X(10) X(11) X(12)
-#define DOT_BLOCK(rows) \
-    static void dot_block_##rows(const uint16_t *a, ptrdiff_t lda, const uint16_t *b, int depth, at_real *c) { dot_block(rows, a, lda, b, depth, c); }
+#define DOT_BLOCK(rows)                                                                                          \
+    static void dot_block_##rows(const uint16_t *a, ptrdiff_t lda, const uint16_t *b, int depth, at_real *c) { \
+        dot_block(rows, a, lda, b, depth, c);                                                                   \
+    }
 EACH_HALF_HEIGHT(DOT_BLOCK)
 
 typedef void (*dot_function)(const uint16_t *a, ptrdiff_t lda, const uint16_t *b, int depth, at_real *c);

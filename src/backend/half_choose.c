@@ -73,7 +73,8 @@ static at_status choose_half(const char *cpu, at_precision precision, const at_h
     const candidate *asked = named(cpu);
     *half = NULL;
     if (asked && !asked->runs())
-        return at_fail(err, AT_USAGE, "kernels '%s' need a processor with that instruction, which this one lacks; leave the choice to 'auto'", cpu);
+        return at_fail(err, AT_USAGE, "kernels '%s' need a processor with that instruction, which this one lacks; leave the choice to 'auto'",
+                       cpu);
     if (precision == AT_PRECISION_FP32) return AT_OK;
     if (asked) {
         *half = asked->table;
@@ -83,8 +84,8 @@ static at_status choose_half(const char *cpu, at_precision precision, const at_h
     for (int i = 0; any && i < N_CANDIDATES - 1 && !*half; i++)
         if (candidates[i].runs() && (precision == AT_PRECISION_BF16 || pays(&candidates[i]))) *half = candidates[i].table;
     if (*half || precision == AT_PRECISION_AUTO) return AT_OK;
-    return at_fail(err, AT_USAGE, "--precision bf16 needs %s; use fp32, which is the default%s", any ? "a processor with AMX or AVX-512 BF16, which this one lacks"
-                   : "the kernels 'amx' or 'avx512-bf16'", any ? "" : ", or leave the choice to --cpu auto");
+    return at_fail(err, AT_USAGE, "--precision bf16 needs %s; use fp32, which is the default%s",
+                   any ? "a processor with AMX or AVX-512 BF16, which this one lacks" : "the kernels 'amx' or 'avx512-bf16'", any ? "" : ", or leave the choice to --cpu auto");
 }
 
 at_status at_kernels_choose(const char *cpu, at_precision precision, at_kernels *kernels, const at_backend **backend, at_error *err) {

@@ -82,8 +82,8 @@ static void half_forward_part(void *context, int part, int parts) {
     uint16_t *a = j->a + (size_t)r.from * at_half_stride(x->cols);
     half->narrow(x->data + (size_t)r.from * (size_t)x->cols, x->cols, r.n, x->cols, a);
     for (int s = 0; s < j->n; to += (size_t)j->weight[s++]->out)
-        half->linear(a, at_half_forward(j->t->half, j->weight[s]), bias_of(j, s), j->act, j->half_pre ? j->half_pre + to : NULL, y->data + to,
-                     y->cols, r.n, x->cols, j->weight[s]->out);
+        half->linear(a, at_half_forward(j->t->half, j->weight[s]), bias_of(j, s), j->act, j->half_pre ? j->half_pre + to : NULL,
+                     y->data + to, y->cols, r.n, x->cols, j->weight[s]->out);
 }
 
 static void run_forward(forward_job *j, int half) {

@@ -41,7 +41,8 @@ at_status at_train_open_body(at_train_run *run, at_error *err) {
 static at_status open_run(at_train_run *run, at_error *err) {
     const at_options *o = run->options;
     AT_TRY(check_options(o, err));
-    AT_TRY(at_kernels_choose(at_options_text(o, "cpu", NULL), (at_precision)at_options_choice(o, "precision"), &run->kernels, &run->backend, err));
+    AT_TRY(at_kernels_choose(at_options_text(o, "cpu", NULL), (at_precision)at_options_choice(o, "precision"), &run->kernels, &run->backend,
+                             err));
     AT_TRY(at_pool_open(&run->pool, (int)at_options_int(o, "threads", at_cpu_count()), err));
     AT_TRY(at_model_folder_find(&run->arena, at_options_text(o, "model", NULL), &run->model_folder, err));
     run->method = (at_method)at_options_choice(o, "method");

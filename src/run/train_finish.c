@@ -11,7 +11,8 @@
 static at_status answers_on(at_train_run *run, const at_dataset *d, at_arena *arena, float **logits, at_error *err) {
     size_t cells = at_dataset_outputs(d) * (size_t)run->state.n_out;
     *logits = AT_NEW_ARRAY(arena, float, cells);
-    return *logits ? at_predict_logits_watched(run->model, d, run->backend, run->pool, *logits, at_train_watch, run, err) : at_fail_memory(err, cells * sizeof(float));
+    if (!*logits) return at_fail_memory(err, cells * sizeof(float));
+    return at_predict_logits_watched(run->model, d, run->backend, run->pool, *logits, at_train_watch, run, err);
 }
 
 at_status at_train_judge(at_train_run *run, const at_dataset *d, at_score *score, at_error *err) {

@@ -66,7 +66,8 @@ static void describe(const at_dataset *d, uint64_t key, header *h) {
 static const char ZEROS[ALIGN];
 
 /* The bytes that are hashed, in order: given to `take` piece by piece. */
-static at_status walk(const at_dataset *d, const header *h, at_status (*take)(void *, const void *, size_t, at_error *), void *context, at_error *err) {
+static at_status walk(const at_dataset *d, const header *h, at_status (*take)(void *, const void *, size_t, at_error *), void *context,
+                      at_error *err) {
     AT_TRY(take(context, &h->n, sizeof *h - offsetof(header, n), err));
     AT_TRY(take(context, ZEROS, header_bytes() - sizeof *h, err));
     for (int f = 0; f < N_FIELDS; f++) {
@@ -83,7 +84,9 @@ static at_status hash_piece(void *state, const void *bytes, size_t n, at_error *
     return AT_OK;
 }
 
-static at_status write_piece(void *writer, const void *bytes, size_t n, at_error *err) { return n ? at_writer_add(writer, bytes, n, err) : AT_OK; }
+static at_status write_piece(void *writer, const void *bytes, size_t n, at_error *err) {
+    return n ? at_writer_add(writer, bytes, n, err) : AT_OK;
+}
 
 static at_status write_all(const at_dataset *d, const header *h, at_writer *w, const char *path, at_error *err) {
     AT_TRY(at_writer_open(w, path, err));
@@ -148,7 +151,8 @@ static void take_arrays(at_dataset *d, const header *h) {
     }
 }
 
-at_status at_dataset_load(const char *path, uint64_t key, const char *user_path, const at_table *table, at_dataset **dataset, at_error *err) {
+at_status at_dataset_load(const char *path, uint64_t key, const char *user_path, const at_table *table, at_dataset **dataset,
+                          at_error *err) {
     size_t bytes = 0;
     void *map = map_file(path, &bytes);
     const header *h = map;
