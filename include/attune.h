@@ -65,7 +65,8 @@ typedef enum at_setting_type {
 
 enum { /* commands, as bits */
     AT_CMD_TRAIN = 1, AT_CMD_EVAL = 2, AT_CMD_PREDICT = 4, AT_CMD_INFO = 8, AT_CMD_CHECK = 16, AT_CMD_FETCH = 32,
-    AT_CMD_TOKENIZE = 64, AT_CMD_EXPORT = 128, AT_CMD_SCORE = 256
+    AT_CMD_TOKENIZE = 64, AT_CMD_EXPORT = 128, AT_CMD_SCORE = 256,
+    AT_CMD_GENERATE = 512
 };
 
 typedef struct at_setting {
@@ -138,6 +139,10 @@ AT_API at_status at_tokenize(const at_options *options, const at_listener *liste
 AT_API at_status at_tokenize_texts(const at_options *options, const char *const *texts, int n, const at_listener *listener, at_error *err);
 /* Writes the model folder `model` as the file `output` in the format of another program (`to`), whole or not at all. */
 AT_API at_status at_export(const at_options *options, const at_listener *listener, at_error *err);
+/* A language model (a folder, or a GGUF file) continues a prompt: the file `input`, or all of standard input. The text as it grows comes in "text"
+ * events, whole characters each, and a "generated" event ends it. */
+AT_API at_status at_generate(const at_options *options, const at_listener *listener, at_error *err);
+AT_API at_status at_generate_texts(const at_options *options, const char *const *texts, int n, const at_listener *listener, at_error *err);
 /* Predicts for a file (`input`) or, without one or with "-", for the lines of standard input, each as it comes; into the file `output`
  * (whole or not at all) or, without it, one "prediction" event a row, whose text is the row in the chosen `format`. */
 AT_API at_status at_predict_file(const at_options *options, const at_listener *listener, at_error *err);

@@ -17,6 +17,7 @@ print([json.loads(line)["folder"] for line in sys.stdin if "folder" in line][-1]
 "$python" tests/oracle/live_folder.py --program $build/src/attune --model "$model"
 "$python" tests/oracle/live_tasks.py --program $build/src/attune --probe $build/tests/attune_task_probe --model "$model"
 PYTHONPATH=tests/oracle "$python" tests/oracle/live_templates.py $build/tests/template_driver
+"$python" tests/oracle/live_gguf.py $build/src/attune "$model"
 parts=(nasty)
 [ "${1:-}" != --all ] || parts+=(points text)
 "$python" tests/oracle/live_tokenizer.py $build/tests/tokenizer_driver "${parts[@]}"

@@ -50,10 +50,20 @@ static const at_command COMMANDS[] = {
      "attune tokenize --model minilm --stats --input train.csv\n"
      "attune tokenize --model smollm2 --chat messages.json --add-generation-prompt\n",
      "*", at_tokenize, at_tokenize_texts},
+    {"generate", AT_CMD_GENERATE, "continue a text with a language model",
+     "--model FOLDER|FILE.gguf PROMPT...\n--model FOLDER|FILE.gguf --input FILE\n--model FOLDER|FILE.gguf < PROMPT",
+     "Prints what the model adds to the prompt, as it comes. Without further settings the most probable token is taken each time; with a temperature "
+     "tokens are drawn, the same for the same seed.",
+     "attune generate --model smollm2 \"The capital of France is\" --max-new-tokens 20\n"
+     "attune generate --model smollm2.gguf --temperature 0.7 --top-p 0.9 --input letter.txt\n"
+     "attune generate --model smollm2 --stop '\\n' \"Q: What is a transformer?\\nA:\" --json\n",
+     "*", at_generate, at_generate_texts},
     {"export", AT_CMD_EXPORT, "write a model as the file of another program", "--model FOLDER --output FILE [--to FORMAT]",
      "onnx: the graph with its weights, from token ids to the numbers of its prediction network (or, of a body alone, to the hidden states), for "
-     "any number of texts of any length.",
-     "attune export --to onnx --model runs/sentiment --output sentiment.onnx\n", "model", at_export, NULL},
+     "any number of texts of any length.\n\n"
+     "gguf: a decoder with its vocabulary and chat template, or the body of a BERT, for llama.cpp.",
+     "attune export --to onnx --model runs/sentiment --output sentiment.onnx\n"
+     "attune export --to gguf --type q8_0 --model runs/letters --output letters.gguf\n", "model", at_export, NULL},
     {"fetch", AT_CMD_FETCH, "bring a model into the local cache", "[--model] NAME [--revision NAME] [--archive FILE]",
      "Downloads a model from the hub (or takes it from an archive) into the ordinary Hugging Face cache. This is the only command "
      "that uses the network.",

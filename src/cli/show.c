@@ -23,6 +23,7 @@ struct at_show {
     int json, quiet, terminal;
     int logging_steps, logging_given;
     int bar_drawn;
+    int within_line; /* an answer that grows has not ended its line */
     double started, drawn, line;
     FILE *words; /* where what is not a result goes */
 };
@@ -133,8 +134,26 @@ static void show_step(at_show *s, const at_event *event) {
     }
 }
 
+/* An answer that grows: no line's end but its own. */
+static void show_text(at_show *s, const char *text) {
+    size_t n = strlen(text);
+    fputs(text, stdout);
+    fflush(stdout);
+    if (n) s->within_line = text[n - 1] != '\n';
+}
+
+static void end_line(at_show *s) {
+    if (s->within_line) putchar('\n');
+    s->within_line = 0;
+}
+
 static void on_event(void *context, const at_event *event) {
     at_show *s = context;
+    if (!s->json && !strcmp(event->kind, "text") && event->text) {
+        show_text(s, event->text);
+        return;
+    }
+    end_line(s);
     if (!strcmp(event->kind, "step")) {
         show_step(s, event);
         return;
@@ -172,7 +191,7 @@ at_show *at_show_open(const at_options *options, unsigned command) {
     s->terminal = isatty(STDERR_FILENO);
     s->logging_steps = steps ? atoi(steps) : 10;
     s->started = now();
-    s->words = command == AT_CMD_PREDICT ? stderr : stdout;
+    s->words = command == AT_CMD_PREDICT || command == AT_CMD_GENERATE ? stderr : stdout;
     return s;
 }
 
@@ -190,6 +209,7 @@ static void print_json_string(const char *text) {
 }
 
 void at_show_close(at_show *s, at_status status, const at_error *err) {
+    end_line(s);
     clear_bar(s);
     if (status && s->json) {
         printf("{\"event\":\"error\",\"time\":%.3f,\"code\":%d,\"text\":", now() - s->started, (int)status);

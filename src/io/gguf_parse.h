@@ -17,4 +17,7 @@ typedef struct at_gguf_header {
 at_status at_gguf_parse(at_arena *arena, const char *path, const unsigned char *bytes, size_t len, uint64_t file_bytes, int *more,
                         at_gguf_header *header, at_error *err);
 
+/* A whole file in memory, which is copied. */
+at_status at_gguf_open_bytes(const char *name, const unsigned char *bytes, size_t len, at_gguf **file, at_error *err);
+
 #endif

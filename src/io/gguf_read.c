@@ -21,6 +21,10 @@ struct at_gguf {
 
 static at_status read_at(const at_gguf *f, void *bytes, size_t len, uint64_t offset, at_error *err) {
     char *to = bytes;
+    if (f->fd < 0) { /* all of it is in memory, and the parser looked that every tensor is within */
+        memcpy(to, f->head + offset, len);
+        return AT_OK;
+    }
     while (len) {
         ssize_t n = pread(f->fd, to, len, (off_t)offset);
         if (n < 0 && errno == EINTR) continue;
@@ -87,6 +91,23 @@ at_status at_gguf_open(const char *path, at_gguf **file, at_error *err) {
     f->fd = open_regular(path, &f->bytes);
     at_status st = !f->path ? at_fail_memory(err, strlen(path)) : f->fd < 0 ? at_fail_errno(err, AT_BAD_MODEL, path, "cannot open") : AT_OK;
     if (!st) st = read_header(f, err);
+    if (st) at_gguf_close(f);
+    else *file = f;
+    return st;
+}
+
+at_status at_gguf_open_bytes(const char *name, const unsigned char *bytes, size_t len, at_gguf **file, at_error *err) {
+    int more;
+    *file = NULL;
+    at_gguf *f = calloc(1, sizeof *f);
+    if (!f) return at_fail_memory(err, sizeof *f);
+    f->fd = -1;
+    f->bytes = len;
+    f->path = strdup(name);
+    f->head = malloc(len ? len : 1);
+    at_status st = f->path && f->head ? AT_OK : at_fail_memory(err, len);
+    if (!st && len) memcpy(f->head, bytes, len);
+    if (!st) st = at_gguf_parse(&f->arena, name, f->head, len, len, &more, &f->header, err);
     if (st) at_gguf_close(f);
     else *file = f;
     return st;

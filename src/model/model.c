@@ -8,34 +8,50 @@
 #include "base/file.h"
 #include "base/str.h"
 #include "model/folder.h"
+#include "model/gguf.h"
 #include "model/names.h"
 
-/* Where a weight comes from; tensor NULL: it is new. */
+/* Where a weight comes from; neither tensor nor packed: it is new. */
 typedef struct source {
     const at_safetensors *file;
     const at_stored_tensor *tensor;
+    const at_gguf_tensor *packed; /* of a GGUF file, in place of the two */
 } source;
+
+static const char *source_name(const source *s) { return s->tensor ? s->tensor->name : s->packed ? s->packed->name : NULL; }
 
 typedef struct opening {
     at_model *model;
     const at_model_options *options;
     const at_family *family;
     at_safetensors *file;
+    at_gguf *gguf;        /* or this */
+    const at_gguf_arch *layout;
     at_folder_head found; /* the folder's own head */
     source *sources;      /* [params.n] */
     at_status *status;    /* [params.n] of reading */
     at_error *err;
 } opening;
 
-static at_status read_config(at_model *m, const char *folder, at_error *err) {
-    m->folder = at_strdup(&m->arena, folder);
+static at_status read_folder_config(at_model *m, const char *folder, at_error *err) {
     const char *path = at_path_join(&m->arena, folder, "config.json");
-    if (!m->folder || !path) return at_fail_memory(err, strlen(folder));
+    if (!path) return at_fail_memory(err, strlen(folder));
     if (!at_is_folder(folder)) return at_fail(err, AT_BAD_MODEL, "%s: no such model folder", folder);
     if (!at_file_exists(path))
         return at_fail(err, AT_BAD_MODEL, "%s: not a model folder: it has no config.json", folder);
     AT_TRY(at_json_load(path, AT_JSON_CONFIG_BYTES, AT_BAD_MODEL, &m->config, err));
     return at_arch_read(m->config, path, &m->arena, &m->arch, err);
+}
+
+static at_status read_config(opening *o, const char *folder) {
+    at_model *m = o->model;
+    m->folder = at_strdup(&m->arena, folder);
+    if (!m->folder) return at_fail_memory(o->err, strlen(folder));
+    if (!at_gguf_is(folder)) return read_folder_config(m, folder, o->err);
+    AT_TRY(at_gguf_open(folder, &o->gguf, o->err));
+    AT_TRY(at_gguf_config(o->gguf, &m->config, o->err));
+    o->layout = at_gguf_arch_find(at_gguf_text(o->gguf, "general.architecture"));
+    return at_arch_read(m->config, folder, &m->arena, &m->arch, o->err);
 }
 
 static void choose_head(opening *o) {
@@ -99,23 +115,45 @@ static const char *shape_text(at_arena *arena, const int64_t *shape, int n_dims)
     return s.text ? s.text : "?";
 }
 
+/* Shape of the tensor in its file, as transformers counts dimensions; returns how many. */
+static int stored_shape(const source *from, int64_t shape[8]) {
+    int n = from->tensor ? from->tensor->n_dims : from->packed->n_dims;
+    for (int i = 0; i < n; i++) shape[i] = from->tensor ? from->tensor->shape[i] : (int64_t)from->packed->dims[n - 1 - i];
+    return n;
+}
+
+/* Where weight i lies in its file: GGUF has no transposed tensors. */
+static at_place place_in(const opening *o, int i) {
+    at_place place = o->model->place[i];
+    if (o->gguf) place.transposed = 0;
+    return place;
+}
+
 static at_status check_shape(const opening *o, int i, const source *from) {
-    const at_model *m = o->model;
-    const at_stored_tensor *t = from->tensor;
-    int64_t want[2];
-    int n_dims = at_place_shape(&m->place[i], &m->params.weights[i], want);
-    int fits = t->n_dims == n_dims && t->shape[0] == want[0] && (n_dims == 1 || t->shape[1] == want[1]);
+    int64_t want[2], got[8] = {0};
+    at_place place = place_in(o, i);
+    int n_dims = at_place_shape(&place, &o->model->params.weights[i], want), n = stored_shape(from, got);
+    int fits = n == n_dims && got[0] == want[0] && (n_dims == 1 || got[1] == want[1]);
     if (fits) return AT_OK;
     at_arena *arena = &o->model->arena;
-    return at_fail(o->err, AT_BAD_MODEL, "%s: tensor %s is %s, but config.json asks for %s",
-                   at_safetensors_path(from->file, t), t->name, shape_text(arena, t->shape, t->n_dims),
-                   shape_text(arena, want, n_dims));
+    return at_fail(o->err, AT_BAD_MODEL, "%s: tensor %s is %s, but %s asks for %s",
+                   o->gguf ? o->model->folder : at_safetensors_path(from->file, from->tensor), source_name(from), shape_text(arena, got, n),
+                   o->gguf ? "the metadata" : "config.json", shape_text(arena, want, n_dims));
+}
+
+/* A head over classes has no place in GGUF files. */
+static source find_packed(const opening *o, int i) {
+    char name[AT_GGUF_NAME_SIZE];
+    source from = {0};
+    if (at_gguf_name_of(o->layout, o->model->place[i].bare, name)) from.packed = at_gguf_find(o->gguf, name);
+    return from;
 }
 
 static source find_source(const opening *o, int i) {
     const at_head *h = &o->model->head;
     const at_weight *w = &o->model->params.weights[i];
-    source from = {o->file, NULL};
+    source from = {o->file, NULL, NULL};
+    if (o->gguf) return find_packed(o, i);
     int is_classifier = w == h->classifier || w == h->classifier_bias;
     if (is_classifier && !o->model->trained_head && h->kind != AT_HEAD_MASK) return from;
     if (is_classifier && o->found.dense) {
@@ -135,12 +173,30 @@ static at_status find_sources(opening *o) {
     for (int i = 0; i < m->params.n; i++) {
         const at_weight *w = &m->params.weights[i];
         o->sources[i] = find_source(o, i);
-        if (o->sources[i].tensor) AT_TRY(check_shape(o, i, &o->sources[i]));
+        if (source_name(&o->sources[i])) AT_TRY(check_shape(o, i, &o->sources[i]));
         else if (!w->is_head || m->head.kind == AT_HEAD_LM)
-            return at_fail(o->err, AT_BAD_MODEL, "%s: the weights have no tensor %s, which config.json (%s) asks for", m->folder,
-                           m->place[i].bare, m->arch.family);
+            return at_fail(o->err, AT_BAD_MODEL, "%s: the weights have no tensor %s, which %s (%s) asks for", m->folder, m->place[i].bare,
+                           o->gguf ? "the metadata" : "config.json", m->arch.family);
     }
     return AT_OK;
+}
+
+/* As a GGUF file has it, then as ours. */
+static at_status read_packed(const opening *o, int i, at_error *err) {
+    at_params *p = &o->model->params;
+    const at_weight *w = &p->weights[i];
+    at_place place = place_in(o, i);
+    at_arena scratch = {0};
+    size_t rows = (size_t)place.total, cols = (size_t)w->in, count = rows * cols, own = (size_t)w->out * cols;
+    float *values = at_alloc_raw(&scratch, count + own, sizeof(float));
+    at_status st = values ? at_gguf_read(o->gguf, o->sources[i].packed, values, err) : at_fail_memory(err, (count + own) * sizeof(float));
+    if (!st) st = at_gguf_turn(o->layout, &o->model->arch, place.bare, values, rows, cols, 0, err);
+    if (!st) {
+        at_place_take(&place, w, values, values + count);
+        at_weight_put(p, w, values + count);
+    }
+    at_arena_free(&scratch);
+    return st;
 }
 
 /* A packed weight, or one that shares its tensor, is read in the file's layout first; where the home has that layout, it is read
@@ -150,6 +206,7 @@ static at_status read_weight(const opening *o, int i, at_error *err) {
     const at_weight *w = &p->weights[i];
     const at_place *place = &o->model->place[i];
     const source *from = &o->sources[i];
+    if (from->packed) return read_packed(o, i, err);
     int whole = place->total == w->out && !place->transposed;
 #ifndef AT_DOUBLE
     if (w->kind != AT_WEIGHT_LINEAR && whole)
@@ -168,7 +225,7 @@ static at_status read_weight(const opening *o, int i, at_error *err) {
 
 static void read_task(void *context, int i) {
     opening *o = context;
-    if (o->sources[i].tensor) o->status[i] = read_weight(o, i, NULL);
+    if (source_name(&o->sources[i])) o->status[i] = read_weight(o, i, NULL);
 }
 
 static at_status read_weights(opening *o) {
@@ -179,46 +236,57 @@ static at_status read_weights(opening *o) {
     for (int i = 0; i < m->params.n; i++) {
         at_weight *w = &m->params.weights[i];
         if (o->status[i]) AT_TRY(read_weight(o, i, o->err)); /* once more, for the sentence */
-        if (o->sources[i].tensor) continue;
+        if (source_name(&o->sources[i])) continue;
         if (w->kind == AT_WEIGHT_VECTOR) at_weight_fill(&m->params, w, w == m->head.norm ? 1 : 0);
         else at_weight_init_normal(&m->params, w, m->arch.initializer_range, o->options->seed);
     }
     return AT_OK;
 }
 
-static int is_used(const opening *o, const at_stored_tensor *t) {
-    for (int i = 0; i < o->model->params.n; i++)
-        if (o->sources[i].tensor == t) return 1;
+static int is_used(const opening *o, const char *stored) {
+    for (int i = 0; i < o->model->params.n; i++) {
+        const char *name = source_name(&o->sources[i]);
+        if (name && !strcmp(name, stored)) return 1;
+    }
     return 0;
 }
+
+static const char *stored_name(const opening *o, int i) { return o->gguf ? at_gguf_at(o->gguf, i)->name : at_safetensors_at(o->file, i)->name; }
 
 static at_status report(opening *o) {
     at_model *m = o->model;
     at_load_report *r = &m->report;
-    int n_file = at_safetensors_count(o->file), n = m->params.n;
+    int n_file = o->gguf ? at_gguf_count(o->gguf) : at_safetensors_count(o->file), n = m->params.n;
     r->used = AT_NEW_ARRAY(&m->arena, const char *, n);
     r->fresh = AT_NEW_ARRAY(&m->arena, const char *, n);
     r->dropped = AT_NEW_ARRAY(&m->arena, const char *, n_file);
     if (!r->used || !r->fresh || !r->dropped) return at_fail_memory(o->err, (size_t)(n + n_file) * sizeof(char *));
     for (int i = 0; i < n; i++) {
-        if (!o->sources[i].tensor) r->fresh[r->n_fresh++] = m->params.weights[i].name;
+        const char *name = source_name(&o->sources[i]);
+        if (!name) r->fresh[r->n_fresh++] = m->params.weights[i].name;
         else if (m->place[i].first > 0) continue; /* told with the first that lies in its tensor */
-        else if (!(r->used[r->n_used++] = at_strdup(&m->arena, o->sources[i].tensor->name))) return at_fail_memory(o->err, 0);
+        else if (!(r->used[r->n_used++] = at_strdup(&m->arena, name))) return at_fail_memory(o->err, 0);
     }
     for (int i = 0; i < n_file; i++) {
-        const at_stored_tensor *t = at_safetensors_at(o->file, i);
-        if (at_names_is_buffer(o->family, t->name) || is_used(o, t)) continue;
-        if (!(r->dropped[r->n_dropped++] = at_strdup(&m->arena, t->name))) return at_fail_memory(o->err, 0);
+        const char *name = stored_name(o, i);
+        if (at_names_is_buffer(o->family, name) || is_used(o, name)) continue;
+        if (!(r->dropped[r->n_dropped++] = at_strdup(&m->arena, name))) return at_fail_memory(o->err, 0);
     }
     return AT_OK;
 }
 
+static at_status open_files(opening *o, const char *folder) {
+    at_model *m = o->model;
+    if (o->gguf) return AT_OK;
+    AT_TRY(at_safetensors_open_folder(folder, &o->file, o->err));
+    return at_folder_find_head(folder, m->config, o->family, &m->arch, o->file, &m->arena, &o->found, o->err);
+}
+
 static at_status open_all(opening *o, const char *folder) {
     at_model *m = o->model;
-    AT_TRY(read_config(m, folder, o->err));
+    AT_TRY(read_config(o, folder));
     o->family = at_family_find(m->arch.family);
-    AT_TRY(at_safetensors_open_folder(folder, &o->file, o->err));
-    AT_TRY(at_folder_find_head(folder, m->config, o->family, &m->arch, o->file, &m->arena, &o->found, o->err));
+    AT_TRY(open_files(o, folder));
     if (o->options->head == AT_HEAD_LM) choose_lm(o);
     else choose_head(o);
     choose_padding(o);
@@ -238,6 +306,7 @@ at_status at_model_open(const char *folder, const at_model_options *options, at_
     at_status st = open_all(&o, folder);
     at_safetensors_close(o.file);
     at_safetensors_close(o.found.dense);
+    at_gguf_close(o.gguf);
     if (st) at_model_close(m);
     else *model = m;
     return st;

@@ -18,6 +18,7 @@
 #include <sys/stat.h>
 
 #include "base/file.h"
+#include "model/gguf.h"
 #include "model/names.h"
 
 /* Made by tokenizers of every family; what is not there is not copied. */
@@ -182,7 +183,22 @@ static at_status save_modules(saving *s) {
     return save_json(s, s->folder, "modules.json", modules);
 }
 
+/* A GGUF file's tokenizer as the files of a folder. */
+static at_status write_tokenizer(saving *s) {
+    at_gguf *file;
+    json_t *tokenizer, *config;
+    AT_TRY(at_gguf_open(s->model->folder, &file, s->err));
+    at_status st = at_gguf_tokenizer(file, &tokenizer, &config, s->err);
+    at_gguf_close(file);
+    if (st) return st;
+    st = save_json(s, s->folder, "tokenizer.json", tokenizer);
+    if (!st) return save_json(s, s->folder, "tokenizer_config.json", config);
+    json_decref(config);
+    return st;
+}
+
 static at_status copy_tokenizer(saving *s) {
+    if (at_gguf_is(s->model->folder)) return write_tokenizer(s);
     struct stat from_folder, to_folder;
     if (!stat(s->model->folder, &from_folder) && !stat(s->folder, &to_folder) && from_folder.st_ino == to_folder.st_ino &&
         from_folder.st_dev == to_folder.st_dev)

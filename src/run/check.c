@@ -4,6 +4,7 @@
 
 #include "base/file.h"
 #include "io/table_write.h"
+#include "model/gguf.h"
 #include "run/events.h"
 #include "run/models.h"
 #include "run/session.h"
@@ -146,7 +147,7 @@ static at_status check_lengths(check *c, at_error *err) {
     int limit = 0;
     if (!name) return AT_OK;
     AT_TRY(at_model_folder_find(&c->arena, name, &folder, err));
-    AT_TRY(at_tokenizer_open(folder, &tokenizer, err));
+    AT_TRY(at_model_tokenizer_open(folder, &tokenizer, err));
     at_status st = choose_limit(c, folder, tokenizer, &limit, err);
     if (!st) st = at_pool_open(&pool, (int)at_options_int(c->options, "threads", at_cpu_count()), err);
     for (int i = 0; i < c->lint.n_splits && !st; i++) st = check_split_lengths(c, i, tokenizer, limit, pool, err);

@@ -27,10 +27,29 @@ static at_status to_onnx(exporting *e, at_error *err) {
     return st;
 }
 
+/* Decoders as language models, encoders without what was put on them. */
+static at_status to_gguf(exporting *e, at_error *err) {
+    at_pool *pool = NULL;
+    at_model *model = NULL;
+    at_model_options options = {.head = AT_HEAD_NONE, .keep_head = 1, .sizes_only = 1};
+    AT_TRY(at_model_open(e->folder, &options, &model, err));
+    int causal = model->arch.causal, classifies = model->trained_head && model->head.kind != AT_HEAD_EMBED;
+    at_model_close(model);
+    if (causal && classifies) return at_fail(err, AT_USAGE, "%s: has a trained prediction network, which GGUF has no place for", e->folder);
+    if (classifies) at_tell_warning(e->listener, "the trained prediction network has no place in GGUF; what is written is the body, for embeddings");
+    AT_TRY(at_pool_open(&pool, at_cpu_count(), err));
+    options = (at_model_options){.head = causal ? AT_HEAD_LM : AT_HEAD_NONE, .keep_head = 1, .pool = pool};
+    at_status st = at_model_open(e->folder, &options, &model, err);
+    if (!st) st = at_export_gguf(model, at_options_text(e->options, "type", "f16"), e->output, err);
+    at_model_close(model);
+    at_pool_close(pool);
+    return st;
+}
+
 static const struct {
     const char *name; /* as in the choices of the setting `to` */
     at_status (*write)(exporting *e, at_error *err);
-} FORMATS[] = {{"onnx", to_onnx}};
+} FORMATS[] = {{"onnx", to_onnx}, {"gguf", to_gguf}};
 
 static at_status export_model(exporting *e, at_error *err) {
     const char *name = at_options_text(e->options, "model", NULL), *to = at_options_text(e->options, "to", "");

@@ -4,6 +4,7 @@
 
 #include "base/machine.h"
 #include "base/str.h"
+#include "model/gguf.h"
 #include "run/models.h"
 #include "run/session.h"
 #include "train/trainer.h"
@@ -96,6 +97,25 @@ static at_status plan(about *a, at_error *err) {
     return st;
 }
 
+static int is_language_model(const at_model *m) {
+    const char *class = json_string_value(json_array_get(json_object_get(m->config, "architectures"), 0));
+    return class && (strstr(class, "ForCausalLM") || strstr(class, "LMHeadModel"));
+}
+
+/* "Q4_1 210, F32 61": types of a GGUF file's tensors, NULL for a folder. */
+static const char *packed_words(const char *path, at_arena *arena) {
+    at_gguf *file;
+    at_str s = {.arena = arena};
+    if (!at_gguf_is(path) || at_gguf_open(path, &file, NULL)) return NULL;
+    for (uint32_t type = 0; type < 64; type++) {
+        int n = 0;
+        for (int i = 0; i < at_gguf_count(file); i++) n += at_gguf_at(file, i)->type == type;
+        if (n) at_str_addf(&s, "%s%s %d", s.len ? ", " : "", at_gguf_packing_of(type).name, n);
+    }
+    at_gguf_close(file);
+    return s.text;
+}
+
 static const char *head_words(const at_model *m) {
     static const char *const WORDS[] = {"", "pooler (first token, dense layer), classifier", "mean of the tokens, linear",
                                         "each token, linear", "the hidden word, dense layer, table of words",
@@ -104,6 +124,7 @@ static const char *head_words(const at_model *m) {
                                              {"vector: mean of the tokens", "vector: mean of the tokens, of length 1"},
                                              {"vector: maximum of the tokens", "vector: maximum of the tokens, of length 1"},
                                              {"vector: last token", "vector: last token, of length 1"}};
+    if (!m->trained_head && is_language_model(m)) return "of a language model: attune generate continues texts; a new one is trained on labels";
     if (!m->trained_head) return "none: a body alone, to be trained";
     if (m->head.kind == AT_HEAD_EMBED) return VECTORS[m->head.pooling][m->head.unit];
     return m->head.kind == AT_HEAD_POOLER && m->arch.head.pooling == AT_POOL_LAST ? "last token, linear" : WORDS[m->head.kind];
@@ -122,6 +143,8 @@ static char *words(about *a) {
     const at_arch *r = &a->model->arch;
     at_str s = {.arena = &a->arena};
     at_str_addf(&s, "folder      %s\nfamily      %s\n", a->folder, r->family);
+    const char *packed = packed_words(a->folder, &a->arena);
+    if (packed) at_str_addf(&s, "tensors     %s\n", packed);
     at_str_addf(&s, "sizes       %d layers of %d, %d heads, %d inside, vocabulary %d, %d positions\n", r->layers, r->hidden, r->heads,
                 r->intermediate, r->vocab_size, r->max_positions);
     at_str_addf(&s, "parameters  %.1f M\nhead        %s\n", a->parameters / 1e6, head_words(a->model));
@@ -172,7 +195,7 @@ static at_status inform(about *a, at_error *err) {
     AT_TRY(at_pool_open(&a->pool, at_cpu_count(), err));
     at_model_options options = {.head = AT_HEAD_NONE, .keep_head = 1, .pool = a->pool};
     AT_TRY(at_model_open(a->folder, &options, &a->model, err));
-    AT_TRY(at_tokenizer_open(a->folder, &a->tokenizer, err));
+    AT_TRY(at_model_tokenizer_open(a->folder, &a->tokenizer, err));
     AT_TRY(at_session_choose_length(a->tokenizer, &a->model->arch, at_options_int(o, "max_length", 0), &a->max_tokens,
                                     &a->max_source, err));
     a->parameters = count_parameters(a->model);

@@ -1,4 +1,4 @@
-/* From the setting `model` to a folder on the disk: a path, or the name of a model in the Hugging Face cache. No network. */
+/* From the setting `model` to a folder on the disk: a path (of a folder, or of a GGUF file), or the name of a model in the Hugging Face cache. No network. */
 #ifndef AT_RUN_MODELS_H
 #define AT_RUN_MODELS_H
 

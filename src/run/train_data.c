@@ -6,6 +6,7 @@
 
 #include "base/file.h"
 #include "base/str.h"
+#include "model/gguf.h"
 #include "run/session.h"
 #include "run/train_run.h"
 #include "train/dataset_file.h"
@@ -298,7 +299,7 @@ at_status at_train_data_read(at_train_run *run, at_error *err) {
     AT_TRY(read_table(run, "train", &run->train_table, err));
     AT_TRY(read_table(run, "eval", &run->eval_table, err));
     AT_TRY(read_table(run, "test", &run->test_table, err));
-    return at_tokenizer_open(run->model_folder, &run->tokenizer, err);
+    return at_model_tokenizer_open(run->model_folder, &run->tokenizer, err);
 }
 
 at_status at_train_data(at_train_run *run, at_error *err) {

@@ -279,6 +279,21 @@ at_status at_tokenizer_open(const char *folder, at_tokenizer **tokenizer, at_err
     return st;
 }
 
+at_status at_tokenizer_open_parsed(const char *name, const json_t *root, const json_t *config, at_tokenizer **tokenizer, at_error *err) {
+    *tokenizer = NULL;
+    at_tokenizer *t = calloc(1, sizeof *t);
+    if (!t) return at_fail_memory(err, sizeof *t);
+    at_status st = at_tokenizer_read_json(t, name, root, err);
+    if (!st) {
+        read_limits(t, NULL, config);
+        read_roles(t, config, NULL);
+        st = at_tokenizer_finish(t, err);
+    }
+    if (st) at_tokenizer_close(t);
+    else *tokenizer = t;
+    return st;
+}
+
 at_status at_tokenizer_open_text(const char *name, const char *text, size_t len, at_tokenizer **tokenizer, at_error *err) {
     json_t *root = NULL;
     *tokenizer = NULL;

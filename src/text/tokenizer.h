@@ -7,6 +7,7 @@
 #define AT_TEXT_TOKENIZER_H
 
 #include "base/arena.h"
+#include "base/json.h"
 
 typedef struct at_tokenizer at_tokenizer;
 
@@ -42,6 +43,8 @@ typedef struct at_tokenizer_settings {
 } at_tokenizer_settings;
 
 at_status at_tokenizer_open(const char *folder, at_tokenizer **tokenizer, at_error *err);
+/* From what a tokenizer.json and a tokenizer_config.json (or NULL) hold; `name` is for errors. */
+at_status at_tokenizer_open_parsed(const char *name, const json_t *root, const json_t *config, at_tokenizer **tokenizer, at_error *err);
 void at_tokenizer_close(at_tokenizer *tokenizer);
 
 /* The longest input that the folder's own files ask for, and which file said so ("sentence_bert_config.json: max_seq_length"), or 0.

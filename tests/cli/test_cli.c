@@ -4,7 +4,7 @@
 static const struct { const char *name; unsigned bit; } COMMANDS[] = {
     {"train", AT_CMD_TRAIN}, {"eval", AT_CMD_EVAL},   {"predict", AT_CMD_PREDICT},
     {"info", AT_CMD_INFO},   {"check", AT_CMD_CHECK}, {"fetch", AT_CMD_FETCH},
-    {"tokenize", AT_CMD_TOKENIZE}, {"export", AT_CMD_EXPORT}, {"score", AT_CMD_SCORE},
+    {"tokenize", AT_CMD_TOKENIZE}, {"generate", AT_CMD_GENERATE}, {"export", AT_CMD_EXPORT}, {"score", AT_CMD_SCORE},
 };
 enum { N_COMMANDS = sizeof COMMANDS / sizeof *COMMANDS };
 

@@ -5,7 +5,7 @@
 #include "run/settings.h"
 
 static const unsigned COMMANDS[] = {AT_CMD_TRAIN, AT_CMD_EVAL, AT_CMD_PREDICT, AT_CMD_INFO, AT_CMD_CHECK, AT_CMD_FETCH, AT_CMD_TOKENIZE, AT_CMD_EXPORT,
-                                    AT_CMD_SCORE};
+                                    AT_CMD_SCORE, AT_CMD_GENERATE};
 enum { N_COMMANDS = sizeof COMMANDS / sizeof *COMMANDS };
 
 static void every_default_is_a_value_that_may_be_set(void **state) {

@@ -1,0 +1,138 @@
+/* A text as it comes: whole characters, together the text, nothing of a stop text; end tokens, limits, a listener that has enough. */
+#include "check.h"
+
+#include "base/str.h"
+#include "infer/continue.h"
+#include "model/gguf.h"
+
+enum { ROOM = 60 };
+
+typedef struct fixture {
+    at_arena arena;
+    at_model *model;
+    at_tokenizer *tokenizer;
+    const at_backend *backend;
+    at_error err;
+} fixture;
+
+typedef struct heard {
+    at_str text;
+    int pieces, most; /* 1 is answered after `most` pieces; 0: never */
+} heard;
+
+static int open_all(void **state) {
+    static fixture f;
+    char path[4096];
+    at_model_options options = {.head = AT_HEAD_LM};
+    snprintf(path, sizeof path, "%.4000s", check_source("unit/data/gguf/tiny.gguf"));
+    check_ok(at_model_open(path, &options, &f.model, &f.err), &f.err);
+    check_ok(at_model_tokenizer_open(path, &f.tokenizer, &f.err), &f.err);
+    check_ok(at_backend_choose(NULL, &f.backend, &f.err), &f.err);
+    *state = &f;
+    return 0;
+}
+
+static int close_all(void **state) {
+    fixture *f = *state;
+    at_tokenizer_close(f->tokenizer);
+    at_model_close(f->model);
+    at_arena_free(&f->arena);
+    return 0;
+}
+
+static int listen(void *context, const char *text, size_t len) {
+    heard *h = context;
+    assert_true(len > 0);
+    assert_int_equal(at_utf8_check(text, len), len); /* never half a character */
+    at_str_add_bytes(&h->text, text, len);
+    return ++h->pieces == h->most;
+}
+
+static at_continuation run(fixture *f, const at_sampling *how, at_continuation_options *options, heard *h) {
+    at_generator *generator;
+    at_sampler sampler;
+    at_encoding e = {0};
+    const at_encode_options plain = {0};
+    at_continuation c;
+    options->listen = listen;
+    options->context = h;
+    h->text = (at_str){.arena = &f->arena};
+    if (!options->most_new) options->most_new = ROOM - 10;
+    check_ok(at_encode(f->tokenizer, "the quick brown fox", 19, NULL, 0, &plain, &e, &f->err), &f->err);
+    check_ok(at_generator_open(f->model, f->backend, 2, ROOM, &generator, &f->err), &f->err);
+    check_ok(at_sampler_make(&sampler, &f->arena, how, f->model->arch.vocab_size, &f->err), &f->err);
+    check_ok(at_continue(generator, &sampler, f->tokenizer, e.ids, e.n, options, &f->arena, &c, &f->err), &f->err);
+    at_generator_close(generator);
+    at_encoding_free(&e);
+    return c;
+}
+
+static at_sampling wild(uint64_t seed) { return (at_sampling){.temperature = 3, .top_p = 1, .repetition_penalty = 1, .seed = seed}; }
+
+static void pieces_are_whole_and_make_the_text(void **state) {
+    int broken = 0;
+    for (uint64_t seed = 0; seed < 40; seed++) {
+        at_sampling how = wild(seed);
+        at_continuation_options options = {0};
+        heard h = {0};
+        at_continuation c = run(*state, &how, &options, &h);
+        assert_int_equal(h.text.len, c.len);
+        assert_memory_equal(h.text.text ? h.text.text : "", c.text, c.len);
+        assert_int_equal(c.n, ROOM - 10);
+        assert_int_equal(c.finish, AT_FINISH_LENGTH);
+        broken += strstr(c.text, "\xef\xbf\xbd") != NULL;
+    }
+    assert_true(broken > 5); /* bytes that are no characters were among them */
+}
+
+static void a_stop_text_ends_it_and_is_not_told(void **state) {
+    int stopped = 0;
+    for (uint64_t seed = 0; seed < 40; seed++) {
+        at_sampling how = wild(seed);
+        const char *stop[2] = {"e", "t t"};
+        at_continuation_options free_run = {0}, options = {.stop = stop, .n_stop = 2};
+        heard all = {0}, h = {0};
+        at_continuation whole = run(*state, &how, &free_run, &all), c = run(*state, &how, &options, &h);
+        const char *first = strstr(whole.text, "e"), *second = strstr(whole.text, "t t");
+        if (second && (!first || second < first)) first = second;
+        size_t want = first ? (size_t)(first - whole.text) : whole.len;
+        assert_int_equal(c.len, want);
+        assert_memory_equal(c.text, whole.text, want);
+        assert_int_equal(h.text.len, want);
+        assert_int_equal(c.finish, first ? AT_FINISH_STOP : AT_FINISH_LENGTH);
+        stopped += first != NULL;
+    }
+    assert_in_range(stopped, 5, 40);
+}
+
+static void an_end_token_is_no_part_of_it(void **state) {
+    at_sampling how = at_sampling_greedy();
+    at_continuation_options free_run = {0}, options = {0};
+    heard h = {0};
+    at_continuation whole = run(*state, &how, &free_run, &h);
+    options.end = &whole.ids[3];
+    options.n_end = 1;
+    at_continuation c = run(*state, &how, &options, &h);
+    assert_int_equal(c.finish, AT_FINISH_END);
+    assert_true(c.n <= 3);
+    for (int i = 0; i < c.n; i++) assert_int_not_equal(c.ids[i], whole.ids[3]);
+}
+
+static void a_listener_may_have_enough(void **state) {
+    at_sampling how = at_sampling_greedy();
+    at_continuation_options options = {0};
+    heard h = {.most = 2};
+    at_continuation c = run(*state, &how, &options, &h);
+    assert_int_equal(c.finish, AT_FINISH_ASKED);
+    assert_int_equal(h.pieces, 2);
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(pieces_are_whole_and_make_the_text),
+        cmocka_unit_test(a_stop_text_ends_it_and_is_not_told),
+        cmocka_unit_test(an_end_token_is_no_part_of_it),
+        cmocka_unit_test(a_listener_may_have_enough),
+    };
+    return cmocka_run_group_tests(tests, open_all, close_all);
+}

@@ -1,0 +1,218 @@
+/* GGUF: numbers of every type bit for bit as gguf's quants.py has them, golden models through gguf's names and llama.cpp's layouts, vocabularies
+ * against tokenizers and sentencepiece (tests/oracle/make_gguf_vectors.py), what we write read back, and damaged files. */
+#include "check.h"
+
+#include <math.h>
+#include <stdlib.h>
+
+#include "base/file.h"
+#include "io/gguf_parse.h"
+#include "io/safetensors.h"
+#include "model/gguf.h"
+
+static const char *data(const char *name) {
+    static char relative[256];
+    snprintf(relative, sizeof relative, "unit/data/gguf/%.100s", name);
+    return check_source(relative);
+}
+
+static float *expected(at_arena *arena, const at_safetensors *file, const char *name, size_t *n) {
+    at_error err;
+    const at_stored_tensor *t = at_safetensors_find(file, name);
+    if (!t) fail_msg("no reference %s", name);
+    float *values = AT_NEW_ARRAY(arena, float, t->count);
+    check_ok(at_safetensors_read_f32(file, t, values, 0, &err), &err);
+    *n = (size_t)t->count;
+    return values;
+}
+
+static void every_type_gives_the_same_bits(void **state) {
+    (void)state;
+    at_error err;
+    at_arena arena = {0};
+    at_gguf *file;
+    at_safetensors *want;
+    int types = 0;
+    check_ok(at_gguf_open(data("types.gguf"), &file, &err), &err);
+    check_ok(at_safetensors_open(data("types.safetensors"), &want, &err), &err);
+    for (int i = 0; i < at_gguf_count(file); i++) {
+        const at_gguf_tensor *t = at_gguf_at(file, i);
+        size_t n;
+        float *numbers = expected(&arena, want, t->name, &n), *got = AT_NEW_ARRAY(&arena, float, t->count);
+        assert_int_equal(n, t->count);
+        check_ok(at_gguf_read(file, t, got, &err), &err);
+        if (memcmp(got, numbers, n * sizeof *got)) fail_msg("%s: other numbers", t->name);
+        types++;
+    }
+    assert_int_equal(types, 8 + 11);
+    at_gguf_close(file);
+    at_safetensors_close(want);
+    at_arena_free(&arena);
+}
+
+static void what_is_packed_is_what_gguf_packs(void **state) {
+    (void)state;
+    static const struct { const char *name; at_gguf_type type; } MADE[] = {
+        {"F32", AT_GGUF_F32}, {"F16", AT_GGUF_F16}, {"BF16", AT_GGUF_BF16}, {"Q8_0", AT_GGUF_Q8_0}};
+    at_error err;
+    at_arena arena = {0};
+    at_safetensors *want;
+    check_ok(at_safetensors_open(data("types.safetensors"), &want, &err), &err);
+    for (size_t k = 0; k < sizeof MADE / sizeof *MADE; k++) {
+        size_t n;
+        float *from = expected(&arena, want, at_format(&arena, "from.%s", MADE[k].name), &n);
+        float *numbers = expected(&arena, want, at_format(&arena, "made.%s", MADE[k].name), &n), *got = AT_NEW_ARRAY(&arena, float, n);
+        void *packed = at_alloc(&arena, n, 4);
+        at_gguf_pack(MADE[k].type, from, packed, n);
+        at_gguf_unpack(MADE[k].type, packed, got, n);
+        if (memcmp(got, numbers, n * sizeof *got)) fail_msg("%s: packed otherwise", MADE[k].name);
+    }
+    at_safetensors_close(want);
+    at_arena_free(&arena);
+}
+
+/* ---- models ---- */
+
+static void same_number(const char *name, const char *what, double a, double b) {
+    if (fabs(a - b) > 1e-6 * fabs(b)) fail_msg("%s: %s is %g, not %g", name, what, a, b);
+}
+
+static void same_arch(const char *name, const at_arch *a, const at_arch *b) {
+#define SAME(field) same_number(name, #field, (double)a->field, (double)b->field)
+    SAME(vocab_size), SAME(hidden), SAME(layers), SAME(heads), SAME(kv_heads), SAME(head_dim), SAME(intermediate), SAME(max_positions), SAME(type_vocab);
+    SAME(activation), SAME(gated), SAME(block), SAME(norm), SAME(norm_epsilon), SAME(position), SAME(causal), SAME(soft_cap), SAME(final_cap), SAME(tied);
+    SAME(embedding_scale), SAME(qkv_bias), SAME(out_bias), SAME(mlp_bias), SAME(rope[0].dim), SAME(rope[0].factor);
+    for (int i = 0; i < a->rope[0].dim / 2; i++) SAME(rope[0].inverse[i]);
+}
+
+static void models_are_those_of_the_folders(void **state) {
+    (void)state;
+    static const struct { const char *name, *folder; int window; } MODELS[] = {
+        {"llama", "lm/llama", 1}, {"llama-3", "lm/llama-3", 1}, {"llama-linear", "lm/llama-linear", 1}, {"mistral", "lm/mistral", 0},
+        {"qwen2-plain", "lm/qwen2-plain", 1}, {"qwen3", "lm/qwen3", 1}, {"gemma2", "lm/gemma2", 1}, {"gemma3_text", "lm/gemma3_text", 0}, {"phi3", "lm/phi3", 1},
+        {"phi3-long", "lm/phi3-long", 1}, {"gpt2", "lm/gpt2", 1}, {"pooler", "data/pooler", 1}};
+    for (size_t k = 0; k < sizeof MODELS / sizeof *MODELS; k++) {
+        at_error err;
+        at_model *ours, *theirs;
+        char relative[128], path[4096];
+        at_model_options options = {.head = strncmp(MODELS[k].folder, "lm/", 3) ? AT_HEAD_NONE : AT_HEAD_LM};
+        snprintf(relative, sizeof relative, "golden/%s", MODELS[k].folder);
+        snprintf(path, sizeof path, "%.4000s", check_source(relative));
+        check_ok(at_model_open(path, &options, &ours, &err), &err);
+        snprintf(relative, sizeof relative, "model-%s.gguf", MODELS[k].name);
+        check_ok(at_model_open(data(relative), &options, &theirs, &err), &err);
+        same_arch(MODELS[k].name, &theirs->arch, &ours->arch);
+        if (MODELS[k].window) same_number(MODELS[k].name, "window", theirs->arch.window, ours->arch.window);
+        for (int i = 0; i < theirs->params.n; i++) {
+            const at_weight *w = &theirs->params.weights[i], *v = at_params_find(&ours->params, w->name);
+            if (!v || v->size != w->size) fail_msg("%s: %s is not there", MODELS[k].name, w->name);
+            for (size_t e = 0; e < w->size; e++)
+                if (fabs((double)at_weight_values(&theirs->params, w)[e] - (double)at_weight_values(&ours->params, v)[e]) > 2e-7)
+                    fail_msg("%s: %s differs", MODELS[k].name, w->name);
+        }
+        assert_int_equal(theirs->report.n_fresh, 0);
+        at_model_close(ours);
+        at_model_close(theirs);
+    }
+}
+
+/* A model of a GGUF file is saved as a folder that holds the same. */
+static void a_saved_file_is_a_folder(void **state) {
+    (void)state;
+    at_error err;
+    at_model *first;
+    at_model_options options = {.head = AT_HEAD_LM};
+    char folder[] = "/tmp/attune-gguf-XXXXXX";
+    assert_non_null(mkdtemp(folder));
+    check_ok(at_model_open(data("model-llama-3.gguf"), &options, &first, &err), &err);
+    assert_int_equal(at_model_save(first, NULL, folder, &err), AT_BAD_MODEL); /* this file has no vocabulary */
+    assert_non_null(strstr(err.text, "has no vocabulary"));
+    at_model_close(first);
+    check_ok(at_folder_remove(folder, &err), &err);
+}
+
+/* ---- vocabularies ---- */
+
+static void vocabularies_give_the_same_ids(void **state) {
+    (void)state;
+    at_error err;
+    json_t *all, *of_kind;
+    const char *kind;
+    check_ok(at_json_load(data("vocab.json"), 1 << 20, AT_BAD_DATA, &all, &err), &err);
+    const json_t *texts = json_object_get(all, "texts");
+    int kinds = 0, bad = 0;
+    json_object_foreach(json_object_get(all, "ids"), kind, of_kind) {
+        char name[64];
+        at_tokenizer *t;
+        at_encoding e = {0};
+        const at_encode_options options = {0};
+        snprintf(name, sizeof name, "vocab-%s.gguf", kind);
+        check_ok(at_model_tokenizer_open(data(name), &t, &err), &err);
+        for (size_t i = 0; i < json_array_size(texts); i++) {
+            const char *text = json_string_value(json_array_get(texts, i));
+            const json_t *want = json_array_get(of_kind, i);
+            check_ok(at_encode(t, text, strlen(text), NULL, 0, &options, &e, &err), &err);
+            int same = (size_t)e.n == json_array_size(want);
+            for (int k = 0; same && k < e.n; k++) same = e.ids[k] == json_integer_value(json_array_get(want, (size_t)k));
+            if (!same) print_error("%s: other ids of '%s'\n", kind, text);
+            bad += !same;
+        }
+        at_encoding_free(&e);
+        at_tokenizer_close(t);
+        kinds++;
+    }
+    assert_int_equal(kinds, 5);
+    assert_int_equal(bad, 0);
+    json_decref(all);
+}
+
+/* ---- damage ---- */
+
+static at_status parse(const unsigned char *bytes, size_t len, size_t file_bytes, at_error *err) {
+    at_arena arena = {0};
+    at_gguf_header header;
+    int more;
+    at_status st = at_gguf_parse(&arena, "damaged.gguf", bytes, len, file_bytes, &more, &header, err);
+    at_arena_free(&arena);
+    return st;
+}
+
+static void damaged_files_are_refused(void **state) {
+    (void)state;
+    at_error err;
+    at_arena arena = {0};
+    char *text;
+    size_t len;
+    check_ok(at_file_read(&arena, data("vocab-llama.gguf"), 1 << 20, AT_BAD_MODEL, &text, &len, &err), &err);
+    unsigned char *bytes = at_alloc(&arena, len, 1);
+    memcpy(bytes, text, len);
+    check_ok(parse(bytes, len, len, &err), &err);
+    for (size_t cut = 0; cut < len - 32; cut += cut < 600 ? 1 : 37) assert_int_equal(parse(bytes, cut, cut, &err), AT_BAD_MODEL);
+    for (size_t at = 0; at < len; at++) { /* whatever it says, it says it without harm */
+        for (int bit = 0; bit < 8; bit += at < 400 ? 1 : 5) {
+            bytes[at] ^= (unsigned char)(1 << bit);
+            parse(bytes, len, len, &err);
+            bytes[at] ^= (unsigned char)(1 << bit);
+        }
+    }
+    bytes[4] = 1; /* version */
+    assert_int_equal(parse(bytes, len, len, &err), AT_BAD_MODEL);
+    assert_non_null(strstr(err.text, "GGUF version 1"));
+    bytes[4] = 3;
+    memset(bytes + 8, 255, 8); /* tensors */
+    assert_int_equal(parse(bytes, len, len, &err), AT_BAD_MODEL);
+    assert_non_null(strstr(err.text, "more tensors"));
+    at_arena_free(&arena);
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(every_type_gives_the_same_bits),
+        cmocka_unit_test(what_is_packed_is_what_gguf_packs),
+        cmocka_unit_test(models_are_those_of_the_folders),
+        cmocka_unit_test(a_saved_file_is_a_folder),
+        cmocka_unit_test(vocabularies_give_the_same_ids),
+        cmocka_unit_test(damaged_files_are_refused),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
