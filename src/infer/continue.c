@@ -37,14 +37,20 @@ static void tell(continuing *c, size_t upto) {
     if (upto > c->told) c->told = upto;
 }
 
+/* Whether a stop string begins at this byte; the text may hold NUL bytes. */
+static int stops_at(const continuing *c, size_t at) {
+    for (int i = 0; i < c->options->n_stop; i++) {
+        size_t n = strlen(c->options->stop[i]);
+        if (n <= c->text.len - at && !memcmp(c->text.text + at, c->options->stop[i], n)) return 1;
+    }
+    return 0;
+}
+
 /* Where the first stop string begins, or -1. What was told before holds none. */
 static ptrdiff_t find_stop(const continuing *c) {
-    ptrdiff_t first = -1;
-    for (int i = 0; i < c->options->n_stop; i++) {
-        const char *at = strstr(c->text.text + c->told, c->options->stop[i]);
-        if (at && (first < 0 || at - c->text.text < first)) first = at - c->text.text;
-    }
-    return first;
+    for (size_t at = c->told; at < c->text.len; at++)
+        if (stops_at(c, at)) return (ptrdiff_t)at;
+    return -1;
 }
 
 /* Bytes at the end of the text that may be the beginning of a stop string. */
