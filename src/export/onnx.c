@@ -2,7 +2,8 @@
  *
  * Inputs, as transformers' exporters name them: input_ids, attention_mask, and token_type_ids where the model tells segments apart, all int64
  * [batch, sequence], padded on the right. Outputs: logits [batch, labels], [batch, sequence, labels] of a head at tokens, [batch, sequence,
- * words] of masked language; start_logits and end_logits [batch, sequence] of answers; last_hidden_state [batch, sequence, hidden] of a body.
+ * words] of masked language; start_logits and end_logits [batch, sequence] of answers;
+ * token_embeddings and sentence_embedding [batch, hidden] of vectors of texts; last_hidden_state [batch, sequence, hidden] of a body.
  *
  * This is the walk of model/body.c and model/head.c once more, in nodes: x is [batch, sequence, cols], heads are [batch, heads, sequence,
  * head_dim], and what keeps padding out is one boolean matrix a kind of layer. Variants come from the arch alone. */
@@ -394,10 +395,20 @@ static const char *pool_last(walk *w, const char *x) {
     return two(w, "Squeeze", rows, list(w, 1, SEQUENCE));
 }
 
+static const char *pool_max(walk *w, const char *x) {
+    static const int64_t TOKENS[] = {1}, LAST[] = {-1};
+    const char *text = unsqueeze(w, cast(w, w->mask, AT_ONNX_BOOL), 1, LAST);
+    const char *seen = at_onnx_node(w->g, "Where", 3, text, x, scalar(w, HIDDEN_SCORE));
+    at_onnx_attribute_ints(w->g, "axes", TOKENS, 1);
+    at_onnx_attribute_int(w->g, "keepdims", 0);
+    return one(w, "ReduceMax", seen);
+}
+
 static const char *pool(walk *w, const char *x) {
     const at_head *h = &w->m->head;
     at_pooling how = h->kind == AT_HEAD_MEAN ? AT_POOL_MEAN : h->kind == AT_HEAD_EMBED ? h->pooling : w->a->head.pooling;
     if (how == AT_POOL_MEAN) return pool_mean(w, x);
+    if (how == AT_POOL_MAX) return pool_max(w, x);
     return how == AT_POOL_LAST ? pool_last(w, x) : gather(w, x, whole(w, 0), 1);
 }
 
@@ -438,6 +449,7 @@ static void head(walk *w, const char *x) {
         return;
     }
     if (h->kind == AT_HEAD_EMBED) {
+        name_output(w, "token_embeddings", x, each, 3);
         x = pool(w, x);
         name_output(w, "sentence_embedding", h->unit ? unit(w, x) : x, pooled, 2);
         return;
@@ -498,9 +510,8 @@ at_status at_export_onnx(const at_model *model, const char *path, at_error *err)
     at_arena arena = {0};
     walk w = {.arena = &arena, .g = at_onnx_new(&arena), .m = model, .a = &model->arch};
     at_status st = AT_OK;
-    at_pooling how = model->head.kind == AT_HEAD_EMBED ? model->head.pooling : model->arch.head.pooling;
-    if ((model->head.kind == AT_HEAD_POOLER || model->head.kind == AT_HEAD_EMBED) && how == AT_POOL_MAX)
-        return at_fail(err, AT_USAGE, "ONNX of a %s whose head takes the largest values is not supported", model->arch.family);
+    if (model->head.kind > AT_HEAD_EMBED)
+        return at_fail(err, AT_USAGE, "ONNX of a %s with the head '%s' is not written", model->arch.family, at_head_name(model->head.kind));
     if (w.g) {
         inputs(&w);
         head(&w, body(&w));

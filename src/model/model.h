@@ -129,6 +129,7 @@ enum { AT_HEAD_WEIGHTS = 8 };
 at_status at_head_declare(at_params *p, at_arena *arena, const at_arch *arch, at_head_kind kind, int n_out, at_head *head,
                           at_place *place, at_error *err);
 
+int at_head_has_bias(const at_arch *arch, at_head_kind kind); /* 0: its linear layer has none (decoders' score) */
 int at_head_is_deep(const at_arch *arch, at_head_kind kind); /* 1: it has a layer before its linear one */
 
 /* Copies between a weight's own rows [out, in] and its tensor as the file has it. */

@@ -206,6 +206,13 @@ int at_head_is_deep(const at_arch *arch, at_head_kind kind) {
     return 0;
 }
 
+int at_head_has_bias(const at_arch *arch, at_head_kind kind) {
+    table t = head_table(at_family_find(arch->family), kind);
+    for (int i = 0; i < t.n; i++)
+        if (t.rows[i].field == AT_HEAD(classifier_bias)) return 1;
+    return 0;
+}
+
 /* Weights that layers share have the depth of the last layer that uses them. */
 static at_status declare_layers(const declaring *d, at_model *m) {
     const at_arch *a = d->arch;

@@ -90,6 +90,7 @@ static at_status choose_task(at_train_run *run, at_error *err) {
     run->state.task = name ? at_task_find(name) : NULL;
     if (!run->state.task) AT_TRY(at_task_recognise(run->train_table, &wanted, &run->arena, &run->state.task, &why, err));
     AT_TRY(at_settings_long_check(run->options, run->state.task, err));
+    run->state.unbiased = !at_head_has_bias(&run->model->arch, AT_HEAD_POOLER);
     AT_TRY(run->state.task->bind(&run->state, run->train_table, &wanted, 0, err));
     if (!run->state.n_out) run->state.n_out = run->model->arch.hidden;
     AT_TRY(check_head_choice(run, err));

@@ -1,7 +1,7 @@
 /* Regression: a number for a text or a pair of texts. Squared error on the pooled head.
  *
- * What is trained are targets of mean 0 and deviation 1; what is saved answers in the user's unit, mean and deviation being part of the
- * classifier's weight and bias (convert_head), so that every program gets the same numbers. A finished model therefore has 0 and 1. */
+ * What is trained are targets of mean 0 and deviation 1 (where a head has no bias: divided by their root mean square alone); what is
+ * saved answers in the user's unit, mean and deviation being part of the classifier's weight and bias (convert_head), so that every program gets the same numbers. A finished model therefore has 0 and 1. */
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -39,6 +39,7 @@ static at_status measure(at_task_state *s, const at_table *t, int column, at_err
     }
     if (!(squares > 0))
         return at_fail(err, AT_BAD_DATA, "%s: every row has the number %g (column '%s'); there is nothing to learn", t->path, mean, t->column[column]);
+    if (s->unbiased) squares += n * mean * mean, mean = 0;
     *(scale *)s->data = (scale){mean, sqrt(squares / n)};
     return AT_OK;
 }
@@ -186,8 +187,9 @@ static void scale_weight(at_model *m, const at_weight *w, double factor) {
 
 static void regress_convert_head(const at_task_state *s, at_model *m, int back) {
     const scale *unit = scale_of(s);
-    at_real *bias = at_weight_values(&m->params, m->head.classifier_bias);
     scale_weight(m, m->head.classifier, back ? 1 / unit->deviation : unit->deviation);
+    if (!m->head.classifier_bias) return; /* the mean is 0 then */
+    at_real *bias = at_weight_values(&m->params, m->head.classifier_bias);
     bias[0] = (at_real)(back ? ((double)bias[0] - unit->mean) / unit->deviation : (double)bias[0] * unit->deviation + unit->mean);
 }
 

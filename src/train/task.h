@@ -35,6 +35,7 @@ typedef struct at_task_state {
     const char *label_separator; /* between labels that stand in one cell */
     const char *scheme;          /* of tags: "iob2" ... */
     int whole_word;              /* hidden tokens: all pieces of a word together */
+    int unbiased;                /* a head may have no bias: answers of mean 0 are what it can learn; set before bind */
     uint64_t seed;               /* of what is drawn once, for evaluation */
     const char *loss;            /* of embeddings: "cosent" ... */
     const char *negative;        /* of embeddings: column of the text that is not like the first */

@@ -4,12 +4,13 @@
     ${ATTUNE_VENV:-.venv}/bin/python tests/oracle/live_onnx.py [--program ..] [--probe ..] [--task-probe ..] [NAME ...]
 
 Every folder of tests/golden/data (or those named) is exported as it is, a classifier; every encoder among them also with a head at each token,
-with one for answers, for masked language where attune knows it, and as a body alone. onnx.checker reads each file with full checks; ONNX Runtime
+with one for answers, for masked language where attune knows it, and as a body alone; and vectors of texts with every pooling. onnx.checker reads each file with full checks; ONNX Runtime
 runs it on the texts one by one, in pairs and all in one batch, padded on the right with what the model pads with. Ends with 1 where
   an answer differs from attune's (of masked language and bodies: from transformers')      1e-4
   a name of an input or output is not what transformers' exporters call it
 """
 import argparse
+import json
 import os
 import subprocess
 import sys
@@ -140,6 +141,31 @@ def against_transformers(args, kind, what, source, work, pad, output):
     compare(name, exported(args, folder, work, [output]), sequences, pad, [right])
 
 
+def vectors(args, source, work, pad):
+    """A sentence-transformers folder of every pooling, with and without Normalize; the vectors as PyTorch pools them."""
+    folder = work / "vectors"
+    model = AutoModel.from_pretrained(source, attn_implementation="eager").eval()
+    model.save_pretrained(folder)
+    _, sequences, _ = batch_of(source)
+    (folder / "1_Pooling").mkdir()
+    pools = {"mean_tokens": lambda x: x.mean(0), "cls_token": lambda x: x[0], "max_tokens": lambda x: x.max(0).values, "lasttoken": lambda x: x[-1]}
+    with torch.no_grad():
+        hidden = [model(input_ids=torch.tensor(ids)[None], attention_mask=torch.ones(1, len(ids)).long(), token_type_ids=torch.tensor(types)[None]).last_hidden_state[0]
+                  for ids, types in sequences]
+    for mode, pool in pools.items():
+        for normal in (False, True):
+            kinds = ["Transformer", "Pooling"] + ["Normalize"] * normal
+            (folder / "modules.json").write_text(json.dumps([{"idx": i, "name": str(i), "path": "" if not i else f"{i}_{k}", "type": f"sentence_transformers.models.{k}"}
+                                                             for i, k in enumerate(kinds)]))
+            (folder / "1_Pooling/config.json").write_text(json.dumps({"word_embedding_dimension": model.config.hidden_size} | {
+                f"pooling_mode_{m}": m == mode for m in pools}))
+            right = [pool(h) for h in hidden]
+            if normal:
+                right = [torch.nn.functional.normalize(r, dim=0) for r in right]
+            session = exported(args, folder, work, ["token_embeddings", "sentence_embedding"])
+            compare(f"vectors {mode} {normal}", session, sequences, pad, [[h.numpy() for h in hidden], [r.numpy() for r in right]])
+
+
 def heads(args, source, work, pad, family):
     other_head(args, AutoModelForTokenClassification, "tag", source, work, pad, ["logits"])
     if family != "nomic_bert":  # transformers has no class for answers of it
@@ -169,6 +195,8 @@ def main():
             classifier(args, folder, Path(work), pad)
             if config.model_type in ENCODERS and not (folder / "modules.json").exists():
                 heads(args, folder, Path(work), pad, config.model_type)
+            if folder.name == "pooler":
+                vectors(args, folder, Path(work), pad)
     if not args.names:
         check(f"families without a folder: {sorted(ENCODERS - seen)}", len(ENCODERS - seen), 0)
     print(f"{len(folders)} folders, {runs} runs, worst difference {worst:.2g}; " + ("failed: " + ", ".join(failures) if failures else "all equal"))
