@@ -1,7 +1,7 @@
 /* CoNLL: one token a line, its columns between tabs or blanks (or one of ; , |), an empty line after each sentence. A row of the table is a
  * sentence; a cell holds the column's values with newlines between. Left aside: -DOCSTART- lines, comments (a line that begins with '#' and
- * has another number of columns, or a '=', before the first token), and CoNLL-U's ranges and empty nodes (1-2, 1.1). The file's bytes stay as
- * they are in table->raw, so that it can be written again with a column added. */
+ * has another number of columns, or a '=', before the first token), and CoNLL-U's ranges and empty nodes (1-2, 1.1). The file's bytes stay
+ * as they are in table->raw, so that it can be written again with a column added. */
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
@@ -132,8 +132,8 @@ static void read_line(reading *r, const at_table_line *line, uint32_t number, co
     if (is_conllu_extra(in->text, c)) return;
     if (c->n == t->n_columns) add_token(r, c, number);
     else
-        at_table_bad_row(in, number, "%d column%s, but the first token has %d; is a column missing, or an empty line between sentences?", c->n, c->n == 1 ? "" : "s",
-                         t->n_columns);
+        at_table_bad_row(in, number, "%d column%s, but the first token has %d; is a column missing, or an empty line between sentences?",
+                         c->n, c->n == 1 ? "" : "s", t->n_columns);
 }
 
 /* The first line that is a token says the delimiter and how many columns there are. */
@@ -147,7 +147,8 @@ static at_status find_shape(at_table_input *in, columns *c) {
         t->delimiter = find_delimiter(in->text, &line);
         cut(in->text, &line, t->delimiter, c);
         if (in->text[line.start] == '#' && c->n < 2) continue;
-        if (c->n > AT_TABLE_COLUMNS) return at_fail(in->err, AT_BAD_DATA, "%s:%u: more than %d columns", t->path, (unsigned)number, AT_TABLE_COLUMNS);
+        if (c->n > AT_TABLE_COLUMNS)
+            return at_fail(in->err, AT_BAD_DATA, "%s:%u: more than %d columns", t->path, (unsigned)number, AT_TABLE_COLUMNS);
         t->n_columns = c->n;
         return AT_OK;
     }
@@ -263,7 +264,8 @@ at_status at_table_rewrite_conll(const at_table *t, const at_cell *cell, const u
             dropped = drop[row];
             if (!dropped) st = rewrite_token(w, &line, row, token - t->token_at[row], pos);
             token++;
-        } else if (!(dropped && is_empty(t->raw, &line))) st = at_writer_add(writer, t->raw + start, pos - start, err); /* else the break behind what is left out */
+        } else if (!(dropped && is_empty(t->raw, &line)))
+            st = at_writer_add(writer, t->raw + start, pos - start, err); /* else the break behind what is left out */
         else dropped = 0;
     }
     free(w);

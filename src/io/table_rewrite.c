@@ -13,7 +13,9 @@ typedef struct rewriting {
     at_arena line;
 } rewriting;
 
-static const at_cell *cell_of(const rewriting *w, int row, int column) { return &w->cell[(size_t)row * (size_t)w->t->n_columns + (size_t)column]; }
+static const at_cell *cell_of(const rewriting *w, int row, int column) {
+    return &w->cell[(size_t)row * (size_t)w->t->n_columns + (size_t)column];
+}
 
 static at_status send(rewriting *w, const at_str *text, at_error *err) {
     return text->failed ? at_fail_memory(err, text->len) : at_writer_add(w->to, text->text ? text->text : "", text->len, err);
@@ -52,7 +54,8 @@ static void add_line(const rewriting *w, int r, at_str *text) {
         if (i > from) at_str_addf(text, "__label__%.*s ", (int)(i - from), label.text + from);
         from = i + 1;
     }
-    for (uint32_t i = 0; i < words.len; i++) at_str_add_bytes(text, words.text[i] == '\n' || words.text[i] == '\r' ? " " : &words.text[i], 1);
+    for (uint32_t i = 0; i < words.len; i++)
+        at_str_add_bytes(text, words.text[i] == '\n' || words.text[i] == '\r' ? " " : &words.text[i], 1);
     at_str_add(text, "\n");
 }
 

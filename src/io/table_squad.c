@@ -81,7 +81,8 @@ static int take(reader *r, const json_t *text, at_cell *cell) {
     size_t len = json_string_length(text);
     char *copy = at_strndup(&r->in->table->arena, json_string_value(text), len);
     if (!copy || len > AT_TABLE_LINE_BYTES) {
-        r->in->status = copy ? at_fail(r->in->err, AT_BAD_DATA, "%s:%u: a text of %zu bytes, more than the limit of 16 MiB", r->in->table->path, (unsigned)r->line, len)
+        r->in->status = copy ? at_fail(r->in->err, AT_BAD_DATA, "%s:%u: a text of %zu bytes, more than the limit of 16 MiB",
+                                       r->in->table->path, (unsigned)r->line, len)
                              : at_fail_memory(r->in->err, len);
         return 0;
     }
@@ -114,7 +115,8 @@ static const char *wrong_with(const json_t *question) {
 
 static void add_question(reader *r, const json_t *question, at_cell title, at_cell context) {
     at_table *t = r->in->table;
-    const json_t *id = json_object_get(question, "id"), *answers = json_object_get(question, "answers"), *impossible = json_object_get(question, "is_impossible");
+    const json_t *id = json_object_get(question, "id"), *answers = json_object_get(question, "answers"),
+                 *impossible = json_object_get(question, "is_impossible");
     at_cell *cell = t->cells + (size_t)t->n_rows * N_COLUMNS;
     unsigned char *is_json = t->is_json + (size_t)t->n_rows * N_COLUMNS;
     const char *wrong = wrong_with(question);

@@ -280,8 +280,8 @@ static at_status mend(check *c, const char *path, at_error *err) {
     if (c->lint.n_splits != 1) return at_fail(err, AT_USAGE, "--fix mends one file: give one of --train, --eval and --test");
     if (!strcmp(c->table[0]->path, path)) return at_fail(err, AT_USAGE, "--fix %s: is the file itself; choose another", path);
     if (bad)
-        return at_fail(err, AT_BAD_DATA, "%s: %ld row%s cannot be read and would be lost; correct %s first", c->table[0]->path, bad, bad == 1 ? "" : "s",
-                       bad == 1 ? "it" : "them");
+        return at_fail(err, AT_BAD_DATA, "%s: %ld row%s cannot be read and would be lost; correct %s first", c->table[0]->path, bad,
+                       bad == 1 ? "" : "s", bad == 1 ? "it" : "them");
     return write_mended(c, path, err);
 }
 
@@ -300,7 +300,8 @@ static at_status read_range(check *c, at_error *err) {
     if (!part) return at_fail_memory(err, 0);
     if (!n) return AT_OK;
     c->lint.has_range = 1;
-    if (n == 2 && at_parse_double(part[0], &c->lint.low) && at_parse_double(part[1], &c->lint.high) && c->lint.low < c->lint.high) return AT_OK;
+    if (n == 2 && at_parse_double(part[0], &c->lint.low) && at_parse_double(part[1], &c->lint.high) && c->lint.low < c->lint.high)
+        return AT_OK;
     return at_fail(err, AT_USAGE, "--score-range: '%.100s' is not LOW,HIGH", at_options_text(c->options, "score_range", ""));
 }
 

@@ -65,14 +65,14 @@ static at_status match_ids(const judging *j, int right_column, int column, int *
     if (!right || !answers) return at_fail_memory(err, 0);
     if (!*matched) return AT_OK; /* no ids, whatever the column is called */
     if (twice >= 0)
-        return at_fail(err, AT_BAD_DATA, "%s:%u: the id '%.80s' is that of line %u, too", other->path, (unsigned)other->line[answers[twice].row],
-                       answers[twice].id.text, (unsigned)other->line[answers[twice - 1].row]);
+        return at_fail(err, AT_BAD_DATA, "%s:%u: the id '%.80s' is that of line %u, too", other->path,
+                       (unsigned)other->line[answers[twice].row], answers[twice].id.text, (unsigned)other->line[answers[twice - 1].row]);
     for (int r = 0; r < t->n_rows; r++) {
         at_cell id = at_table_cell(t, r, right_column);
         const named_row *found = find(answers, other->n_rows, id);
         if (!found)
-            return at_fail(err, AT_BAD_DATA, "%s: there is no answer for the id '%.80s' of %s:%u", other->path, id.text ? id.text : "", t->path,
-                           (unsigned)t->line[r]);
+            return at_fail(err, AT_BAD_DATA, "%s: there is no answer for the id '%.80s' of %s:%u", other->path, id.text ? id.text : "",
+                           t->path, (unsigned)t->line[r]);
         row[r] = found->row;
     }
     for (int r = 0; r < other->n_rows && other->n_rows > t->n_rows; r++)
@@ -111,9 +111,10 @@ static at_status compare_texts(const judging *j, const char *name, at_error *err
         at_cell x = at_table_cell(t, r, a), y = at_table_cell(other, r, b);
         if (x.len == y.len && (!x.len || !memcmp(x.text, y.text, x.len))) continue;
         at_arena scratch = {0};
-        char *here = at_shortened(&scratch, y.text ? y.text : "", y.len, SHOWN), *there = at_shortened(&scratch, x.text ? x.text : "", x.len, SHOWN);
-        at_fail(err, AT_BAD_DATA, "%s:%u: the %s is '%s', but in %s:%u it is '%s'; the rows do not match", other->path, (unsigned)other->line[r], name,
-                here ? here : "", t->path, (unsigned)t->line[r], there ? there : "");
+        char *here = at_shortened(&scratch, y.text ? y.text : "", y.len, SHOWN),
+             *there = at_shortened(&scratch, x.text ? x.text : "", x.len, SHOWN);
+        at_fail(err, AT_BAD_DATA, "%s:%u: the %s is '%s', but in %s:%u it is '%s'; the rows do not match", other->path,
+                (unsigned)other->line[r], name, here ? here : "", t->path, (unsigned)t->line[r], there ? there : "");
         at_arena_free(&scratch);
         return AT_BAD_DATA;
     }
@@ -133,8 +134,8 @@ static at_status compare_rows(judging *j, at_error *err) {
     for (int c = 0; c < j->right->n_columns && j->right->n_columns > 1 && j->answers.n_columns > 1; c++)
         if (is_text(j, name[c])) AT_TRY(compare_texts(j, name[c], err));
     if (j->right->n_rows == j->answers.n_rows) return AT_OK;
-    return at_fail(err, AT_BAD_DATA, "%s: %d rows, but %s has %d; each needs its answer, in the same order or with the same id", j->read->path,
-                   j->answers.n_rows, j->right->path, j->right->n_rows);
+    return at_fail(err, AT_BAD_DATA, "%s: %d rows, but %s has %d; each needs its answer, in the same order or with the same id",
+                   j->read->path, j->answers.n_rows, j->right->path, j->right->n_rows);
 }
 
 static at_status match(judging *j, at_error *err) {
@@ -155,7 +156,8 @@ static at_status open_all(judging *j, at_error *err) {
     const char *name = at_options_text(o, "task", NULL);
     at_table_options options = at_settings_table(o);
     if (!right || !answers)
-        return at_fail(err, AT_USAGE, "%s is missing: attune score --gold FILE --pred FILE", right ? "the file of the answers to judge" : "the file of the right answers");
+        return at_fail(err, AT_USAGE, "%s is missing: attune score --gold FILE --pred FILE",
+                       right ? "the file of the answers to judge" : "the file of the right answers");
     AT_TRY(at_table_read(right, &options, &j->right, err));
     options.by_id = 1;
     AT_TRY(at_table_read(answers, &options, &j->read, err));
@@ -165,8 +167,8 @@ static at_status open_all(judging *j, at_error *err) {
     j->state.task = name ? at_task_find(name) : NULL;
     if (!j->state.task) AT_TRY(at_task_recognise(j->right, &j->wanted, &j->arena, &j->state.task, &why, err));
     if (!j->state.task->judge) return at_fail(err, AT_USAGE, "--task %s: there are no answers of this task to judge", j->state.task->name);
-    at_tell(j->listener, "task", json_pack("{s:s}", "task", j->state.task->name), "%s: %d rows; %s: %d answers; task %s.", right, j->right->n_rows, answers,
-            j->read->n_rows, j->state.task->name);
+    at_tell(j->listener, "task", json_pack("{s:s}", "task", j->state.task->name), "%s: %d rows; %s: %d answers; task %s.", right,
+            j->right->n_rows, answers, j->read->n_rows, j->state.task->name);
     return match(j, err);
 }
 

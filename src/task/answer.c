@@ -31,10 +31,12 @@ static at_status answer_adopt(at_task_state *s, const at_model *model, at_error 
     (void)model;
     AT_TRY(begin(s, err));
     at_answer_state *a = at_answer_of(s);
-    const json_t *null = json_object_get(s->own, "unanswerable"), *threshold = json_object_get(s->own, "threshold"), *stride = json_object_get(s->own, "stride");
+    const json_t *null = json_object_get(s->own, "unanswerable"), *threshold = json_object_get(s->own, "threshold"),
+                 *stride = json_object_get(s->own, "stride");
     if (null) a->unanswerable = json_is_true(null) || a->unanswerable;
     if (json_is_number(threshold) && isfinite(json_number_value(threshold))) a->threshold = json_number_value(threshold);
-    if (!s->stride && json_is_integer(stride) && json_integer_value(stride) > 0 && json_integer_value(stride) < INT32_MAX) s->stride = (int)json_integer_value(stride);
+    if (!s->stride && json_is_integer(stride) && json_integer_value(stride) > 0 && json_integer_value(stride) < INT32_MAX)
+        s->stride = (int)json_integer_value(stride);
     return null ? remember(s, err) : AT_OK; /* of another program: the data will tell */
 }
 
@@ -59,7 +61,8 @@ static at_status look_at_answers(at_task_state *s, const at_table *t, const at_a
     int none;
     if (c->answers < 0) return AT_OK;
     AT_TRY(count_unanswerable(t, c, &none, err));
-    if (none == t->n_rows && !known) return at_fail(err, AT_BAD_DATA, "%s: no question has an answer (column '%s')", t->path, t->column[c->answers]);
+    if (none == t->n_rows && !known)
+        return at_fail(err, AT_BAD_DATA, "%s: no question has an answer (column '%s')", t->path, t->column[c->answers]);
     if (!known || !json_object_get(s->own, "unanswerable")) at_answer_of(s)->unanswerable = none > 0;
     s->why = none ? at_format(&s->arena, "%s; %d of %d questions have no answer", s->why, none, t->n_rows) : s->why;
     if (!s->why) return at_fail_memory(err, 0);
@@ -100,13 +103,14 @@ static at_status check_texts(const at_table *t, int column, at_error *err) {
         uint32_t i = 0;
         while (i < cell.len && (unsigned char)cell.text[i] <= ' ') i++;
         if (i == cell.len)
-            return at_fail(err, AT_BAD_DATA, "%s:%u: the text (column '%s') is empty; fill it in or remove the row", t->path, (unsigned)t->line[r], t->column[column]);
+            return at_fail(err, AT_BAD_DATA, "%s:%u: the text (column '%s') is empty; fill it in or remove the row", t->path,
+                           (unsigned)t->line[r], t->column[column]);
     }
     return AT_OK;
 }
 
-static at_status answer_encode(const at_task_state *s, const at_table *t, const at_tokenizer *tokenizer, int max_tokens, int need_labels, at_pool *pool,
-                               at_dataset **dataset, at_error *err) {
+static at_status answer_encode(const at_task_state *s, const at_table *t, const at_tokenizer *tokenizer, int max_tokens, int need_labels,
+                               at_pool *pool, at_dataset **dataset, at_error *err) {
     (void)pool;
     at_answer_columns c;
     AT_TRY(at_answer_find(t, &s->columns, need_labels, &c, err));
@@ -117,11 +121,12 @@ static at_status answer_encode(const at_task_state *s, const at_table *t, const 
 
 /* ---- loss ---- */
 
-static at_tensor *answer_loss(const at_task_state *s, at_tape *tape, const at_model *model, at_tensor *logits, const at_batch *batch, const at_dataset *d,
-                              double norm) {
+static at_tensor *answer_loss(const at_task_state *s, at_tape *tape, const at_model *model, at_tensor *logits, const at_batch *batch,
+                              const at_dataset *d, double norm) {
     (void)model;
     int n = 0, rows = batch->n_outputs;
-    int32_t *first = at_alloc_raw(tape->objects, (size_t)rows + 1, sizeof *first), *target = at_alloc_raw(tape->objects, 2 * (size_t)rows, sizeof *target);
+    int32_t *first = at_alloc_raw(tape->objects, (size_t)rows + 1, sizeof *first),
+            *target = at_alloc_raw(tape->objects, 2 * (size_t)rows, sizeof *target);
     if (!first || !target) return at_tape_fail(tape, AT_NO_MEMORY, "not enough memory for the targets of a chunk");
     for (int i = 0; i < rows; i++) {
         int32_t label = d->label[batch->output[i]];
@@ -200,7 +205,8 @@ static at_status judge_row(judging *j, const at_row_outputs *r, judged *to, at_e
     *to = (judged){.has_answer = n > 0, .difference = best.n ? best.null_score - best.of[0].logit : INFINITY};
     double exact;
     AT_TRY(at_metrics_answer((at_answer_text){cut.text, cut.len}, right, n, j->null, &exact, &to->answered_f1, err));
-    if (says_nothing(at_answer_of(j->s), &best)) AT_TRY(at_metrics_answer((at_answer_text){"", 0}, right, n, j->null, &to->exact, &to->f1, err));
+    if (says_nothing(at_answer_of(j->s), &best))
+        AT_TRY(at_metrics_answer((at_answer_text){"", 0}, right, n, j->null, &to->exact, &to->f1, err));
     else to->exact = exact, to->f1 = to->answered_f1;
     at_arena_rewind(&j->arena, mark);
     return AT_OK;
@@ -218,7 +224,9 @@ static at_status judge(judging *j, const at_task_state *s, const at_dataset *d, 
     return AT_OK;
 }
 
-static void add_number(json_t *to, const char *name, double value) { json_object_set_new(to, name, isfinite(value) ? json_real(value) : json_null()); }
+static void add_number(json_t *to, const char *name, double value) {
+    json_object_set_new(to, name, isfinite(value) ? json_real(value) : json_null());
+}
 
 /* Mean of a number over the rows of a kind (has: 1 with an answer, 0 without, -1 all), and with an interval. */
 static void add_mean(const judging *j, json_t *to, const char *name, int f1, int has, int interval) {
@@ -297,8 +305,8 @@ static at_status judge_answers(judging *j, const at_table *right, const at_table
     return AT_OK;
 }
 
-static at_status answer_judge(at_task_state *s, const at_table *right, const at_columns *wanted, const at_table *answers, const char *column,
-                              at_score *score, at_error *err) {
+static at_status answer_judge(at_task_state *s, const at_table *right, const at_columns *wanted, const at_table *answers,
+                              const char *column, at_score *score, at_error *err) {
     static const char *const USUAL[] = {"predicted_answer", "answer", "prediction_text", NULL}, *const NONE[] = {NULL};
     judging j = {.s = NULL};
     int at;
@@ -323,7 +331,8 @@ static at_status answer_tune(at_task_state *s, const at_dataset *d, const float 
     int n = 0;
     if (!st && !cases) st = at_fail_memory(err, (size_t)j.n * sizeof *cases);
     for (int i = 0; i < j.n && !st; i++)
-        if (isfinite(j.row[i].difference)) cases[n++] = (at_null_case){j.row[i].difference, j.row[i].has_answer ? j.row[i].answered_f1 : -1};
+        if (isfinite(j.row[i].difference))
+            cases[n++] = (at_null_case){j.row[i].difference, j.row[i].has_answer ? j.row[i].answered_f1 : -1};
     if (!st) at_answer_of(s)->threshold = at_threshold_null(cases, n);
     at_arena_free(&j.arena);
     return st ? st : remember(s, err);
@@ -356,9 +365,10 @@ static json_t *answer_answer(const at_task_state *s, const at_answered *row) {
     json_t *candidates = json_array();
     for (int i = 0; i < best.n; i++) json_array_append_new(candidates, candidate_json(context, &best.of[i]));
     double score = nothing ? a->unanswerable ? best.null_probability : 0 : best.of[0].probability;
-    json_t *answer = json_pack("{s:s%, s:f, s:i, s:i, s:o}", "answer", cut.text, (size_t)cut.len, "score", score, "start", nothing ? 0 : best.of[0].start, "end",
-                               nothing ? 0 : best.of[0].end, "candidates", candidates);
-    if (answer) json_object_set_new(answer, "null_difference", json_real(best.n ? fmax(fmin(best.null_score - best.of[0].logit, 1e9), -1e9) : 0));
+    json_t *answer = json_pack("{s:s%, s:f, s:i, s:i, s:o}", "answer", cut.text, (size_t)cut.len, "score", score, "start",
+                               nothing ? 0 : best.of[0].start, "end", nothing ? 0 : best.of[0].end, "candidates", candidates);
+    if (answer)
+        json_object_set_new(answer, "null_difference", json_real(best.n ? fmax(fmin(best.null_score - best.of[0].logit, 1e9), -1e9) : 0));
     return answer;
 }
 
@@ -368,14 +378,20 @@ static int answer_mistaken(const at_task_state *s, const at_answered *row, at_ar
     at_gold *gold;
     int n;
     double exact, f1;
-    if (!row->data->label || at_answer_find(row->table, &s->columns, 1, &c, NULL) || at_answer_gold(row->table, row->row, &c, arena, &gold, &n, NULL)) return 0;
+    if (!row->data->label || at_answer_find(row->table, &s->columns, 1, &c, NULL) ||
+        at_answer_gold(row->table, row->row, &c, arena, &gold, &n, NULL))
+        return 0;
     best_of(s, row, &best);
     int nothing = says_nothing(at_answer_of(s), &best);
-    at_cell cut = nothing ? (at_cell){"", 0} : at_answer_cut(at_table_cell(row->table, row->row, c.context), best.of[0].start, best.of[0].end);
+    at_cell cut =
+        nothing ? (at_cell){"", 0} : at_answer_cut(at_table_cell(row->table, row->row, c.context), best.of[0].start, best.of[0].end);
     at_answer_text *right = AT_NEW_ARRAY(arena, at_answer_text, n + 1);
     for (int i = 0; right && i < n; i++) right[i] = (at_answer_text){gold[i].text, gold[i].len};
-    if (!right || at_metrics_answer((at_answer_text){cut.text, cut.len}, right, n, at_answer_of(s)->unanswerable, &exact, &f1, NULL) || f1 > 0) return 0;
-    *mistake = (at_mistake){nothing ? best.null_probability : best.of[0].probability, at_format(arena, "'%.*s'", n ? (int)gold[0].len : 0, n ? gold[0].text : ""),
+    if (!right || at_metrics_answer((at_answer_text){cut.text, cut.len}, right, n, at_answer_of(s)->unanswerable, &exact, &f1, NULL) ||
+        f1 > 0)
+        return 0;
+    *mistake = (at_mistake){nothing ? best.null_probability : best.of[0].probability,
+                            at_format(arena, "'%.*s'", n ? (int)gold[0].len : 0, n ? gold[0].text : ""),
                             at_format(arena, "'%.*s'", (int)cut.len, cut.text)};
     return 1;
 }

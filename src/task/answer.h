@@ -38,8 +38,8 @@ long long at_answer_only_place(at_cell context, const at_gold *gold);
 at_cell at_answer_cut(at_cell context, int start, int end);
 
 /* Windows of the context behind the question; labels where `labelled`. */
-at_status at_answer_encode(const at_task_state *s, const at_table *t, const at_answer_columns *c, const at_tokenizer *tokenizer, int max_tokens, int labelled,
-                           at_dataset **dataset, at_error *err);
+at_status at_answer_encode(const at_task_state *s, const at_table *t, const at_answer_columns *c, const at_tokenizer *tokenizer,
+                           int max_tokens, int labelled, at_dataset **dataset, at_error *err);
 
 typedef struct at_candidate {
     int start, end;
@@ -54,8 +54,8 @@ typedef struct at_best {
 void at_answer_best(const at_dataset *d, const at_row_outputs *r, const float *logits, int null, at_best *best);
 
 at_answer_format at_answer_usual_format(const at_table *input);
-at_status at_answer_write(const at_task_state *s, at_answer_format format, at_answer_part part, const at_table *t, int row, const json_t *answer, at_str *to,
-                          at_error *err);
+at_status at_answer_write(const at_task_state *s, at_answer_format format, at_answer_part part, const at_table *t, int row,
+                          const json_t *answer, at_str *to, at_error *err);
 
 at_status at_answer_mend(const at_task_state *s, struct at_mending *mending, at_error *err);
 at_status at_answer_lint(const at_task_state *s, struct at_lint *lint, at_error *err);

@@ -32,12 +32,14 @@ static void keep(at_best *best, at_candidate c) {
 
 /* logits: of the first output of the dataset on. */
 static void look_at_window(const at_dataset *d, const float *logits, int example, at_best *best) {
-    size_t begin[AT_ANSWER_BEST], end[AT_ANSWER_BEST], first = at_dataset_output_at(d, example), stop = at_dataset_output_at(d, example + 1);
+    size_t begin[AT_ANSWER_BEST], end[AT_ANSWER_BEST], first = at_dataset_output_at(d, example),
+                                                       stop = at_dataset_output_at(d, example + 1);
     int n = largest(d, logits, first, stop, 0, begin), m = largest(d, logits, first, stop, 1, end);
     for (int i = 0; i < n; i++)
         for (int k = 0; k < m; k++) {
             if (end[k] < begin[i] || end[k] - begin[i] >= AT_ANSWER_TOKENS) continue;
-            keep(best, (at_candidate){d->span[2 * begin[i]], d->span[2 * end[k] + 1], (double)logits[2 * begin[i]] + (double)logits[2 * end[k] + 1], 0});
+            keep(best, (at_candidate){d->span[2 * begin[i]], d->span[2 * end[k] + 1],
+                                      (double)logits[2 * begin[i]] + (double)logits[2 * end[k] + 1], 0});
         }
     best->null_score = fmin(best->null_score, (double)logits[2 * first] + (double)logits[2 * first + 1]);
 }

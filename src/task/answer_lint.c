@@ -1,4 +1,5 @@
-/* Data lint of questions and answers: what is empty or cannot be read, answers that are not at their offset, the share without an answer. */
+/* Data lint of questions and answers: what is empty or cannot be read, answers that are not at their offset, the share without an answer.
+ */
 #include <stdlib.h>
 #include <string.h>
 
@@ -35,7 +36,8 @@ static at_status look_at_table(const at_task_state *s, at_lint *lint, at_lint_sp
     }
     at_arena_free(&scratch);
     if (without)
-        at_lint_add(lint, AT_LINT_UNANSWERABLE, t->path, 0, "%d of %d questions (%.1f%%) have no answer", without, t->n_rows, 100.0 * without / t->n_rows);
+        at_lint_add(lint, AT_LINT_UNANSWERABLE, t->path, 0, "%d of %d questions (%.1f%%) have no answer", without, t->n_rows,
+                    100.0 * without / t->n_rows);
     return AT_OK;
 }
 

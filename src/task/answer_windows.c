@@ -106,7 +106,8 @@ static at_status read_template(encoder *x, at_error *err) {
     }
     int least = x->n_special[0] + x->n_special[1] + x->n_special[2] + 4;
     if (x->max_tokens && x->max_tokens < least)
-        return at_fail(err, AT_USAGE, "a limit of %d tokens leaves no room for question and text; it must be at least %d", x->max_tokens, least);
+        return at_fail(err, AT_USAGE, "a limit of %d tokens leaves no room for question and text; it must be at least %d", x->max_tokens,
+                       least);
     return AT_OK;
 }
 
@@ -271,8 +272,8 @@ static at_status encode(encoder *x, int labelled, at_dataset **out, at_error *er
     return at_dataset_seal(d, err);
 }
 
-at_status at_answer_encode(const at_task_state *s, const at_table *t, const at_answer_columns *c, const at_tokenizer *tokenizer, int max_tokens, int labelled,
-                           at_dataset **dataset, at_error *err) {
+at_status at_answer_encode(const at_task_state *s, const at_table *t, const at_answer_columns *c, const at_tokenizer *tokenizer,
+                           int max_tokens, int labelled, at_dataset **dataset, at_error *err) {
     encoder x = {.table = t, .columns = c, .tokenizer = tokenizer, .max_tokens = max_tokens, .stride = s->stride};
     *dataset = NULL;
     at_status st = encode(&x, labelled, dataset, err);

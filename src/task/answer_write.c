@@ -27,8 +27,8 @@ static void write_line(at_cell question, const json_t *answer, at_str *to) {
 static void write_span(uint32_t line, const json_t *answer, at_str *to) {
     const json_t *text = json_object_get(answer, "answer");
     if (json_string_length(text))
-        at_add_span(to, line, json_integer_value(json_object_get(answer, "start")), json_integer_value(json_object_get(answer, "end")), "answer",
-                    json_number_value(json_object_get(answer, "score")), json_string_value(text), json_string_length(text));
+        at_add_span(to, line, json_integer_value(json_object_get(answer, "start")), json_integer_value(json_object_get(answer, "end")),
+                    "answer", json_number_value(json_object_get(answer, "score")), json_string_value(text), json_string_length(text));
 }
 
 static void write_html(at_cell question, at_cell context, const json_t *answer, at_str *to) {
@@ -50,8 +50,8 @@ static void write_html(at_cell question, at_cell context, const json_t *answer, 
     at_str_add(to, "</p>\n");
 }
 
-at_status at_answer_write(const at_task_state *s, at_answer_format format, at_answer_part part, const at_table *t, int row, const json_t *answer,
-                          at_str *to, at_error *err) {
+at_status at_answer_write(const at_task_state *s, at_answer_format format, at_answer_part part, const at_table *t, int row,
+                          const json_t *answer, at_str *to, at_error *err) {
     at_answer_columns c;
     if (part == AT_ANSWER_BEGIN && format == AT_ANSWER_SPANS) at_add_span_head(to);
     if (part == AT_ANSWER_BEGIN && format == AT_ANSWER_HTML) at_add_html_head(to, "Answers");

@@ -124,8 +124,8 @@ static at_status classify_score(const at_task_state *s, const at_dataset *d, con
 /* ---- judging what any program answered ---- */
 
 /* Labels of either side count: one that is only answered is wrong wherever it is. label, answer [rows]. */
-static at_status read_labels(at_task_state *s, const at_table *right, int right_column, const at_table *answers, int answer_column, int32_t *label,
-                             int32_t *answer, at_arena *arena, at_error *err) {
+static at_status read_labels(at_task_state *s, const at_table *right, int right_column, const at_table *answers, int answer_column,
+                             int32_t *label, int32_t *answer, at_arena *arena, at_error *err) {
     int n = right->n_rows, n_probable;
     const char **probable;
     AT_TRY(at_judge_probable(answers, arena, &probable, &n_probable, err));
@@ -157,8 +157,8 @@ static int take_probabilities(const at_table *answers, const at_labels *labels, 
     return 1;
 }
 
-static at_status judge(at_task_state *s, const at_table *right, int right_column, const at_table *answers, int answer_column, at_arena *arena,
-                       at_score *score, at_error *err) {
+static at_status judge(at_task_state *s, const at_table *right, int right_column, const at_table *answers, int answer_column,
+                       at_arena *arena, at_score *score, at_error *err) {
     static const char *const SMALLER[] = {"loss", "error_rate", "expected_calibration_error", NULL};
     at_classify_metrics m, likely;
     int n = right->n_rows;
@@ -182,8 +182,8 @@ static at_status judge(at_task_state *s, const at_table *right, int right_column
     return at_score_choose(s, "accuracy", SMALLER, score, err);
 }
 
-static at_status classify_judge(at_task_state *s, const at_table *right, const at_columns *wanted, const at_table *answers, const char *column,
-                                at_score *score, at_error *err) {
+static at_status classify_judge(at_task_state *s, const at_table *right, const at_columns *wanted, const at_table *answers,
+                                const char *column, at_score *score, at_error *err) {
     at_arena arena = {0};
     int right_column, answer_column;
     *score = (at_score){0};
@@ -224,7 +224,8 @@ static json_t *classify_answer(const at_task_state *s, const at_answered *row) {
         softmax all = softmax_of(logits, s->labels.n);
         json_t *probabilities = json_object();
         for (int i = 0; i < s->labels.n; i++) json_object_set_new(probabilities, s->labels.name[i], json_real(probability(&all, i)));
-        answer = json_pack("{s:s, s:f, s:o}", "label", s->labels.name[all.best], "score", probability(&all, all.best), "probabilities", probabilities);
+        answer = json_pack("{s:s, s:f, s:o}", "label", s->labels.name[all.best], "score", probability(&all, all.best), "probabilities",
+                           probabilities);
     }
     at_arena_free(&arena);
     return answer;
@@ -237,13 +238,16 @@ static int classify_mistaken(const at_task_state *s, const at_answered *row, at_
     softmax all = softmax_of(logits, s->labels.n);
     int right = row->data->label ? row->data->label[row->output] : -1;
     if (right < 0 || right == all.best) return 0;
-    *mistake = (at_mistake){probability(&all, all.best), at_strdup(arena, s->labels.name[right]), at_strdup(arena, s->labels.name[all.best])};
+    *mistake =
+        (at_mistake){probability(&all, all.best), at_strdup(arena, s->labels.name[right]), at_strdup(arena, s->labels.name[all.best])};
     return 1;
 }
 
 static const at_head_kind HEADS[] = {AT_HEAD_POOLER, AT_HEAD_MEAN, AT_HEAD_NONE};
-static const at_answer_field FIELDS[] = {
-    {"label", AT_FIELD_TEXT, NULL}, {"score", AT_FIELD_NUMBER, NULL}, {"probabilities", AT_FIELD_LABELS, "probability_"}, {NULL, AT_FIELD_END, NULL}};
+static const at_answer_field FIELDS[] = {{"label", AT_FIELD_TEXT, NULL},
+                                         {"score", AT_FIELD_NUMBER, NULL},
+                                         {"probabilities", AT_FIELD_LABELS, "probability_"},
+                                         {NULL, AT_FIELD_END, NULL}};
 static const char *const CARD[] = {"accuracy", "f1", "matthews_correlation", "loss", NULL};
 
 const at_task at_task_classify = {

@@ -7,12 +7,12 @@
 
 static const char *const TEXT_NAMES[] = {"text",    "sentence", "message", "content",     "review", "tweet",   "body",
                                          "comment", "document", "query",   "description", "title",  "utterance", NULL};
-static const char *const LABEL_NAMES[] = {"label",  "labels", "class", "category",  "target", "sentiment",
-                                          "intent", "y",      "topic", "gold_label", "rating", "score", "similarity", "similarity_score", "value", "answers", "answer", NULL};
-static const char *const PAIR_NAMES[][2] = {{"sentence1", "sentence2"}, {"premise", "hypothesis"},
-                                            {"question1", "question2"}, {"text1", "text2"},
-                                            {"text_a", "text_b"},       {"question", "sentence"},     {"question", "context"},  {"question", "passage"},
-                                            {"query", "passage"},       {NULL, NULL}};
+static const char *const LABEL_NAMES[] = {"label", "labels",  "class",      "category", "target", "sentiment",  "intent",
+                                          "y",     "topic",   "gold_label", "rating",   "score",  "similarity", "similarity_score",
+                                          "value", "answers", "answer",     NULL};
+static const char *const PAIR_NAMES[][2] = {
+    {"sentence1", "sentence2"}, {"premise", "hypothesis"}, {"question1", "question2"}, {"text1", "text2"},   {"text_a", "text_b"},
+    {"question", "sentence"},   {"question", "context"},   {"question", "passage"},    {"query", "passage"}, {NULL, NULL}};
 
 static char *list_of_columns(const at_table *table, at_arena *arena) {
     at_str list = {.arena = arena};
@@ -121,8 +121,9 @@ at_status at_column_number(const at_table *t, int row, int column, double *value
     at_cell cell = at_table_cell(t, row, column);
     if (cell.len && at_parse_double(cell.text, value) && isfinite(*value)) return AT_OK;
     if (!cell.len)
-        return at_fail(err, AT_BAD_DATA, "%s:%u: the number (column '%s') is empty; fill it in or remove the row", t->path, (unsigned)t->line[row], t->column[column]);
+        return at_fail(err, AT_BAD_DATA, "%s:%u: the number (column '%s') is empty; fill it in or remove the row", t->path,
+                       (unsigned)t->line[row], t->column[column]);
     const char *comma = strchr(cell.text, ',');
-    return at_fail(err, AT_BAD_DATA, "%s:%u: '%.80s' (column '%s') is not a number%s", t->path, (unsigned)t->line[row], cell.text, t->column[column],
-                   comma ? "; decimals are written with a point" : "");
+    return at_fail(err, AT_BAD_DATA, "%s:%u: '%.80s' (column '%s') is not a number%s", t->path, (unsigned)t->line[row], cell.text,
+                   t->column[column], comma ? "; decimals are written with a point" : "");
 }

@@ -142,8 +142,10 @@ static int is_mixed_up(const figures *f, int *from) {
 static int was_learned(const at_evidence *e, double guess_loss) { return e->train_score >= LEARNED || e->train_loss < 0.5 * guess_loss; }
 
 static void judge_one_class(figures *f) {
-    say(f, "one_class", "every answer is '%s': the model has not learned to tell the labels apart. Train longer, with a rate two to five times "
-        "smaller or larger, or with --class-weights balanced where the labels are unequal", name(f, f->last_answered));
+    say(f, "one_class",
+        "every answer is '%s': the model has not learned to tell the labels apart. Train longer, with a rate two to five times "
+        "smaller or larger, or with --class-weights balanced where the labels are unequal",
+        name(f, f->last_answered));
 }
 
 static void judge_mixed_up(figures *f, int from) {
@@ -152,15 +154,19 @@ static void judge_mixed_up(figures *f, int from) {
 }
 
 static void judge_shuffled(figures *f) {
-    say(f, "labels_shuffled", "the labels look shuffled: the training data was learned, yet on other data the answers have nothing to do with the labels "
-        "(correlation %.2f). Look whether every label still stands beside its text, for instance after sorting one column of a spreadsheet, in the "
-        "training file and in the other", f->matthews);
+    say(f, "labels_shuffled",
+        "the labels look shuffled: the training data was learned, yet on other data the answers have nothing to do with the labels "
+        "(correlation %.2f). Look whether every label still stands beside its text, for instance after sorting one column of a "
+        "spreadsheet, in the "
+        "training file and in the other",
+        f->matthews);
 }
 
 static void judge_guessing(figures *f) {
-    say(f, "no_better_than_guessing", "always answering '%s' would be right %.1f%% of the time, the model is right %.1f%%: it is no better than that. Look "
-        "whether texts and labels belong together (attune check), or train longer", name(f, f->most), 100.0 * (double)f->most_rows / (double)f->total,
-        100.0 * (double)f->right / (double)f->total);
+    say(f, "no_better_than_guessing",
+        "always answering '%s' would be right %.1f%% of the time, the model is right %.1f%%: it is no better than that. Look "
+        "whether texts and labels belong together (attune check), or train longer",
+        name(f, f->most), 100.0 * (double)f->most_rows / (double)f->total, 100.0 * (double)f->right / (double)f->total);
 }
 
 static void judge_never_answered(figures *f) {
@@ -208,11 +214,14 @@ static void judge_gap(figures *f) {
     double share = (double)f->right / (double)f->total, noise = sqrt(share * (1 - share) / (double)f->total);
     double loss = json_number_value(json_object_get(e->values, "loss"));
     if (e->train_score - share > fmax(GAP, NOISE * noise))
-        say(f, "overfitted", "%.1f%% of the answers are right on the training data, %.1f%% on other data: much of what was learned holds for the training data only. %s",
+        say(f, "overfitted",
+            "%.1f%% of the answers are right on the training data, %.1f%% on other data: much of what was learned holds for the training "
+            "data only. %s",
             100 * e->train_score, 100 * share, advice_for_gap(e));
     else if (isnan(e->train_score) && loss > 3 * e->train_loss && loss - e->train_loss > 0.5)
-        say(f, "overfitted", "the loss is %.3f on the training data and %.3f on other data: much of what was learned holds for the training data only. %s", e->train_loss, loss,
-            advice_for_gap(e));
+        say(f, "overfitted",
+            "the loss is %.3f on the training data and %.3f on other data: much of what was learned holds for the training data only. %s",
+            e->train_loss, loss, advice_for_gap(e));
 }
 
 /* ---- the course of the loss ---- */
@@ -240,17 +249,23 @@ static void judge_loss(figures *f) {
     int broken = first_not_finite(e), quarter = e->n_losses / 4;
     smaller_rate(e, rate);
     if (broken >= 0) {
-        say(f, "loss_exploded", "the loss was not a finite number any more after %d%% of the training. Try %s and a longer warm-up (--warmup-ratio 0.2)",
+        say(f, "loss_exploded",
+            "the loss was not a finite number any more after %d%% of the training. Try %s and a longer warm-up (--warmup-ratio 0.2)",
             100 * broken / e->n_losses, rate);
         return;
     }
     if (!quarter) return;
     double first = mean(e->loss, quarter), last = mean(e->loss + e->n_losses - quarter, quarter);
     if (last > 1.5 * first && last > 0.5 * f->guess_loss)
-        say(f, "loss_exploded", "the training loss rose from %.3f to %.3f: the steps are too large. Try %s and a longer warm-up (--warmup-ratio 0.2)", first, last, rate);
+        say(f, "loss_exploded",
+            "the training loss rose from %.3f to %.3f: the steps are too large. Try %s and a longer warm-up (--warmup-ratio 0.2)", first,
+            last, rate);
     else if (last > 0.95 * first && last > 0.85 * f->guess_loss)
-        say(f, "loss_flat", "the training loss hardly moved, from %.3f to %.3f, where guessing gives %.3f. Train longer or with a rate three times larger, see that "
-            "nothing is frozen that should learn, and whether texts and labels belong together (attune check)", first, last, f->guess_loss);
+        say(f, "loss_flat",
+            "the training loss hardly moved, from %.3f to %.3f, where guessing gives %.3f. Train longer or with a rate three times larger, "
+            "see that "
+            "nothing is frozen that should learn, and whether texts and labels belong together (attune check)",
+            first, last, f->guess_loss);
 }
 
 at_status at_diagnose(const at_evidence *evidence, at_arena *arena, at_symptom symptom[AT_SYMPTOMS], int *n, at_error *err) {

@@ -10,7 +10,8 @@
 #include "base/arena.h"
 
 typedef struct at_evidence {
-    /* Of data that was not trained on: confusion_matrix (rows: right label, columns: answer), and loss, as at_score.values has them. May be NULL. */
+    /* Of data that was not trained on: confusion_matrix (rows: right label, columns: answer), and loss, as at_score.values has them. May be
+     * NULL. */
     const json_t *values;
     const char *const *label;  /* [n_labels] in id order */
     int n_labels;

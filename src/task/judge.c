@@ -18,8 +18,8 @@ static at_status no_column(const at_table *t, const char *column, at_error *err)
     at_arena scratch = {0};
     const char *near = column ? at_nearest(column, t->column, t->n_columns) : NULL, *list = list_of_columns(t, &scratch);
     if (column)
-        at_fail(err, AT_USAGE, "%s: there is no column '%s'; the columns are %.300s.%s%s%s", t->path, column, list, near ? " Did you mean '" : "",
-                near ? near : "", near ? "'?" : "");
+        at_fail(err, AT_USAGE, "%s: there is no column '%s'; the columns are %.300s.%s%s%s", t->path, column, list,
+                near ? " Did you mean '" : "", near ? near : "", near ? "'?" : "");
     else at_fail(err, AT_USAGE, "%s: no column looks like answers; the columns are %.300s. Name it with --pred-column", t->path, list);
     at_arena_free(&scratch);
     return AT_USAGE;
@@ -31,7 +31,8 @@ static int first_of(const at_table *t, const char *const *names) {
     return -1;
 }
 
-at_status at_judge_answer_column(const at_table *t, const char *column, const char *const *usual, const char *right, int *found, at_error *err) {
+at_status at_judge_answer_column(const at_table *t, const char *column, const char *const *usual, const char *right, int *found,
+                                 at_error *err) {
     at_arena scratch = {0};
     const char *own = right ? at_format(&scratch, "predicted_%s", right) : NULL;
     *found = column ? at_table_column(t, column) : own ? at_table_column(t, own) : -1;
@@ -55,8 +56,8 @@ static at_status right_column(const at_table *t, const at_columns *wanted, int *
     return st;
 }
 
-at_status at_judge_columns(const at_table *right, const at_columns *wanted, const at_table *answers, const char *column, const char *const *usual,
-                           int *right_at, int *answer_at, at_error *err) {
+at_status at_judge_columns(const at_table *right, const at_columns *wanted, const at_table *answers, const char *column,
+                           const char *const *usual, int *right_at, int *answer_at, at_error *err) {
     AT_TRY(right_column(right, wanted, right_at, err));
     return at_judge_answer_column(answers, column, usual, right->n_columns > 1 ? right->column[*right_at] : NULL, answer_at, err);
 }
@@ -85,7 +86,8 @@ at_status at_judge_probable(const at_table *t, at_arena *arena, const char ***na
     at_status st = *name ? AT_OK : at_fail_memory(err, (size_t)t->n_columns * sizeof **name);
     json_object_foreach(object, key, value) if (!st) st = add_name(*name, n, key, arena, err);
     for (int c = 0; c < t->n_columns && !st && !object; c++)
-        if (!strncmp(t->column[c], PROBABILITY, sizeof PROBABILITY - 1)) st = add_name(*name, n, t->column[c] + sizeof PROBABILITY - 1, arena, err);
+        if (!strncmp(t->column[c], PROBABILITY, sizeof PROBABILITY - 1))
+            st = add_name(*name, n, t->column[c] + sizeof PROBABILITY - 1, arena, err);
     json_decref(object);
     return st;
 }

@@ -10,8 +10,8 @@ extern const char *const at_judge_names[];
 /* Where the right answers and those to be judged stand. right: the column named by `wanted`, the only one, or that of a label; answers:
  * `column`, predicted_NAME (attune's own, NAME being the right answers' column), one of `usual`, one of at_judge_names, NAME, or the only
  * one. AT_USAGE with the columns that there are. */
-at_status at_judge_columns(const at_table *right, const at_columns *wanted, const at_table *answers, const char *column, const char *const *usual,
-                           int *right_column, int *answer_column, at_error *err);
+at_status at_judge_columns(const at_table *right, const at_columns *wanted, const at_table *answers, const char *column,
+                           const char *const *usual, int *right_column, int *answer_column, at_error *err);
 /* The second half of it. */
 at_status at_judge_answer_column(const at_table *answers, const char *column, const char *const *usual, const char *right_name,
                                  int *answer_column, at_error *err);

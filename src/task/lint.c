@@ -14,22 +14,28 @@ typedef struct kind_facts {
 static const kind_facts KINDS[AT_LINT_KINDS] = {
     [AT_LINT_BAD_ROW] = {"bad_row", AT_SEVERE_ERROR, "rows that cannot be read", "Correct them, or remove them from the file."},
     [AT_LINT_NO_ROWS] = {"no_rows", AT_SEVERE_ERROR, "files without a row", NULL},
-    [AT_LINT_HEADER] = {"header_is_row", AT_SEVERE_WARNING, "header lines that look like rows", "If the file has no header, say --no-header."},
+    [AT_LINT_HEADER] = {"header_is_row", AT_SEVERE_WARNING, "header lines that look like rows",
+                        "If the file has no header, say --no-header."},
     [AT_LINT_EMPTY_TEXT] = {"empty_text", AT_SEVERE_ERROR, "rows with an empty text", "Fill them in or remove the rows."},
     [AT_LINT_BAD_LABEL] = {"bad_label", AT_SEVERE_ERROR, "labels that cannot be read", "Correct them or remove the rows."},
-    [AT_LINT_SCHEME] = {"scheme", AT_SEVERE_WARNING, "tags that their scheme does not allow there", "Correct them, or name the scheme with --scheme."},
-    [AT_LINT_ANSWER_PLACE] = {"answer_place", AT_SEVERE_ERROR, "answers that are not at their offset", "Offsets count characters of the text from 0; correct them."},
+    [AT_LINT_SCHEME] = {"scheme", AT_SEVERE_WARNING, "tags that their scheme does not allow there",
+                        "Correct them, or name the scheme with --scheme."},
+    [AT_LINT_ANSWER_PLACE] = {"answer_place", AT_SEVERE_ERROR, "answers that are not at their offset",
+                              "Offsets count characters of the text from 0; correct them."},
     [AT_LINT_UNANSWERABLE] = {"unanswerable", AT_SEVERE_NOTE, "files with questions without an answer", NULL},
     [AT_LINT_OVERLAP] = {"overlap", AT_SEVERE_ERROR, "spans that overlap", "A word has one tag: keep one of them, or shorten one."},
-    [AT_LINT_RANGE] = {"range", AT_SEVERE_ERROR, "numbers out of the declared range", "Correct them, or declare another range with --score-range."},
-    [AT_LINT_CUT_WORD] = {"cut_word", AT_SEVERE_WARNING, "spans that cut a word", "Look whether their offsets are right; they count characters from 0."},
+    [AT_LINT_RANGE] = {"range", AT_SEVERE_ERROR, "numbers out of the declared range",
+                       "Correct them, or declare another range with --score-range."},
+    [AT_LINT_CUT_WORD] = {"cut_word", AT_SEVERE_WARNING, "spans that cut a word",
+                          "Look whether their offsets are right; they count characters from 0."},
     [AT_LINT_EMPTY_LABEL] = {"empty_label", AT_SEVERE_ERROR, "rows with an empty label", "Fill them in or remove the rows."},
     [AT_LINT_NO_LABELS] = {"no_labels", AT_SEVERE_ERROR, "files whose labels cannot be learned", NULL},
     [AT_LINT_UNKNOWN_LABEL] = {"unknown_label", AT_SEVERE_ERROR, "unknown labels",
                                "A model can only answer with the labels of its training data."},
     [AT_LINT_TWO_LABELS] = {"two_labels", AT_SEVERE_WARNING, "texts with two labels", "Decide on one label for each, or remove the rows."},
-    [AT_LINT_BOTH_SPLITS] = {"both_splits", AT_SEVERE_WARNING, "texts in two files",
-                             "What was trained on cannot be a test: remove the rows from the training file, or the score will look better than it is."},
+    [AT_LINT_BOTH_SPLITS] =
+        {"both_splits", AT_SEVERE_WARNING, "texts in two files",
+         "What was trained on cannot be a test: remove the rows from the training file, or the score will look better than it is."},
     [AT_LINT_LABEL_SPELLING] = {"label_spelling", AT_SEVERE_WARNING, "labels spelled in several ways",
                                 "Write them alike, or they are learned as different labels."},
     [AT_LINT_LABEL_TEXT] = {"label_text", AT_SEVERE_WARNING, "labels that read like texts",
@@ -48,11 +54,13 @@ static const kind_facts KINDS[AT_LINT_KINDS] = {
                           "The file was once read in a wrong encoding: export it again, as UTF-8."},
     [AT_LINT_REPLACEMENT] = {"replacement_character", AT_SEVERE_WARNING, "texts with the replacement character U+FFFD",
                              "Letters were lost in a conversion: export the file again from its source, as UTF-8."},
-    [AT_LINT_CONTROL] = {"control_character", AT_SEVERE_WARNING, "texts with control characters", "Remove them; a model does not know them."},
+    [AT_LINT_CONTROL] = {"control_character", AT_SEVERE_WARNING, "texts with control characters",
+                         "Remove them; a model does not know them."},
     [AT_LINT_CUT] = {"cut_text", AT_SEVERE_NOTE, "texts longer than the model reads", NULL},
     [AT_LINT_CUT_SHARE] = {"cut_share", AT_SEVERE_NOTE, "files with texts that are cut",
                            "Split long texts, put what matters first, or raise --max-length where the model allows it."},
-    [AT_LINT_HTML] = {"html", AT_SEVERE_NOTE, "texts with pieces of HTML", "Turn entities into characters and remove the tags, here and in what will be predicted."},
+    [AT_LINT_HTML] = {"html", AT_SEVERE_NOTE, "texts with pieces of HTML",
+                      "Turn entities into characters and remove the tags, here and in what will be predicted."},
     [AT_LINT_SHORT_TEXT] = {"short_text", AT_SEVERE_NOTE, "very short texts", "Is the whole text there?"},
 };
 
@@ -115,12 +123,14 @@ void at_lint_sentence(at_lint *lint, at_lint_kind kind, const char *file, uint32
     add(lint, kind, file, line, at_strdup(lint->arena, sentence));
 }
 
-void at_lint_bad_row(at_lint *lint, const char *file, uint32_t line, const char *sentence) { at_lint_sentence(lint, AT_LINT_BAD_ROW, file, line, sentence); }
+void at_lint_bad_row(at_lint *lint, const char *file, uint32_t line, const char *sentence) {
+    at_lint_sentence(lint, AT_LINT_BAD_ROW, file, line, sentence);
+}
 
 void at_lint_rare(at_lint *lint, const char *file, uint32_t line, const char *name, int count, const char *unit) {
     if (count > 0 && count < AT_LINT_FEW)
-        at_lint_add(lint, AT_LINT_RARE_LABEL, file, line, "label %s has only %d %s%s", at_lint_quote(lint, (at_cell){name, (uint32_t)strlen(name)}), count,
-                    unit, count == 1 ? "" : "s");
+        at_lint_add(lint, AT_LINT_RARE_LABEL, file, line, "label %s has only %d %s%s",
+                    at_lint_quote(lint, (at_cell){name, (uint32_t)strlen(name)}), count, unit, count == 1 ? "" : "s");
 }
 
 at_cell at_lint_label(const at_lint_split *split, int row) {

@@ -63,8 +63,8 @@ static int is_control(uint32_t cp) { return (cp < ' ' && !strchr("\t\n\r\f\v", (
 
 static void tell_garbled(text_scan *s, const unsigned char *p, size_t n, const unsigned char *meant, int n_meant) {
     s->seen |= SEEN_MOJIBAKE;
-    at_lint_add(s->lint, AT_LINT_MOJIBAKE, s->table->path, s->table->line[s->row], "'%.*s' was probably '%.*s': %s", (int)n, (const char *)p, n_meant,
-                (const char *)meant, at_lint_quote(s->lint, s->cell));
+    at_lint_add(s->lint, AT_LINT_MOJIBAKE, s->table->path, s->table->line[s->row], "'%.*s' was probably '%.*s': %s", (int)n,
+                (const char *)p, n_meant, (const char *)meant, at_lint_quote(s->lint, s->cell));
 }
 
 static void look_for_garbled(text_scan *s, const unsigned char *p, size_t left) {
@@ -90,7 +90,8 @@ static void tell_control(text_scan *s, uint32_t cp) {
 
 /* Length of the entity or line-break tag at p, or 0. */
 static size_t html_piece(const char *p, size_t left) {
-    static const char *const PIECES[] = {"&amp;", "&lt;", "&gt;", "&quot;", "&nbsp;", "&apos;", "<br>", "<br/>", "<br />", "<BR>", "<p>", "</p>", NULL};
+    static const char *const PIECES[] = {"&amp;", "&lt;",   "&gt;", "&quot;", "&nbsp;", "&apos;", "<br>",
+                                         "<br/>", "<br />", "<BR>", "<p>",    "</p>",   NULL};
     for (int i = 0; PIECES[i]; i++) {
         size_t n = strlen(PIECES[i]);
         if (n <= left && !memcmp(p, PIECES[i], n)) return n;

@@ -85,30 +85,33 @@ static int can_be_learned(label_pass *p) {
     const char *column = t->column[s->columns.label];
     int n = different(p);
     if (n > COLUMN_LABELS && n * 2L > t->n_rows) {
-        at_lint_add(p->lint, AT_LINT_NO_LABELS, t->path, 0, "column '%s' has %d different values in %d rows: it does not look like a label. "
-                    "Name the right one with --label-column", column, n, t->n_rows);
+        at_lint_add(p->lint, AT_LINT_NO_LABELS, t->path, 0,
+                    "column '%s' has %d different values in %d rows: it does not look like a label. "
+                    "Name the right one with --label-column",
+                    column, n, t->n_rows);
         return 0;
     }
     if (n == 1)
-        at_lint_add(p->lint, AT_LINT_NO_LABELS, t->path, t->line[0], "every row has the label %s (column '%s'); a classifier needs at least two",
-                    quote(p, &p->word[0]), column);
+        at_lint_add(p->lint, AT_LINT_NO_LABELS, t->path, t->line[0],
+                    "every row has the label %s (column '%s'); a classifier needs at least two", quote(p, &p->word[0]), column);
     if (n > 1 && t->n_rows <= n)
-        at_lint_add(p->lint, AT_LINT_NO_LABELS, t->path, 0, "%d rows for %d different labels (column '%s'); at least two of each are needed",
-                    t->n_rows, n, column);
+        at_lint_add(p->lint, AT_LINT_NO_LABELS, t->path, 0,
+                    "%d rows for %d different labels (column '%s'); at least two of each are needed", t->n_rows, n, column);
     return n > 0;
 }
 
 static void look_for_rare(label_pass *p, const word *w) {
     if (w->count[0] > 0 && w->count[0] < AT_LINT_FEW)
-        at_lint_add(p->lint, AT_LINT_RARE_LABEL, p->lint->split[0].table->path, first_line(p, w, 0), "label %s has only %d row%s", quote(p, w),
-                    w->count[0], w->count[0] == 1 ? "" : "s");
+        at_lint_add(p->lint, AT_LINT_RARE_LABEL, p->lint->split[0].table->path, first_line(p, w, 0), "label %s has only %d row%s",
+                    quote(p, w), w->count[0], w->count[0] == 1 ? "" : "s");
 }
 
 static void look_for_text(label_pass *p, const word *w) {
     int spaces = 0;
     for (uint32_t i = 0; i < w->name.len; i++) spaces += w->name.text[i] == ' ';
     if (w->count[0] > 0 && (w->name.len > TEXT_BYTES || spaces >= TEXT_SPACES))
-        at_lint_add(p->lint, AT_LINT_LABEL_TEXT, p->lint->split[0].table->path, first_line(p, w, 0), "label %s reads like a text", quote(p, w));
+        at_lint_add(p->lint, AT_LINT_LABEL_TEXT, p->lint->split[0].table->path, first_line(p, w, 0), "label %s reads like a text",
+                    quote(p, w));
 }
 
 static void look_for_imbalance(label_pass *p) {
@@ -135,8 +138,8 @@ static void look_for_header(label_pass *p, int split) {
     for (int i = 0; i < p->n && s->table->has_header; i++) {
         const word *w = &p->word[i];
         if (!w->count[split] || w->name.len != name.len || memcmp(w->name.text, column, name.len)) continue;
-        at_lint_add(p->lint, AT_LINT_HEADER, s->table->path, 1, "the label column is called %s, as one of its labels is: is the first line a row, not a header?",
-                    quote(p, w));
+        at_lint_add(p->lint, AT_LINT_HEADER, s->table->path, 1,
+                    "the label column is called %s, as one of its labels is: is the first line a row, not a header?", quote(p, w));
     }
 }
 
@@ -171,9 +174,10 @@ static void look_for_spellings(label_pass *p) {
         }
         const at_table *t = p->lint->split[0].table;
         uint32_t line = first_line(p, sorted[i], 0), other = first_line(p, sorted[group], 0);
-        at_finding *f = at_lint_add(p->lint, AT_LINT_LABEL_SPELLING, t->path, line, "label %s (%d row%s) differs from %s (line %u, %d row%s) by case or spaces only",
-                                    quote(p, sorted[i]), sorted[i]->count[0], sorted[i]->count[0] == 1 ? "" : "s", quote(p, sorted[group]),
-                                    (unsigned)other, sorted[group]->count[0], sorted[group]->count[0] == 1 ? "" : "s");
+        at_finding *f = at_lint_add(p->lint, AT_LINT_LABEL_SPELLING, t->path, line,
+                                    "label %s (%d row%s) differs from %s (line %u, %d row%s) by case or spaces only", quote(p, sorted[i]),
+                                    sorted[i]->count[0], sorted[i]->count[0] == 1 ? "" : "s", quote(p, sorted[group]), (unsigned)other,
+                                    sorted[group]->count[0], sorted[group]->count[0] == 1 ? "" : "s");
         if (!f) return;
         f->file2 = t->path;
         f->line2 = other;
@@ -207,15 +211,17 @@ static void tell_unknown(label_pass *p, const word *w, int split) {
     int n;
     const char **names = known_names(p, &n);
     const char *near = names ? at_nearest(w->name.text, names, n) : NULL;
-    at_lint_add(p->lint, AT_LINT_UNKNOWN_LABEL, t->path, first_line(p, w, split), "label %s (%d row%s) is not one of %s, the labels of %s.%s%s%s",
-                quote(p, w), w->count[split], w->count[split] == 1 ? "" : "s", list_of(p), p->lint->split[0].table->path,
-                near ? " Did you mean '" : "", near ? near : "", near ? "'?" : "");
+    at_lint_add(p->lint, AT_LINT_UNKNOWN_LABEL, t->path, first_line(p, w, split),
+                "label %s (%d row%s) is not one of %s, the labels of %s.%s%s%s", quote(p, w), w->count[split],
+                w->count[split] == 1 ? "" : "s", list_of(p), p->lint->split[0].table->path, near ? " Did you mean '" : "", near ? near : "",
+                near ? "'?" : "");
 }
 
 static void tell_missing(label_pass *p, const word *w, int there, int missing) {
     const at_table *t = p->lint->split[there].table;
-    at_finding *f = at_lint_add(p->lint, AT_LINT_LABEL_MISSING, t->path, first_line(p, w, there), "label %s (%d row%s) does not occur in %s", quote(p, w),
-                                w->count[there], w->count[there] == 1 ? "" : "s", p->lint->split[missing].table->path);
+    at_finding *f =
+        at_lint_add(p->lint, AT_LINT_LABEL_MISSING, t->path, first_line(p, w, there), "label %s (%d row%s) does not occur in %s",
+                    quote(p, w), w->count[there], w->count[there] == 1 ? "" : "s", p->lint->split[missing].table->path);
     if (f) f->file2 = p->lint->split[missing].table->path;
 }
 

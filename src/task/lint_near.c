@@ -1,7 +1,7 @@
 /* Texts that are nearly the same. A text is the set of all runs of CHARACTERS letters and digits of it, folded (shingles); two texts are as
  * alike as their sets have members in common (Jaccard). Which pairs are worth that comparison is found by MinHash (Broder 1997): a set's
- * signature has the least of its members by each of HASHES orders, so that two signatures agree in as large a share as the sets do; rows meet
- * where a band of ROWS_A_BAND of them agrees (locality-sensitive hashing), which at a likeness of 0.8 they do in 999 of 1,000 cases.
+ * signature has the least of its members by each of HASHES orders, so that two signatures agree in as large a share as the sets do; rows
+ * meet where a band of ROWS_A_BAND of them agrees (locality-sensitive hashing), which at a likeness of 0.8 they do in 999 of 1,000 cases.
  *
  * Of pairs the shorter text is what rows meet by, and both texts must be alike. */
 #include <stdlib.h>
@@ -156,10 +156,10 @@ static void tell(near_pass *p, const near_row *r, const near_row *other, double 
     int elsewhere = r->split != other->split;
     at_cell mine = at_lint_label(s, r->row), its = at_lint_label(o, other->row);
     int same = p->lint->words || !mine.len || !its.len || (mine.len == its.len && !memcmp(mine.text, its.text, mine.len));
-    at_finding *f = at_lint_add(p->lint, AT_LINT_NEAR, s->table->path, line, "nearly the same text (%.0f%%) as in %s%s%u%s%s%s%s%s: %s", 100 * alike,
-                                elsewhere ? o->table->path : "line", elsewhere ? ":" : " ", (unsigned)there, same ? "" : ", labelled ",
-                                same ? "" : at_lint_quote(p->lint, its), same ? "" : " there and ", same ? "" : at_lint_quote(p->lint, mine),
-                                same ? "" : " here", at_lint_quote(p->lint, cell_of(p, r, 0)));
+    at_finding *f = at_lint_add(p->lint, AT_LINT_NEAR, s->table->path, line, "nearly the same text (%.0f%%) as in %s%s%u%s%s%s%s%s: %s",
+                                100 * alike, elsewhere ? o->table->path : "line", elsewhere ? ":" : " ", (unsigned)there,
+                                same ? "" : ", labelled ", same ? "" : at_lint_quote(p->lint, its), same ? "" : " there and ",
+                                same ? "" : at_lint_quote(p->lint, mine), same ? "" : " here", at_lint_quote(p->lint, cell_of(p, r, 0)));
     if (!f) return;
     if (elsewhere) f->severity = AT_SEVERE_WARNING;
     f->file2 = o->table->path;

@@ -92,10 +92,12 @@ static void tell_again(text_pass *p, const at_lint_split *s, int row, int first)
     const char *quote = at_lint_quote(p->lint, at_table_cell(t, row, s->columns.text));
     at_finding *f;
     if (same_label(p, here, there))
-        f = at_lint_add(p->lint, AT_LINT_DUPLICATE, t->path, t->line[row], "the same text as in line %u: %s", (unsigned)t->line[first], quote);
+        f = at_lint_add(p->lint, AT_LINT_DUPLICATE, t->path, t->line[row], "the same text as in line %u: %s", (unsigned)t->line[first],
+                        quote);
     else
-        f = at_lint_add(p->lint, AT_LINT_TWO_LABELS, t->path, t->line[row], "the same text as in line %u, labelled %s there and %s here: %s",
-                        (unsigned)t->line[first], at_lint_quote(p->lint, there), at_lint_quote(p->lint, here), quote);
+        f = at_lint_add(p->lint, AT_LINT_TWO_LABELS, t->path, t->line[row],
+                        "the same text as in line %u, labelled %s there and %s here: %s", (unsigned)t->line[first],
+                        at_lint_quote(p->lint, there), at_lint_quote(p->lint, here), quote);
     tell_other_place(f, t, first);
 }
 
@@ -143,7 +145,8 @@ static int fold_row(text_pass *p, const at_lint_split *s, int row) {
         size_t before = p->key.len;
         fold_more(&p->key, cell.text, cell.len);
         if (p->key.len > before) continue;
-        at_lint_add(p->lint, AT_LINT_EMPTY_TEXT, s->table->path, s->table->line[row], "the text (column '%s') is empty", s->table->column[column[i]]);
+        at_lint_add(p->lint, AT_LINT_EMPTY_TEXT, s->table->path, s->table->line[row], "the text (column '%s') is empty",
+                    s->table->column[column[i]]);
         return 0;
     }
     return 1;
@@ -163,7 +166,11 @@ at_status at_lint_texts(at_lint *lint, at_error *err) {
     size_t rows = 0, slots = 64;
     for (int s = 0; s < lint->n_splits; s++) rows += (size_t)lint->split[s].table->n_rows;
     while (slots < 2 * rows) slots *= 2;
-    text_pass p = {.lint = lint, .slot = AT_NEW_ARRAY(&scratch, seen, slots), .mask = slots - 1, .key = {.arena = &scratch}, .other = {.arena = &scratch}};
+    text_pass p = {.lint = lint,
+                   .slot = AT_NEW_ARRAY(&scratch, seen, slots),
+                   .mask = slots - 1,
+                   .key = {.arena = &scratch},
+                   .other = {.arena = &scratch}};
     for (int s = 0; s < lint->n_splits && p.slot; s++)
         for (int r = 0; r < lint->split[s].table->n_rows; r++) look_at(&p, s, r);
     int failed = !p.slot || p.key.failed || p.other.failed || lint->failed;

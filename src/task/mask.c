@@ -31,7 +31,8 @@ static at_status mask_bind(at_task_state *s, const at_table *t, const at_columns
     at_found_columns found;
     AT_TRY(find_texts(t, wanted, &s->arena, &found, err));
     if (!t->n_rows) return at_fail(err, AT_BAD_DATA, "%s: no examples", t->path);
-    s->columns = (at_columns){at_strdup(&s->arena, t->column[found.text]), found.text2 < 0 ? NULL : at_strdup(&s->arena, t->column[found.text2]), NULL};
+    s->columns = (at_columns){at_strdup(&s->arena, t->column[found.text]),
+                              found.text2 < 0 ? NULL : at_strdup(&s->arena, t->column[found.text2]), NULL};
     s->why = at_format(&s->arena, "texts from column '%s'", s->columns.text);
     if (!s->data) s->data = AT_NEW(&s->arena, at_masking);
     if (!s->columns.text || !s->why || !s->data) return at_fail_memory(err, sizeof(at_masking));
@@ -100,7 +101,8 @@ static int cut_row(const masked *w, int i, int limit, part *at) {
     int room = limit - before - after, text = len - before - after;
     if (len <= limit || room < 1) room = text ? text : 1;
     for (int k = 0; k < text || !n; k += room, n++)
-        if (at) at[n] = (part){(uint32_t)i, before, after, w->plain->token_at[i] + (uint64_t)(before + k), text - k < room ? text - k : room};
+        if (at)
+            at[n] = (part){(uint32_t)i, before, after, w->plain->token_at[i] + (uint64_t)(before + k), text - k < room ? text - k : room};
     return n;
 }
 
@@ -150,7 +152,9 @@ static at_status mask_example(masked *w, int i, at_error *err) {
     size_t at = at_dataset_output_at(d, i);
     w->place[0] = 0;
     w->label[0] = -1;
-    if (w->labelled) at_masking_draw(masking_of(w->s), at_random_key(w->s->seed, AT_SITE_MASK, (uint64_t)i), w->s->whole_word, w->ids, len, w->place, w->label, n);
+    if (w->labelled)
+        at_masking_draw(masking_of(w->s), at_random_key(w->s->seed, AT_SITE_MASK, (uint64_t)i), w->s->whole_word, w->ids, len, w->place,
+                        w->label, n);
     else find_masks(masking_of(w->s), w->ids, len, w->place);
     for (int k = 0; k < n; k++) {
         d->place[at + (size_t)k] = (uint32_t)w->place[k];
@@ -175,8 +179,8 @@ static at_status fill(masked *w, int limit, at_error *err) {
     return at_dataset_seal(w->d, err);
 }
 
-static at_status mask_encode(const at_task_state *s, const at_table *t, const at_tokenizer *tokenizer, int max_tokens, int need_labels, at_pool *pool,
-                             at_dataset **dataset, at_error *err) {
+static at_status mask_encode(const at_task_state *s, const at_table *t, const at_tokenizer *tokenizer, int max_tokens, int need_labels,
+                             at_pool *pool, at_dataset **dataset, at_error *err) {
     at_found_columns found;
     at_dataset *plain = NULL;
     at_arena scratch = {0};
@@ -184,7 +188,9 @@ static at_status mask_encode(const at_task_state *s, const at_table *t, const at
     *dataset = NULL;
     if (m->tokenizer != tokenizer) AT_TRY(at_masking_open(m, tokenizer, &((at_task_state *)(uintptr_t)s)->arena, err)); /* once a state */
     at_status st = find_texts(t, &s->columns, &scratch, &found, err);
-    if (!st) st = at_dataset_encode(t, found.text, found.text2, tokenizer, found.text2 < 0 ? 0 : max_tokens, pool, &plain, err); /* pairs are cut */
+    if (!st)
+        st = at_dataset_encode(t, found.text, found.text2, tokenizer, found.text2 < 0 ? 0 : max_tokens, pool, &plain,
+                               err); /* pairs are cut */
     masked w = {.s = s, .plain = plain, .labelled = need_labels};
     if (!st) st = fill(&w, max_tokens, err);
     at_dataset_close(plain);
@@ -215,8 +221,8 @@ static void mask_redraw(const at_task_state *s, const at_dataset *d, uint64_t ke
 
 /* ---- loss and score ---- */
 
-static at_tensor *mask_loss(const at_task_state *s, at_tape *tape, const at_model *model, at_tensor *features, const at_batch *batch, const at_dataset *d,
-                            double norm) {
+static at_tensor *mask_loss(const at_task_state *s, at_tape *tape, const at_model *model, at_tensor *features, const at_batch *batch,
+                            const at_dataset *d, double norm) {
     (void)s, (void)d;
     return at_op_tied_cross_entropy(tape, features, model->body.token, model->head.classifier_bias, batch->label, norm);
 }
@@ -248,8 +254,9 @@ static at_status mask_score(const at_task_state *s, const at_dataset *d, const f
     if (!(n > 0)) return at_fail(err, AT_BAD_DATA, "%s: there is no word to hide in any of its texts", d->path);
     score->loss = sum / n;
     double perplexity = exp(score->loss);
-    score->values = json_pack("{s:f, s:o, s:f, s:o, s:I, s:i}", "loss", score->loss, "perplexity", isfinite(perplexity) ? json_real(perplexity) : json_null(),
-                              "masked_accuracy", right / n, "masked_accuracy_interval", interval(right, n), "masked_tokens", (json_int_t)n, "examples", d->n);
+    score->values = json_pack("{s:f, s:o, s:f, s:o, s:I, s:i}", "loss", score->loss, "perplexity",
+                              isfinite(perplexity) ? json_real(perplexity) : json_null(), "masked_accuracy", right / n,
+                              "masked_accuracy_interval", interval(right, n), "masked_tokens", (json_int_t)n, "examples", d->n);
     if (!score->values) return at_fail_memory(err, 0);
     return at_score_choose(s, "masked_accuracy", SMALLER, score, err);
 }
@@ -260,7 +267,8 @@ static json_t *candidates(const at_masking *m, const float *answer) {
     json_t *list = json_array();
     for (int i = 0; i < AT_MASK_BEST; i++) {
         const char *token = at_tokenizer_token(m->tokenizer, (int32_t)answer[1 + i]);
-        json_array_append_new(list, json_pack("{s:s, s:f}", "token", token ? token : "", "probability", (double)answer[1 + AT_MASK_BEST + i]));
+        json_array_append_new(list,
+                              json_pack("{s:s, s:f}", "token", token ? token : "", "probability", (double)answer[1 + AT_MASK_BEST + i]));
     }
     return list;
 }

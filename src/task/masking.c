@@ -65,8 +65,9 @@ static int word_length(const at_masking *m, const int32_t *ids, int len, int i) 
     return end - i;
 }
 
-/* Of a group of `size` tokens, where `need` of the `left` from here on are wanted: how many. A group larger than what is wanted is left out,
- * and cut only where the rest would not be enough. Groups of one: Knuth's selection sampling, every choice of tokens equally likely. */
+/* Of a group of `size` tokens, where `need` of the `left` from here on are wanted: how many. A group larger than what is wanted is left
+ * out, and cut only where the rest would not be enough. Groups of one: Knuth's selection sampling, every choice of tokens equally likely.
+ */
 static int take(uint64_t key, int i, int size, int need, int left) {
     int forced = need - (left - size);
     if (size > need) return forced > 0 ? forced : 0;

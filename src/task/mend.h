@@ -1,4 +1,5 @@
-/* What can be mended in data without judgement (`attune check --fix`). A pass changes cells of a copy and says each change; the table stays.
+/* What can be mended in data without judgement (`attune check --fix`). A pass changes cells of a copy and says each change; the table
+ * stays.
  *
  *   repeated rows        all columns but an id the same: the first stays
  *   encoding             UTF-8 that was read as Windows-1252 is taken back, control characters go

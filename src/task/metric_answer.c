@@ -5,7 +5,9 @@
 
 #include "text/unicode.h"
 
-static int is_punctuation(uint32_t cp) { return cp < 128 && cp > ' ' && cp != 127 && !((cp | 32) >= 'a' && (cp | 32) <= 'z') && !(cp >= '0' && cp <= '9'); }
+static int is_punctuation(uint32_t cp) {
+    return cp < 128 && cp > ' ' && cp != 127 && !((cp | 32) >= 'a' && (cp | 32) <= 'z') && !(cp >= '0' && cp <= '9');
+}
 
 /* str.isspace and str.split of Python: White_Space and the four separators U+001C..U+001F. */
 static int is_space(uint32_t cp) { return (at_cp_flags(cp) & AT_CP_SPACE) || (cp >= 0x1C && cp <= 0x1F); }
@@ -98,7 +100,8 @@ static double f1_of(const words *a, const words *b, int with_null) {
     return 2 * precision * recall / (precision + recall);
 }
 
-static at_status compare(at_arena *arena, const char *answer, at_answer_text right, int with_null, double *exact, double *f1, at_error *err) {
+static at_status compare(at_arena *arena, const char *answer, at_answer_text right, int with_null, double *exact, double *f1,
+                         at_error *err) {
     char *mine = at_strdup(arena, answer), *gold = at_answer_normalise(arena, right.text, right.len);
     if (!mine || !gold) return at_fail_memory(err, right.len);
     if (!strcmp(mine, gold)) *exact = 1;
@@ -109,7 +112,8 @@ static at_status compare(at_arena *arena, const char *answer, at_answer_text rig
     return AT_OK;
 }
 
-at_status at_metrics_answer(at_answer_text answer, const at_answer_text *right, int n_right, int with_null, double *exact, double *f1, at_error *err) {
+at_status at_metrics_answer(at_answer_text answer, const at_answer_text *right, int n_right, int with_null, double *exact, double *f1,
+                            at_error *err) {
     static const at_answer_text NOTHING = {"", 0};
     at_arena arena = {0};
     char *mine = at_answer_normalise(&arena, answer.text, answer.len);

@@ -8,8 +8,6 @@
 
 enum { BINS = 15, RESAMPLES = 1000 };
 
-static double ratio(double a, double b) { return b > 0 ? a / b : 0; }
-
 void at_wilson(long hits, long n, double *low, double *high) {
     const double z = 1.959963984540054;
     if (n <= 0) {
@@ -39,10 +37,10 @@ static void from_confusion(at_classify_metrics *m) {
             s->predicted += m->confusion[(size_t)other * (size_t)k + (size_t)c];
         }
         double hit = (double)m->confusion[(size_t)c * (size_t)k + (size_t)c];
-        s->precision = ratio(hit, (double)s->predicted);
-        s->recall = ratio(hit, (double)s->support);
+        s->precision = at_ratio(hit, (double)s->predicted);
+        s->recall = at_ratio(hit, (double)s->support);
         /* 2tp / (2tp + fp + fn), as scikit-learn computes it */
-        s->f1 = ratio(2 * hit, (double)(s->support + s->predicted));
+        s->f1 = at_ratio(2 * hit, (double)(s->support + s->predicted));
         m->n += s->support;
         hits += (long)hit;
         present += s->support > 0;
@@ -52,22 +50,18 @@ static void from_confusion(at_classify_metrics *m) {
     for (int c = 0; c < k; c++) {
         const at_class_scores *s = &m->per_class[c];
         if (!s->support && !s->predicted) continue; /* scikit-learn averages over the labels that occur */
-        double share = ratio((double)s->support, (double)m->n);
+        double share = at_ratio((double)s->support, (double)m->n);
         seen++;
-        m->macro.precision += s->precision;
-        m->macro.recall += s->recall;
-        m->macro.f1 += s->f1;
-        m->weighted.precision += share * s->precision;
-        m->weighted.recall += share * s->recall;
-        m->weighted.f1 += share * s->f1;
+        at_scores_add(&m->macro, s, 1);
+        at_scores_add(&m->weighted, s, share);
     }
-    m->macro.precision = ratio(m->macro.precision, seen);
-    m->macro.recall = ratio(m->macro.recall, seen);
-    m->macro.f1 = ratio(m->macro.f1, seen);
+    m->macro.precision = at_ratio(m->macro.precision, seen);
+    m->macro.recall = at_ratio(m->macro.recall, seen);
+    m->macro.f1 = at_ratio(m->macro.f1, seen);
     m->macro.support = m->weighted.support = m->micro.support = m->n;
-    m->accuracy = ratio((double)hits, (double)m->n);
+    m->accuracy = at_ratio((double)hits, (double)m->n);
     m->micro.precision = m->micro.recall = m->micro.f1 = m->accuracy;
-    m->balanced_accuracy = ratio(recalls, present);
+    m->balanced_accuracy = at_ratio(recalls, present);
     at_wilson(hits, m->n, &m->accuracy_low, &m->accuracy_high);
 }
 
@@ -113,12 +107,7 @@ static void count_bin(bins *b, double confidence, int hit) {
 static double calibration_error(const bins *b, long n) {
     double sum = 0;
     for (int i = 0; i < BINS; i++) sum += fabs(b->confidence[i] - b->hits[i]);
-    return ratio(sum, (double)n);
-}
-
-static int by_value(const void *a, const void *b) {
-    double x = *(const double *)a, y = *(const double *)b;
-    return (x > y) - (x < y);
+    return at_ratio(sum, (double)n);
 }
 
 /* Percentile bootstrap of macro F1 over the pairs (true, predicted). */
@@ -143,9 +132,7 @@ static at_status bootstrap_f1(at_classify_metrics *m, const int32_t *truth, cons
         from_confusion(&draw);
         f1[r] = draw.macro.f1;
     }
-    qsort(f1, (size_t)draws, sizeof *f1, by_value);
-    m->f1_low = f1[draws * 25 / 1000];
-    m->f1_high = f1[draws - 1 - draws * 25 / 1000];
+    at_percentiles(f1, draws, &m->f1_low, &m->f1_high);
     at_arena_rewind(arena, mark);
     return AT_OK;
 }
@@ -173,14 +160,9 @@ at_status at_metrics_classify(const float *logits, const int32_t *label, int n, 
     }
     from_confusion(m);
     m->matthews = matthews(m);
-    m->loss = ratio(loss, judged);
+    m->loss = at_ratio(loss, judged);
     m->calibration_error = calibration_error(&b, judged);
     return judged ? bootstrap_f1(m, truth, answer, arena, err) : AT_OK;
-}
-
-static json_t *scores_json(const at_class_scores *s) {
-    return json_pack("{s:f, s:f, s:f, s:I}", "precision", s->precision, "recall", s->recall, "f1", s->f1, "support",
-                     (json_int_t)s->support);
 }
 
 static json_t *confusion_json(const at_classify_metrics *m) {
@@ -196,13 +178,12 @@ static json_t *confusion_json(const at_classify_metrics *m) {
 
 json_t *at_metrics_classify_json(const at_classify_metrics *m, const char *const *names) {
     json_t *per_class = json_object();
-    for (int c = 0; c < m->n_classes; c++) json_object_set_new(per_class, names[c], scores_json(&m->per_class[c]));
+    for (int c = 0; c < m->n_classes; c++) json_object_set_new(per_class, names[c], at_scores_json(&m->per_class[c]));
     return json_pack("{s:o, s:f, s:[f,f], s:f, s:f, s:f, s:[f,f], s:f, s:f, s:f, s:f, s:f, s:f, s:f, s:f, s:I, s:o, s:o}", "loss",
-                     isfinite(m->loss) ? json_real(m->loss) : json_null(), "accuracy", m->accuracy, "accuracy_interval", m->accuracy_low, m->accuracy_high,
-                     "precision", m->macro.precision, "recall", m->macro.recall, "f1", m->macro.f1, "f1_interval",
-                     m->f1_low, m->f1_high, "f1_micro", m->micro.f1, "precision_weighted", m->weighted.precision,
-                     "recall_weighted", m->weighted.recall, "f1_weighted", m->weighted.f1, "balanced_accuracy",
-                     m->balanced_accuracy, "matthews_correlation", m->matthews, "expected_calibration_error",
-                     m->calibration_error, "error_rate", 1 - m->accuracy, "examples", (json_int_t)m->n, "per_class",
-                     per_class, "confusion_matrix", confusion_json(m));
+                     isfinite(m->loss) ? json_real(m->loss) : json_null(), "accuracy", m->accuracy, "accuracy_interval", m->accuracy_low,
+                     m->accuracy_high, "precision", m->macro.precision, "recall", m->macro.recall, "f1", m->macro.f1, "f1_interval",
+                     m->f1_low, m->f1_high, "f1_micro", m->micro.f1, "precision_weighted", m->weighted.precision, "recall_weighted",
+                     m->weighted.recall, "f1_weighted", m->weighted.f1, "balanced_accuracy", m->balanced_accuracy, "matthews_correlation",
+                     m->matthews, "expected_calibration_error", m->calibration_error, "error_rate", 1 - m->accuracy, "examples",
+                     (json_int_t)m->n, "per_class", per_class, "confusion_matrix", confusion_json(m));
 }

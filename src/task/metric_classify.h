@@ -2,14 +2,7 @@
 #ifndef AT_TASK_METRIC_CLASSIFY_H
 #define AT_TASK_METRIC_CLASSIFY_H
 
-#include <jansson.h>
-
-#include "base/arena.h"
-
-typedef struct at_class_scores {
-    double precision, recall, f1;
-    long support, predicted;
-} at_class_scores;
+#include "task/metric_scores.h"
 
 typedef struct at_classify_metrics {
     int n_classes;

@@ -3,27 +3,22 @@
 #include <math.h>
 #include <stdlib.h>
 
-#include "base/random.h"
-
-enum { RESAMPLES = 1000, FEWER_RESAMPLES = 200, MANY_ROWS = 20000 };
+enum { MANY_ROWS = 20000 };
 
 double at_sigmoid(double x) { return x >= 0 ? 1 / (1 + exp(-x)) : exp(x) / (1 + exp(x)); }
 
-static double ratio(double a, double b) { return b > 0 ? a / b : 0; }
-
 static at_class_scores scores_of(double hits, double predicted, double support) {
-    return (at_class_scores){.precision = ratio(hits, predicted), .recall = ratio(hits, support), .f1 = ratio(2 * hits, predicted + support),
-                             .support = (long)support, .predicted = (long)predicted};
+    return (at_class_scores){.precision = at_ratio(hits, predicted),
+                             .recall = at_ratio(hits, support),
+                             .f1 = at_ratio(2 * hits, predicted + support),
+                             .support = (long)support,
+                             .predicted = (long)predicted};
 }
 
 /* ---- a row ---- */
 
-typedef struct row_counts {
-    int hits, predicted, support;
-} row_counts;
-
-static row_counts count_row(const float *logits, const float *truth, const double *threshold, int k) {
-    row_counts r = {0};
+static at_hit_counts count_row(const float *logits, const float *truth, const double *threshold, int k) {
+    at_hit_counts r = {0};
     for (int c = 0; c < k; c++) {
         int yes = at_sigmoid((double)logits[c]) >= threshold[c], right = truth[c] > 0.5f;
         r.hits += yes && right;
@@ -63,10 +58,10 @@ static double row_loss(const float *logits, const float *truth, int k) {
 
 /* ---- all rows ---- */
 
-static void add_samples(at_multi_metrics *m, row_counts r) {
-    m->samples.precision += ratio(r.hits, r.predicted);
-    m->samples.recall += ratio(r.hits, r.support);
-    m->samples.f1 += ratio(2.0 * r.hits, r.predicted + r.support);
+static void add_samples(at_multi_metrics *m, at_hit_counts r) {
+    m->samples.precision += at_ratio(r.hits, r.predicted);
+    m->samples.recall += at_ratio(r.hits, r.support);
+    m->samples.f1 += at_ratio(2.0 * r.hits, r.predicted + r.support);
 }
 
 static void count_labels(at_multi_metrics *m, const float *logits, const float *truth, const double *threshold) {
@@ -92,50 +87,21 @@ static void count_labels(at_multi_metrics *m, const float *logits, const float *
 static void average_labels(at_multi_metrics *m) {
     for (int c = 0; c < m->n_labels; c++) {
         const at_class_scores *s = &m->per_label[c];
-        double share = ratio((double)s->support, (double)m->micro.support), each = 1.0 / m->n_labels;
-        m->macro.precision += each * s->precision;
-        m->macro.recall += each * s->recall;
-        m->macro.f1 += each * s->f1;
-        m->weighted.precision += share * s->precision;
-        m->weighted.recall += share * s->recall;
-        m->weighted.f1 += share * s->f1;
+        double share = at_ratio((double)s->support, (double)m->micro.support), each = 1.0 / m->n_labels;
+        at_scores_add(&m->macro, s, each);
+        at_scores_add(&m->weighted, s, share);
     }
 }
 
-static int by_value(const void *a, const void *b) {
-    double x = *(const double *)a, y = *(const double *)b;
-    return (x > y) - (x < y);
-}
-
-static at_status bootstrap(at_multi_metrics *m, const row_counts *rows, at_arena *arena, at_error *err) {
-    int draws = m->n > MANY_ROWS ? FEWER_RESAMPLES : RESAMPLES;
-    double *f1 = AT_NEW_ARRAY(arena, double, draws);
-    if (!f1) return at_fail_memory(err, (size_t)draws * sizeof *f1);
-    for (int r = 0; r < draws; r++) {
-        uint64_t key = at_random_key(7, AT_SITE_SPLIT, (uint64_t)r);
-        double hits = 0, others = 0;
-        for (long i = 0; i < m->n; i++) {
-            const row_counts *row = &rows[at_random_below(key, (uint64_t)i, (uint64_t)m->n)];
-            hits += row->hits;
-            others += row->predicted + row->support;
-        }
-        f1[r] = ratio(2 * hits, others);
-    }
-    qsort(f1, (size_t)draws, sizeof *f1, by_value);
-    m->f1_low = f1[draws * 25 / 1000];
-    m->f1_high = f1[draws - 1 - draws * 25 / 1000];
-    return AT_OK;
-}
-
-at_status at_metrics_multi(const float *logits, const float *truth, const double *threshold, long n, int k, at_arena *arena, at_multi_metrics *m,
-                           at_error *err) {
+at_status at_metrics_multi(const float *logits, const float *truth, const double *threshold, long n, int k, at_arena *arena,
+                           at_multi_metrics *m, at_error *err) {
     *m = (at_multi_metrics){.n_labels = k, .n = n, .per_label = AT_NEW_ARRAY(arena, at_class_scores, k)};
-    row_counts *rows = AT_NEW_ARRAY(arena, row_counts, n);
+    at_hit_counts *rows = AT_NEW_ARRAY(arena, at_hit_counts, n);
     double exact = 0, wrong = 0;
     if (!m->per_label || !rows) return at_fail_memory(err, (size_t)n * sizeof *rows);
     for (long i = 0; i < n; i++) {
         const float *x = logits + (size_t)i * (size_t)k, *y = truth + (size_t)i * (size_t)k;
-        row_counts r = rows[i] = count_row(x, y, threshold, k);
+        at_hit_counts r = rows[i] = count_row(x, y, threshold, k);
         int mistakes = r.predicted + r.support - 2 * r.hits;
         exact += !mistakes;
         wrong += mistakes;
@@ -153,7 +119,7 @@ at_status at_metrics_multi(const float *logits, const float *truth, const double
     m->loss /= cells;
     count_labels(m, logits, truth, threshold);
     average_labels(m);
-    return n ? bootstrap(m, rows, arena, err) : AT_OK;
+    return n ? at_micro_f1_interval(rows, n, MANY_ROWS, arena, &m->f1_low, &m->f1_high, err) : AT_OK;
 }
 
 /* ---- thresholds ---- */
@@ -179,12 +145,12 @@ at_status at_threshold_best(const float *logits, const float *truth, long n, int
         usual_predicted += all[i].probability >= 0.5;
         usual_hits += all[i].right && all[i].probability >= 0.5;
     }
-    best = ratio(2 * usual_hits, usual_predicted + support);
+    best = at_ratio(2 * usual_hits, usual_predicted + support);
     qsort(all, (size_t)n, sizeof *all, by_probability);
     for (long i = 0; i < n && support >= fewest; i++) {
         hits += all[i].right;
         if (i + 1 < n && all[i + 1].probability == all[i].probability) continue;
-        double f1 = ratio(2 * hits, (double)(i + 1) + support), next = i + 1 < n ? all[i + 1].probability : 0;
+        double f1 = at_ratio(2 * hits, (double)(i + 1) + support), next = i + 1 < n ? all[i + 1].probability : 0;
         if (!(f1 > best + 1e-12)) continue;
         best = f1;
         *threshold = (all[i].probability + next) / 2;
@@ -195,17 +161,14 @@ at_status at_threshold_best(const float *logits, const float *truth, long n, int
 
 /* ---- JSON ---- */
 
-static json_t *scores_json(const at_class_scores *s) {
-    return json_pack("{s:f, s:f, s:f, s:I}", "precision", s->precision, "recall", s->recall, "f1", s->f1, "support", (json_int_t)s->support);
-}
-
 json_t *at_metrics_multi_json(const at_multi_metrics *m, const char *const *names) {
     json_t *per_class = json_object();
-    for (int c = 0; c < m->n_labels; c++) json_object_set_new(per_class, names[c], scores_json(&m->per_label[c]));
+    for (int c = 0; c < m->n_labels; c++) json_object_set_new(per_class, names[c], at_scores_json(&m->per_label[c]));
     json_t *loss = isfinite(m->loss) ? json_real(m->loss) : json_null();
-    return json_pack("{s:o, s:f, s:[f,f], s:f, s:f, s:f, s:f, s:f, s:f, s:f, s:f, s:f, s:f, s:f, s:f, s:I, s:o}", "loss", loss, "f1_micro", m->micro.f1,
-                     "f1_micro_interval", m->f1_low, m->f1_high, "precision_micro", m->micro.precision, "recall_micro", m->micro.recall, "f1_macro",
-                     m->macro.f1, "precision_macro", m->macro.precision, "recall_macro", m->macro.recall, "f1_weighted", m->weighted.f1, "f1_samples",
-                     m->samples.f1, "precision_samples", m->samples.precision, "recall_samples", m->samples.recall, "subset_accuracy", m->subset_accuracy,
-                     "hamming_loss", m->hamming_loss, "ranking_precision", m->ranking_precision, "examples", (json_int_t)m->n, "per_class", per_class);
+    return json_pack("{s:o, s:f, s:[f,f], s:f, s:f, s:f, s:f, s:f, s:f, s:f, s:f, s:f, s:f, s:f, s:f, s:I, s:o}", "loss", loss, "f1_micro",
+                     m->micro.f1, "f1_micro_interval", m->f1_low, m->f1_high, "precision_micro", m->micro.precision, "recall_micro",
+                     m->micro.recall, "f1_macro", m->macro.f1, "precision_macro", m->macro.precision, "recall_macro", m->macro.recall,
+                     "f1_weighted", m->weighted.f1, "f1_samples", m->samples.f1, "precision_samples", m->samples.precision,
+                     "recall_samples", m->samples.recall, "subset_accuracy", m->subset_accuracy, "hamming_loss", m->hamming_loss,
+                     "ranking_precision", m->ranking_precision, "examples", (json_int_t)m->n, "per_class", per_class);
 }

@@ -3,11 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/random.h"
-
-enum { RESAMPLES = 1000, FEWER_RESAMPLES = 200, MANY_SENTENCES = 5000 };
-
-static double ratio(double a, double b) { return b > 0 ? a / b : 0; }
+enum { MANY_SENTENCES = 5000 };
 
 /* ---- types ---- */
 
@@ -47,10 +43,6 @@ static tally *find(tallies *t, const char *name, int *last) {
 
 /* ---- a sentence ---- */
 
-typedef struct counts {
-    int hits, predicted, support;
-} counts;
-
 static int by_place(const void *a, const void *b) {
     const at_entity *x = a, *y = b;
     if (x->start != y->start) return x->start < y->start ? -1 : 1;
@@ -67,8 +59,8 @@ static int tidy(at_entity *e, int n) {
     return kept;
 }
 
-static counts compare_parts(tallies *t, at_entity *truth, int n_truth, at_entity *answer, int n_answer) {
-    counts c = {0};
+static at_hit_counts compare_parts(tallies *t, at_entity *truth, int n_truth, at_entity *answer, int n_answer) {
+    at_hit_counts c = {0};
     int last = 0;
     c.support = n_truth = tidy(truth, n_truth);
     c.predicted = n_answer = tidy(answer, n_answer);
@@ -86,8 +78,8 @@ static counts compare_parts(tallies *t, at_entity *truth, int n_truth, at_entity
     return c;
 }
 
-static counts compare_tags(tallies *t, const char *const *truth, const char *const *answer, int n) {
-    counts c = {.predicted = n, .support = n};
+static at_hit_counts compare_tags(tallies *t, const char *const *truth, const char *const *answer, int n) {
+    at_hit_counts c = {.predicted = n, .support = n};
     int last = 0;
     for (int i = 0; i < n; i++) {
         int hit = !strcmp(truth[i], answer[i]);
@@ -104,8 +96,9 @@ static counts compare_tags(tallies *t, const char *const *truth, const char *con
 static int by_name(const void *a, const void *b) { return strcmp(((const tally *)a)->name, ((const tally *)b)->name); }
 
 static at_class_scores scores_of(double hits, double predicted, double support) {
-    double p = ratio(hits, predicted), r = ratio(hits, support);
-    return (at_class_scores){.precision = p, .recall = r, .f1 = ratio(2 * p * r, p + r), .support = (long)support, .predicted = (long)predicted};
+    double p = at_ratio(hits, predicted), r = at_ratio(hits, support);
+    return (at_class_scores){
+        .precision = p, .recall = r, .f1 = at_ratio(2 * p * r, p + r), .support = (long)support, .predicted = (long)predicted};
 }
 
 static at_status summarise(at_tag_metrics *m, tallies *t, at_arena *arena, at_error *err) {
@@ -124,39 +117,10 @@ static at_status summarise(at_tag_metrics *m, tallies *t, at_arena *arena, at_er
     m->micro = scores_of(hits, predicted, support);
     for (int i = 0; i < t->n; i++) {
         const at_class_scores *s = &m->type[i].scores;
-        double share = ratio((double)s->support, support), each = 1.0 / t->n;
-        m->macro.precision += each * s->precision;
-        m->macro.recall += each * s->recall;
-        m->macro.f1 += each * s->f1;
-        m->weighted.precision += share * s->precision;
-        m->weighted.recall += share * s->recall;
-        m->weighted.f1 += share * s->f1;
+        double share = at_ratio((double)s->support, support), each = 1.0 / t->n;
+        at_scores_add(&m->macro, s, each);
+        at_scores_add(&m->weighted, s, share);
     }
-    return AT_OK;
-}
-
-static int by_value(const void *a, const void *b) {
-    double x = *(const double *)a, y = *(const double *)b;
-    return (x > y) - (x < y);
-}
-
-static at_status bootstrap(at_tag_metrics *m, const counts *sentence, at_arena *arena, at_error *err) {
-    int draws = m->sentences > MANY_SENTENCES ? FEWER_RESAMPLES : RESAMPLES;
-    double *f1 = AT_NEW_ARRAY(arena, double, draws);
-    if (!f1) return at_fail_memory(err, (size_t)draws * sizeof *f1);
-    for (int r = 0; r < draws; r++) {
-        uint64_t key = at_random_key(7, AT_SITE_SPLIT, (uint64_t)r);
-        double hits = 0, others = 0;
-        for (long i = 0; i < m->sentences; i++) {
-            const counts *c = &sentence[at_random_below(key, (uint64_t)i, (uint64_t)m->sentences)];
-            hits += c->hits;
-            others += c->predicted + c->support;
-        }
-        f1[r] = ratio(2 * hits, others);
-    }
-    qsort(f1, (size_t)draws, sizeof *f1, by_value);
-    m->f1_low = f1[draws * 25 / 1000];
-    m->f1_high = f1[draws - 1 - draws * 25 / 1000];
     return AT_OK;
 }
 
@@ -167,11 +131,11 @@ static int longest(const uint64_t *at, int n) {
     return (int)most;
 }
 
-at_status at_metrics_tag(const char *const *truth, const char *const *answer, const uint64_t *at, int n_sentences, at_scheme scheme, at_reading reading,
-                         at_arena *arena, at_tag_metrics *m, at_error *err) {
+at_status at_metrics_tag(const char *const *truth, const char *const *answer, const uint64_t *at, int n_sentences, at_scheme scheme,
+                         at_reading reading, at_arena *arena, at_tag_metrics *m, at_error *err) {
     size_t room = 2 * (size_t)longest(at, n_sentences) + 2;
     at_entity *x = AT_NEW_ARRAY(arena, at_entity, room), *y = AT_NEW_ARRAY(arena, at_entity, room);
-    counts *sentence = AT_NEW_ARRAY(arena, counts, n_sentences);
+    at_hit_counts *sentence = AT_NEW_ARRAY(arena, at_hit_counts, n_sentences);
     tallies t = {.arena = arena};
     long right = 0;
     *m = (at_tag_metrics){.sentences = n_sentences, .tokens = n_sentences ? (long)at[n_sentences] : 0};
@@ -183,25 +147,22 @@ at_status at_metrics_tag(const char *const *truth, const char *const *answer, co
         if (scheme == AT_SCHEME_PLAIN) sentence[s] = compare_tags(&t, u, v, n);
         else sentence[s] = compare_parts(&t, x, at_entities(u, n, scheme, reading, x), y, at_entities(v, n, scheme, reading, y));
     }
-    m->accuracy = ratio((double)right, (double)m->tokens);
+    m->accuracy = at_ratio((double)right, (double)m->tokens);
     AT_TRY(summarise(m, &t, arena, err));
-    return n_sentences ? bootstrap(m, sentence, arena, err) : AT_OK;
+    return n_sentences ? at_micro_f1_interval(sentence, n_sentences, MANY_SENTENCES, arena, &m->f1_low, &m->f1_high, err) : AT_OK;
 }
 
 /* ---- JSON ---- */
 
-static json_t *scores_json(const at_class_scores *s) {
-    return json_pack("{s:f, s:f, s:f, s:I}", "precision", s->precision, "recall", s->recall, "f1", s->f1, "support", (json_int_t)s->support);
-}
-
 json_t *at_metrics_tag_json(const at_tag_metrics *m, at_scheme scheme) {
     json_t *types = json_object();
-    for (int i = 0; i < m->n_types; i++) json_object_set_new(types, m->type[i].type, scores_json(&m->type[i].scores));
+    for (int i = 0; i < m->n_types; i++) json_object_set_new(types, m->type[i].type, at_scores_json(&m->type[i].scores));
     json_t *interval = json_pack("[f, f]", m->f1_low, m->f1_high);
     if (scheme == AT_SCHEME_PLAIN)
-        return json_pack("{s:f, s:o, s:f, s:f, s:I, s:I, s:o}", "accuracy", m->accuracy, "accuracy_interval", interval, "f1_macro", m->macro.f1, "f1_weighted",
-                         m->weighted.f1, "tokens", (json_int_t)m->tokens, "examples", (json_int_t)m->sentences, "per_class", types);
-    return json_pack("{s:f, s:o, s:f, s:f, s:f, s:f, s:f, s:I, s:I, s:o}", "f1", m->micro.f1, "f1_interval", interval, "precision", m->micro.precision, "recall",
-                     m->micro.recall, "f1_macro", m->macro.f1, "f1_weighted", m->weighted.f1, "accuracy", m->accuracy, "tokens", (json_int_t)m->tokens, "examples",
-                     (json_int_t)m->sentences, "per_class", types);
+        return json_pack("{s:f, s:o, s:f, s:f, s:I, s:I, s:o}", "accuracy", m->accuracy, "accuracy_interval", interval, "f1_macro",
+                         m->macro.f1, "f1_weighted", m->weighted.f1, "tokens", (json_int_t)m->tokens, "examples", (json_int_t)m->sentences,
+                         "per_class", types);
+    return json_pack("{s:f, s:o, s:f, s:f, s:f, s:f, s:f, s:I, s:I, s:o}", "f1", m->micro.f1, "f1_interval", interval, "precision",
+                     m->micro.precision, "recall", m->micro.recall, "f1_macro", m->macro.f1, "f1_weighted", m->weighted.f1, "accuracy",
+                     m->accuracy, "tokens", (json_int_t)m->tokens, "examples", (json_int_t)m->sentences, "per_class", types);
 }

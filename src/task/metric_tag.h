@@ -20,8 +20,8 @@ typedef struct at_tag_metrics {
 } at_tag_metrics;
 
 /* truth, answer [tokens], sentence_at [n_sentences + 1]. Plain: types are tags, micro is the accuracy. */
-at_status at_metrics_tag(const char *const *truth, const char *const *answer, const uint64_t *sentence_at, int n_sentences, at_scheme scheme,
-                         at_reading reading, at_arena *arena, at_tag_metrics *metrics, at_error *err);
+at_status at_metrics_tag(const char *const *truth, const char *const *answer, const uint64_t *sentence_at, int n_sentences,
+                         at_scheme scheme, at_reading reading, at_arena *arena, at_tag_metrics *metrics, at_error *err);
 json_t *at_metrics_tag_json(const at_tag_metrics *metrics, at_scheme scheme);
 
 #endif

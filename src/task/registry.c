@@ -4,7 +4,8 @@
 #include "task/tasks.h"
 
 /* In the order in which data and models are asked whether they are theirs; what takes any two columns comes last. */
-static const at_task *const TASKS[] = {&at_task_answer, &at_task_embed, &at_task_tag, &at_task_mask, &at_task_multi_label, &at_task_regress, &at_task_classify, NULL};
+static const at_task *const TASKS[] = {&at_task_answer,      &at_task_embed,   &at_task_tag,      &at_task_mask,
+                                       &at_task_multi_label, &at_task_regress, &at_task_classify, NULL};
 
 const at_task *at_task_find(const char *name) {
     for (int i = 0; TASKS[i]; i++)
@@ -23,7 +24,8 @@ const at_task *at_task_of_model(const at_model *m) {
     const at_task *task = name ? at_task_find(name) : NULL;
     if (task && at_task_has_head(task, m->head.kind)) return task;
     for (int i = 0; TASKS[i]; i++)
-        if (at_task_has_head(TASKS[i], m->head.kind) && (!TASKS[i]->problem_type || !strcmp(TASKS[i]->problem_type, problem_of(m)))) return TASKS[i];
+        if (at_task_has_head(TASKS[i], m->head.kind) && (!TASKS[i]->problem_type || !strcmp(TASKS[i]->problem_type, problem_of(m))))
+            return TASKS[i];
     return NULL;
 }
 

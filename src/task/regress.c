@@ -38,7 +38,8 @@ static at_status measure(at_task_state *s, const at_table *t, int column, at_err
         squares += (value - mean) * (value - mean);
     }
     if (!(squares > 0))
-        return at_fail(err, AT_BAD_DATA, "%s: every row has the number %g (column '%s'); there is nothing to learn", t->path, mean, t->column[column]);
+        return at_fail(err, AT_BAD_DATA, "%s: every row has the number %g (column '%s'); there is nothing to learn", t->path, mean,
+                       t->column[column]);
     if (s->unbiased) squares += n * mean * mean, mean = 0;
     *(scale *)s->data = (scale){mean, sqrt(squares / n)};
     return AT_OK;
@@ -103,8 +104,8 @@ static at_status fill_targets(const at_task_state *s, const at_table *t, int col
     return AT_OK;
 }
 
-static at_status regress_encode(const at_task_state *s, const at_table *t, const at_tokenizer *tokenizer, int max_tokens, int need_labels, at_pool *pool,
-                                at_dataset **dataset, at_error *err) {
+static at_status regress_encode(const at_task_state *s, const at_table *t, const at_tokenizer *tokenizer, int max_tokens, int need_labels,
+                                at_pool *pool, at_dataset **dataset, at_error *err) {
     at_found_columns found;
     AT_TRY(at_texts_encode(s, t, tokenizer, max_tokens, need_labels, pool, &found, dataset, err));
     at_status st = AT_OK;
@@ -118,8 +119,8 @@ static at_status regress_encode(const at_task_state *s, const at_table *t, const
 
 /* ---- loss, score, answer ---- */
 
-static at_tensor *regress_loss(const at_task_state *s, at_tape *tape, const at_model *model, at_tensor *logits, const at_batch *batch, const at_dataset *d,
-                               double norm) {
+static at_tensor *regress_loss(const at_task_state *s, at_tape *tape, const at_model *model, at_tensor *logits, const at_batch *batch,
+                               const at_dataset *d, double norm) {
     (void)s, (void)model;
     at_real *target = at_alloc_raw(tape->objects, (size_t)batch->n_outputs, sizeof *target);
     if (!target) return at_tape_fail(tape, AT_NO_MEMORY, "not enough memory for the targets of a chunk");
@@ -157,8 +158,8 @@ static at_status regress_score(const at_task_state *s, const at_dataset *d, cons
     return st;
 }
 
-static at_status regress_judge(at_task_state *s, const at_table *right, const at_columns *wanted, const at_table *answers, const char *column,
-                               at_score *score, at_error *err) {
+static at_status regress_judge(at_task_state *s, const at_table *right, const at_columns *wanted, const at_table *answers,
+                               const char *column, at_score *score, at_error *err) {
     at_arena arena = {0};
     at_regress_metrics m;
     int right_column, answer_column, n = right->n_rows;
@@ -200,7 +201,9 @@ static double answer_of(const at_task_state *s, const at_answered *row) {
     return in_unit(s, row->n > 1 ? sum / (double)row->n : sum);
 }
 
-static json_t *regress_answer(const at_task_state *s, const at_answered *row) { return json_pack("{s:f}", "prediction", answer_of(s, row)); }
+static json_t *regress_answer(const at_task_state *s, const at_answered *row) {
+    return json_pack("{s:f}", "prediction", answer_of(s, row));
+}
 
 static int regress_rank(const at_task_state *s, const float *logits, float *numbers) {
     numbers[0] = (float)in_unit(s, (double)logits[0]);
@@ -221,10 +224,11 @@ static void look_at_numbers(at_lint *lint, const at_lint_split *split) {
     at_error err;
     double value;
     for (int r = 0; r < t->n_rows && split->columns.label >= 0; r++) {
-        if (at_column_number(t, r, split->columns.label, &value, &err)) at_lint_sentence(lint, AT_LINT_BAD_LABEL, t->path, t->line[r], err.text);
+        if (at_column_number(t, r, split->columns.label, &value, &err))
+            at_lint_sentence(lint, AT_LINT_BAD_LABEL, t->path, t->line[r], err.text);
         else if (lint->has_range && (value < lint->low || value > lint->high))
-            at_lint_add(lint, AT_LINT_RANGE, t->path, t->line[r], "%.12g (column '%s') is not from %.12g to %.12g", value, t->column[split->columns.label],
-                        lint->low, lint->high);
+            at_lint_add(lint, AT_LINT_RANGE, t->path, t->line[r], "%.12g (column '%s') is not from %.12g to %.12g", value,
+                        t->column[split->columns.label], lint->low, lint->high);
     }
 }
 

@@ -93,15 +93,28 @@ static const pattern INSIDE[][8] = {
     [AT_SCHEME_BILOU] = {{"BI", "IL", SAME}, {NULL, NULL, ANY}},
 };
 static const pattern END[][8] = {
-    [AT_SCHEME_IOB1] = {{"I", "I", DIFFERENT}, {"I", "O", ANY}, {"I", "B", ANY}, {"B", "O", ANY}, {"B", "I", DIFFERENT}, {"B", "B", SAME}, {NULL, NULL, ANY}},
-    [AT_SCHEME_IOB2] = {{"I", "O", ANY}, {"I", "I", DIFFERENT}, {"I", "B", ANY}, {"B", "O", ANY}, {"B", "I", DIFFERENT}, {"B", "B", ANY}, {NULL, NULL, ANY}},
+    [AT_SCHEME_IOB1] = {{"I", "I", DIFFERENT},
+                        {"I", "O", ANY},
+                        {"I", "B", ANY},
+                        {"B", "O", ANY},
+                        {"B", "I", DIFFERENT},
+                        {"B", "B", SAME},
+                        {NULL, NULL, ANY}},
+    [AT_SCHEME_IOB2] = {{"I", "O", ANY},
+                        {"I", "I", DIFFERENT},
+                        {"I", "B", ANY},
+                        {"B", "O", ANY},
+                        {"B", "I", DIFFERENT},
+                        {"B", "B", ANY},
+                        {NULL, NULL, ANY}},
     [AT_SCHEME_IOBES] = {{"ES", ALL, ANY}, {NULL, NULL, ANY}},
     [AT_SCHEME_BILOU] = {{"LU", ALL, ANY}, {NULL, NULL, ANY}},
 };
 
 static int matches(const pattern *list, mark prev, mark now) {
     for (; list->prev; list++)
-        if (in(prev.prefix, list->prev) && in(now.prefix, list->now) && (list->type == ANY || same(prev, now) == (list->type == SAME))) return 1;
+        if (in(prev.prefix, list->prev) && in(now.prefix, list->now) && (list->type == ANY || same(prev, now) == (list->type == SAME)))
+            return 1;
     return 0;
 }
 
@@ -165,7 +178,8 @@ const char *at_scheme_expected(const char *const *tag, int i, int n, at_scheme s
     mark prev = mark_at(tag, i - 1, n), now = mark_at(tag, i, n);
     int inside = in(prev.prefix, "BI") && same(prev, now);
     if (scheme == AT_SCHEME_PLAIN) return NULL;
-    if ((strcmp(tag[i], "O") && !is_marked(tag[i])) || !in(now.prefix, ALLOWED[scheme])) return at_format(arena, "one of %s with '-' and a type, or O", ALLOWED[scheme]);
+    if ((strcmp(tag[i], "O") && !is_marked(tag[i])) || !in(now.prefix, ALLOWED[scheme]))
+        return at_format(arena, "one of %s with '-' and a type, or O", ALLOWED[scheme]);
     switch (scheme) {
     case AT_SCHEME_IOB1: return now.prefix == 'B' && !inside ? at_format(arena, "I-%s", now.type) : NULL;
     case AT_SCHEME_IOB2: return now.prefix == 'I' && !inside ? at_format(arena, "B-%s", now.type) : NULL;

@@ -1,5 +1,5 @@
-/* How tags of tokens mark parts of a text: IOB1, IOB2 (Ramshaw and Marcus 1995; Tjong Kim Sang and Veenstra 1999), IOBES, BILOU (Ratinov and
- * Roth 2009), or plain tags that mark nothing (part of speech). A tag is a letter, '-' and a type, or "O". */
+/* How tags of tokens mark parts of a text: IOB1, IOB2 (Ramshaw and Marcus 1995; Tjong Kim Sang and Veenstra 1999), IOBES, BILOU (Ratinov
+ * and Roth 2009), or plain tags that mark nothing (part of speech). A tag is a letter, '-' and a type, or "O". */
 #ifndef AT_TASK_SCHEMES_H
 #define AT_TASK_SCHEMES_H
 
@@ -27,8 +27,8 @@ int at_entities(const char *const *tag, int n, at_scheme scheme, at_reading read
 /* The scheme of a set of sentences (tags [tokens], sentence_at [n_sentences + 1]). */
 at_scheme at_scheme_detect(const char *const *tag, const uint64_t *sentence_at, int n_sentences);
 
-/* What is wrong with token i of a sentence by the scheme: a few words on what was expected ("B-PER", in the arena), or NULL. The last token is
- * wrong, too, where a part is left open. */
+/* What is wrong with token i of a sentence by the scheme: a few words on what was expected ("B-PER", in the arena), or NULL. The last token
+ * is wrong, too, where a part is left open. */
 const char *at_scheme_expected(const char *const *tag, int i, int n, at_scheme scheme, at_arena *arena);
 
 /* The tags of n words with these parts (in order, without overlap) as the scheme writes them, [n] in the arena; NULL: no memory. */

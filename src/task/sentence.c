@@ -6,7 +6,8 @@
 #include "text/unicode.h"
 
 static const char *const TOKENS[] = {"tokens", "words", NULL}, *const TAGS[] = {"ner_tags", "tags", "pos_tags", "labels", "ner", NULL};
-static const char *const TEXTS[] = {"text", "sentence", "content", "data", NULL}, *const SPANS[] = {"entities", "spans", "label", "labels", NULL};
+static const char *const TEXTS[] = {"text", "sentence", "content", "data", NULL}, *const SPANS[] = {"entities", "spans", "label", "labels",
+                                                                                                    NULL};
 
 /* ---- columns ---- */
 
@@ -22,8 +23,8 @@ static at_status named(const at_table *t, const char *name, int *column, at_erro
     *column = name ? at_table_column(t, name) : -1;
     if (!name || *column >= 0) return AT_OK;
     const char *near = at_nearest(name, t->column, t->n_columns);
-    return at_fail(err, AT_USAGE, "%s: there is no column '%s'; there are %d, from %s to %s.%s%s%s", t->path, name, t->n_columns, t->column[0],
-                   t->column[t->n_columns - 1], near ? " Did you mean '" : "", near ? near : "", near ? "'?" : "");
+    return at_fail(err, AT_USAGE, "%s: there is no column '%s'; there are %d, from %s to %s.%s%s%s", t->path, name, t->n_columns,
+                   t->column[0], t->column[t->n_columns - 1], near ? " Did you mean '" : "", near ? near : "", near ? "'?" : "");
 }
 
 /* Words in the first column and tags in the last; CoNLL-U: form and part of speech. */
@@ -50,7 +51,8 @@ static int holds_spans(const at_table *t, int column) {
         at_cell cell = at_table_cell(t, r, column);
         json_t *list = cell.len && cell.text[0] == '[' ? json_loadb(cell.text, cell.len, 0, NULL) : NULL;
         const json_t *item = json_array_get(list, 0);
-        yes = json_object_get(item, "start") || json_object_get(item, "start_offset") || (json_array_size(item) == 3 && json_is_integer(json_array_get(item, 0)));
+        yes = json_object_get(item, "start") || json_object_get(item, "start_offset") ||
+              (json_array_size(item) == 3 && json_is_integer(json_array_get(item, 0)));
         int known = item != NULL;
         json_decref(list);
         if (known) break;
@@ -81,8 +83,8 @@ static void other_columns(const at_table *t, at_sentence_columns *c) {
     c->fine = c->form == AT_FORM_SPANS;
 }
 
-at_status at_sentence_find_columns(const at_table *t, const at_columns *wanted, int need_label, at_arena *arena, at_sentence_columns *c, const char **why,
-                                   at_error *err) {
+at_status at_sentence_find_columns(const at_table *t, const at_columns *wanted, int need_label, at_arena *arena, at_sentence_columns *c,
+                                   const char **why, at_error *err) {
     *c = (at_sentence_columns){.text = -1, .label = -1};
     AT_TRY(named(t, wanted ? wanted->text : NULL, &c->text, err));
     AT_TRY(named(t, wanted ? wanted->label : NULL, &c->label, err));
@@ -91,8 +93,11 @@ at_status at_sentence_find_columns(const at_table *t, const at_columns *wanted, 
     if (c->text < 0)
         return at_fail(err, AT_USAGE, "%s: no column holds words (a list called tokens) or a text; name it with --text-column", t->path);
     if (need_label && (c->label < 0 || c->form == AT_FORM_TEXT))
-        return at_fail(err, AT_USAGE, "%s: no column holds tags or marked spans; name it with --label-column. Known are CoNLL columns, JSONL with lists (tokens, ner_tags) "
-                       "and JSONL with a text and spans ({\"start\": 0, \"end\": 5, \"label\": \"PER\"})", t->path);
+        return at_fail(err, AT_USAGE,
+                       "%s: no column holds tags or marked spans; name it with --label-column. Known are CoNLL columns, JSONL with lists "
+                       "(tokens, ner_tags) "
+                       "and JSONL with a text and spans ({\"start\": 0, \"end\": 5, \"label\": \"PER\"})",
+                       t->path);
     if (!why) return AT_OK;
     at_str words = {.arena = arena};
     char first[200];
@@ -131,7 +136,8 @@ static int count_lines(at_cell cell) {
     return n;
 }
 
-static at_status read_columns(const at_table *t, int row, const at_sentence_columns *c, int tags, at_arena *arena, at_sentence *s, at_error *err) {
+static at_status read_columns(const at_table *t, int row, const at_sentence_columns *c, int tags, at_arena *arena, at_sentence *s,
+                              at_error *err) {
     at_cell words = at_table_cell(t, row, c->text), marks = tags ? at_table_cell(t, row, c->label) : (at_cell){0};
     int n = count_lines(words), at = 0;
     at_str text = {.arena = arena};
@@ -170,7 +176,8 @@ static char *text_of(const json_t *item, at_arena *arena) {
     return json_is_integer(item) ? at_format(arena, "%lld", (long long)json_integer_value(item)) : NULL;
 }
 
-static at_status fill_lists(const at_table *t, int row, const json_t *tokens, const json_t *tags, at_arena *arena, at_sentence *s, at_error *err) {
+static at_status fill_lists(const at_table *t, int row, const json_t *tokens, const json_t *tags, at_arena *arena, at_sentence *s,
+                            at_error *err) {
     size_t n = json_array_size(tokens);
     at_str text = {.arena = arena};
     int at = 0;
@@ -185,7 +192,8 @@ static at_status fill_lists(const at_table *t, int row, const json_t *tokens, co
         char *word = text_of(token, arena);
         if (!word) return at_fail(err, AT_BAD_DATA, "%s:%u: token %zu is not a text", t->path, line, i + 1);
         if (!add_word(s, &text, &at, word, strlen(word), t->line[row])) return at_fail_memory(err, text.len);
-        if (tags && !(s->tag[i] = text_of(tag, arena))) return at_fail(err, AT_BAD_DATA, "%s:%u: tag %zu is neither a text nor a whole number", t->path, line, i + 1);
+        if (tags && !(s->tag[i] = text_of(tag, arena)))
+            return at_fail(err, AT_BAD_DATA, "%s:%u: tag %zu is neither a text nor a whole number", t->path, line, i + 1);
         if (tags && !*s->tag[i]) return at_fail(err, AT_BAD_DATA, "%s:%u: tag %zu is empty", t->path, line, i + 1);
     }
     s->text = text.text ? text.text : "";
@@ -193,7 +201,8 @@ static at_status fill_lists(const at_table *t, int row, const json_t *tokens, co
     return AT_OK;
 }
 
-static at_status read_lists(const at_table *t, int row, const at_sentence_columns *c, int tags, at_arena *arena, at_sentence *s, at_error *err) {
+static at_status read_lists(const at_table *t, int row, const at_sentence_columns *c, int tags, at_arena *arena, at_sentence *s,
+                            at_error *err) {
     json_t *tokens = NULL, *marks = NULL;
     at_status st = load_list(t, row, c->text, &tokens, err);
     if (!st && tags) st = load_list(t, row, c->label, &marks, err);
@@ -261,7 +270,8 @@ static at_status split_text(const char *text, size_t len, int fine, uint32_t lin
 
 /* ---- spans ---- */
 
-static at_status span_of(const at_table *t, int row, size_t number, const json_t *item, int chars, at_arena *arena, at_span *span, at_error *err) {
+static at_status span_of(const at_table *t, int row, size_t number, const json_t *item, int chars, at_arena *arena, at_span *span,
+                         at_error *err) {
     const json_t *start, *end, *label;
     unsigned line = t->line[row];
     if (json_is_array(item)) {
@@ -280,12 +290,14 @@ static at_status span_of(const at_table *t, int row, size_t number, const json_t
         return at_fail(err, AT_BAD_DATA, "%s:%u: span %zu has no start, end and label", t->path, line, number);
     json_int_t a = json_integer_value(start), b = json_integer_value(end);
     if (a < 0 || b <= a || b > chars)
-        return at_fail(err, AT_BAD_DATA, "%s:%u: span %zu goes from %lld to %lld, the text has %d characters", t->path, line, number, (long long)a, (long long)b, chars);
+        return at_fail(err, AT_BAD_DATA, "%s:%u: span %zu goes from %lld to %lld, the text has %d characters", t->path, line, number,
+                       (long long)a, (long long)b, chars);
     *span = (at_span){(int)a, (int)b, at_strdup(arena, json_string_value(label))};
     return span->label ? AT_OK : at_fail_memory(err, 0);
 }
 
-at_status at_sentence_spans(const at_table *t, int row, const at_sentence_columns *c, at_arena *arena, at_span **span, int *n, at_error *err) {
+at_status at_sentence_spans(const at_table *t, int row, const at_sentence_columns *c, at_arena *arena, at_span **span, int *n,
+                            at_error *err) {
     at_cell text = at_table_cell(t, row, c->text);
     json_t *list = NULL, *item;
     size_t i;
@@ -309,8 +321,8 @@ static at_status mark_words(const at_table *t, int row, const at_span *span, int
         for (int i = 0; i < s->n; i++) {
             if (s->word[i].end <= span[k].start || s->word[i].start >= span[k].end) continue;
             if (s->tag[i])
-                return at_fail(err, AT_BAD_DATA, "%s:%u: span %d (%s, %d to %d) overlaps another one; a word has one tag", t->path, (unsigned)t->line[row], k + 1,
-                               span[k].label, span[k].start, span[k].end);
+                return at_fail(err, AT_BAD_DATA, "%s:%u: span %d (%s, %d to %d) overlaps another one; a word has one tag", t->path,
+                               (unsigned)t->line[row], k + 1, span[k].label, span[k].start, span[k].end);
             s->tag[i] = at_format(arena, "%c-%s", first ? 'B' : 'I', span[k].label);
             if (!s->tag[i]) return at_fail_memory(err, 0);
             first = 0;
@@ -321,7 +333,8 @@ static at_status mark_words(const at_table *t, int row, const at_span *span, int
     return AT_OK;
 }
 
-at_status at_sentence_read(const at_table *t, int row, const at_sentence_columns *c, int need_tags, at_arena *arena, at_sentence *s, at_error *err) {
+at_status at_sentence_read(const at_table *t, int row, const at_sentence_columns *c, int need_tags, at_arena *arena, at_sentence *s,
+                           at_error *err) {
     int tags = need_tags && c->label >= 0;
     *s = (at_sentence){.text = ""};
     if (c->form == AT_FORM_COLUMNS) return read_columns(t, row, c, tags, arena, s, err);

@@ -1,4 +1,5 @@
-/* A row of a table as words with tags: CoNLL columns, lists of tokens and tags (JSONL), a text with marked spans (JSONL), or a text alone. */
+/* A row of a table as words with tags: CoNLL columns, lists of tokens and tags (JSONL), a text with marked spans (JSONL), or a text alone.
+ */
 #ifndef AT_TASK_SENTENCE_H
 #define AT_TASK_SENTENCE_H
 
@@ -35,14 +36,15 @@ typedef struct at_sentence_columns {
 } at_sentence_columns;
 
 /* By the user's names, by the format, by usual names. need_label: AT_USAGE where there are none. *why in the arena. */
-at_status at_sentence_find_columns(const at_table *table, const at_columns *wanted, int need_label, at_arena *arena, at_sentence_columns *columns,
-                                   const char **why, at_error *err);
+at_status at_sentence_find_columns(const at_table *table, const at_columns *wanted, int need_label, at_arena *arena,
+                                   at_sentence_columns *columns, const char **why, at_error *err);
 
 /* Row `row` in memory of the arena. AT_BAD_DATA with file and line. Spans become IOB2 tags of the words that they cover. */
-at_status at_sentence_read(const at_table *table, int row, const at_sentence_columns *columns, int need_tags, at_arena *arena, at_sentence *sentence,
-                           at_error *err);
+at_status at_sentence_read(const at_table *table, int row, const at_sentence_columns *columns, int need_tags, at_arena *arena,
+                           at_sentence *sentence, at_error *err);
 
 /* The spans of a row as they stand in it, and its text in characters, for the lint. */
-at_status at_sentence_spans(const at_table *table, int row, const at_sentence_columns *columns, at_arena *arena, at_span **span, int *n, at_error *err);
+at_status at_sentence_spans(const at_table *table, int row, const at_sentence_columns *columns, at_arena *arena, at_span **span, int *n,
+                            at_error *err);
 
 #endif

@@ -64,8 +64,8 @@ static at_status learn_labels(at_task_state *s, const at_table *t, const at_sent
     if (st) return st;
     s->n_out = s->labels.n;
     if (s->labels.n < 2)
-        return at_fail(err, AT_BAD_DATA, "%s: every word has the tag '%s' (column '%s'); there is nothing to learn", t->path, s->labels.n ? s->labels.name[0] : "",
-                       t->column[c->label]);
+        return at_fail(err, AT_BAD_DATA, "%s: every word has the tag '%s' (column '%s'); there is nothing to learn", t->path,
+                       s->labels.n ? s->labels.name[0] : "", t->column[c->label]);
     s->why = at_format(&s->arena, "%s; scheme %s", s->why, at_scheme_name(tag->scheme));
     tag->fine = c->fine;
     return s->why ? remember(s, err) : at_fail_memory(err, 0);
@@ -116,8 +116,8 @@ static at_status fill_labels(const at_task_state *s, const at_table *t, const at
     return AT_OK;
 }
 
-static at_status tag_encode(const at_task_state *s, const at_table *t, const at_tokenizer *tokenizer, int max_tokens, int need_labels, at_pool *pool,
-                            at_dataset **dataset, at_error *err) {
+static at_status tag_encode(const at_task_state *s, const at_table *t, const at_tokenizer *tokenizer, int max_tokens, int need_labels,
+                            at_pool *pool, at_dataset **dataset, at_error *err) {
     (void)pool;
     at_arena scratch = {0};
     at_sentence_columns c;
@@ -127,7 +127,8 @@ static at_status tag_encode(const at_task_state *s, const at_table *t, const at_
     for (int r = 0; r < t->n_rows && !st; r++) {
         st = at_sentence_read(t, r, &c, need_labels, &scratch, &sentence[r], err);
         if (!st && need_labels && !sentence[r].n)
-            st = at_fail(err, AT_BAD_DATA, "%s:%u: there is no word (column '%s'); fill it in or remove the row", t->path, (unsigned)t->line[r], t->column[c.text]);
+            st = at_fail(err, AT_BAD_DATA, "%s:%u: there is no word (column '%s'); fill it in or remove the row", t->path,
+                         (unsigned)t->line[r], t->column[c.text]);
     }
     *dataset = NULL;
     if (!st) st = at_windows_encode(t, sentence, t->n_rows, tokenizer, max_tokens, dataset, err);
@@ -141,8 +142,8 @@ static at_status tag_encode(const at_task_state *s, const at_table *t, const at_
 
 /* ---- loss and score ---- */
 
-static at_tensor *tag_loss(const at_task_state *s, at_tape *tape, const at_model *model, at_tensor *logits, const at_batch *batch, const at_dataset *d,
-                           double norm) {
+static at_tensor *tag_loss(const at_task_state *s, at_tape *tape, const at_model *model, at_tensor *logits, const at_batch *batch,
+                           const at_dataset *d, double norm) {
     (void)model;
     int32_t *target = at_alloc_raw(tape->objects, (size_t)batch->n_outputs, sizeof *target);
     if (!target) return at_tape_fail(tape, AT_NO_MEMORY, "not enough memory for the targets of a chunk");
@@ -189,7 +190,9 @@ static at_status tag_score(const at_task_state *s, const at_dataset *d, const fl
             answer[words++] = s->labels.name[best_of(logits + o * k, s->n_out)];
             loss -= log(fmax(probability(logits + o * k, s->n_out, d->label[o]), 1e-300));
         }
-    if (!st) st = at_metrics_tag(truth, answer, at, sentences, tag->scheme, tag->scheme == AT_SCHEME_BILOU ? AT_READ_STRICT : AT_READ_LENIENT, &arena, &m, err);
+    if (!st)
+        st = at_metrics_tag(truth, answer, at, sentences, tag->scheme, tag->scheme == AT_SCHEME_BILOU ? AT_READ_STRICT : AT_READ_LENIENT,
+                            &arena, &m, err);
     if (!st) {
         score->loss = words ? loss / (double)words : 0;
         score->values = at_metrics_tag_json(&m, tag->scheme);
@@ -245,12 +248,15 @@ static json_t *tag_answer(const at_task_state *s, const at_answered *row) {
     at_sentence x;
     at_sentence_columns c;
     json_t *answer = NULL;
-    if (!at_tag_columns(s, row->table, 0, &c, NULL) && !at_sentence_read(row->table, row->row, &c, 0, &arena, &x, NULL)) answer = answer_json(s, &x, row, &arena);
+    if (!at_tag_columns(s, row->table, 0, &c, NULL) && !at_sentence_read(row->table, row->row, &c, 0, &arena, &x, NULL))
+        answer = answer_json(s, &x, row, &arena);
     at_arena_free(&arena);
     return answer;
 }
 
-static void add_word(at_str *to, const char *tag, const at_word *w) { at_str_addf(to, "%s%s:%.*s", to->len ? " " : "", tag, (int)w->len, w->text); }
+static void add_word(at_str *to, const char *tag, const at_word *w) {
+    at_str_addf(to, "%s%s:%.*s", to->len ? " " : "", tag, (int)w->len, w->text);
+}
 
 /* The words whose tags differ. */
 static int tag_mistaken(const at_task_state *s, const at_answered *row, at_arena *arena, at_mistake *mistake) {
@@ -258,7 +264,8 @@ static int tag_mistaken(const at_task_state *s, const at_answered *row, at_arena
     at_sentence x;
     at_sentence_columns c;
     double surest = 0;
-    if (!row->data->label || at_tag_columns(s, row->table, 0, &c, NULL) || at_sentence_read(row->table, row->row, &c, 0, arena, &x, NULL)) return 0;
+    if (!row->data->label || at_tag_columns(s, row->table, 0, &c, NULL) || at_sentence_read(row->table, row->row, &c, 0, arena, &x, NULL))
+        return 0;
     for (size_t i = 0; i < row->n && i < (size_t)x.n; i++) {
         const float *logits = row->logits + i * (size_t)s->n_out;
         int label = row->data->label[row->output + i], best = best_of(logits, s->n_out);

@@ -24,11 +24,11 @@ at_reading at_tag_reading(const at_tag_state *tag);
 
 extern const char *const at_tag_no_part; /* "O" */
 
-at_status at_tag_write(const at_task_state *s, at_answer_format format, at_answer_part part, const at_table *t, int row, const json_t *answer, at_str *to,
-                       at_error *err);
+at_status at_tag_write(const at_task_state *s, at_answer_format format, at_answer_part part, const at_table *t, int row,
+                       const json_t *answer, at_str *to, at_error *err);
 at_answer_format at_tag_usual_format(const at_table *input);
-at_status at_tag_judge(at_task_state *s, const at_table *right, const at_columns *wanted, const at_table *answers, const char *column, at_score *score,
-                       at_error *err);
+at_status at_tag_judge(at_task_state *s, const at_table *right, const at_columns *wanted, const at_table *answers, const char *column,
+                       at_score *score, at_error *err);
 at_status at_tag_mend(const at_task_state *s, struct at_mending *mending, at_error *err);
 at_status at_tag_lint(const at_task_state *s, struct at_lint *lint, at_error *err);
 

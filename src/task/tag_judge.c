@@ -31,8 +31,8 @@ static at_status tags_of_list(const judging *j, int row, json_t *list, at_arena 
         const char *text = json_is_integer(item) ? at_format(arena, "%lld", (long long)json_integer_value(item))
                            : json_string_value(item) ? at_strdup(arena, json_string_value(item)) : NULL;
         if (!text)
-            return at_fail(err, AT_BAD_DATA, "%s:%u: tag %zu of '%s' is neither a text nor a whole number", t->path, (unsigned)t->line[row], i + 1,
-                           t->column[j->to.label]);
+            return at_fail(err, AT_BAD_DATA, "%s:%u: tag %zu of '%s' is neither a text nor a whole number", t->path, (unsigned)t->line[row],
+                           i + 1, t->column[j->to.label]);
         tags->tag[tags->n++] = text;
     }
     return AT_OK;
@@ -45,8 +45,8 @@ static at_status read_tags(const judging *j, int row, at_arena *arena, tag_list 
     if (cell.len && *cell.text == '[') {
         json_t *list = json_loadb(cell.text, cell.len, 0, NULL);
         at_status st = json_is_array(list) ? tags_of_list(j, row, list, arena, tags, err)
-                                           : at_fail(err, AT_BAD_DATA, "%s:%u: '%s' is not a list", j->answers->path, (unsigned)j->answers->line[row],
-                                                     j->answers->column[j->to.label]);
+                                           : at_fail(err, AT_BAD_DATA, "%s:%u: '%s' is not a list", j->answers->path,
+                                                     (unsigned)j->answers->line[row], j->answers->column[j->to.label]);
         json_decref(list);
         return st;
     }
@@ -71,8 +71,9 @@ static at_status compare_words(const judging *j, int row, const at_sentence *s, 
     for (int i = 0; !st && i < s->n && i < other.n; i++)
         if (s->word[i].len != other.word[i].len || memcmp(s->word[i].text, other.word[i].text, s->word[i].len))
             st = at_fail(err, AT_BAD_DATA, "%s:%u: the word is '%.*s', but in %s:%u it is '%.*s'; the rows do not match", j->answers->path,
-                         (unsigned)token_line(j->answers, row, i), (int)(other.word[i].len < 60 ? other.word[i].len : 60), other.word[i].text,
-                         j->right->path, (unsigned)s->word[i].line, (int)(s->word[i].len < 60 ? s->word[i].len : 60), s->word[i].text);
+                         (unsigned)token_line(j->answers, row, i), (int)(other.word[i].len < 60 ? other.word[i].len : 60),
+                         other.word[i].text, j->right->path, (unsigned)s->word[i].line, (int)(s->word[i].len < 60 ? s->word[i].len : 60),
+                         s->word[i].text);
     at_arena_free(&scratch);
     return st;
 }
@@ -87,8 +88,8 @@ static at_status read_answer(const judging *j, int row, const at_sentence *s, at
         AT_TRY(read_tags(j, row, arena, tags, err));
     }
     if (tags->n == s->n) return AT_OK;
-    return at_fail(err, AT_BAD_DATA, "%s:%u: %d tags, but %s:%u has %d words", j->answers->path, (unsigned)j->answers->line[row], tags->n, j->right->path,
-                   (unsigned)j->right->line[row], s->n);
+    return at_fail(err, AT_BAD_DATA, "%s:%u: %d tags, but %s:%u has %d words", j->answers->path, (unsigned)j->answers->line[row], tags->n,
+                   j->right->path, (unsigned)j->right->line[row], s->n);
 }
 
 /* ---- columns ---- */
@@ -109,7 +110,8 @@ static at_status find_columns(judging *j, const at_columns *wanted, const char *
     AT_TRY(at_judge_answer_column(t, column, j->from.form == AT_FORM_SPANS ? SPANS : TAGS, name, &j->to.label, err));
     if (t->format != j->right->format) j->to.text = -1;
     if (j->from.form == AT_FORM_SPANS && j->to.text < 0)
-        return at_fail(err, AT_USAGE, "%s: there is no column '%s' with the text that the spans are of", t->path, j->right->column[j->from.text]);
+        return at_fail(err, AT_USAGE, "%s: there is no column '%s' with the text that the spans are of", t->path,
+                       j->right->column[j->from.text]);
     return AT_OK;
 }
 
@@ -148,8 +150,8 @@ static at_status read_rows(judging *j, at_error *err) {
     return AT_OK;
 }
 
-at_status at_tag_judge(at_task_state *s, const at_table *right, const at_columns *wanted, const at_table *answers, const char *column, at_score *score,
-                       at_error *err) {
+at_status at_tag_judge(at_task_state *s, const at_table *right, const at_columns *wanted, const at_table *answers, const char *column,
+                       at_score *score, at_error *err) {
     static const char *const NONE[] = {NULL};
     judging j = {.right = right, .answers = answers};
     at_tag_metrics m;
@@ -159,8 +161,8 @@ at_status at_tag_judge(at_task_state *s, const at_table *right, const at_columns
     if (!st) st = read_rows(&j, err);
     if (!st) {
         if (!at_scheme_find(s->scheme, &scheme)) scheme = at_scheme_detect(j.truth, j.at, right->n_rows);
-        st = at_metrics_tag(j.truth, j.answer, j.at, right->n_rows, scheme, scheme == AT_SCHEME_BILOU ? AT_READ_STRICT : AT_READ_LENIENT, &j.arena, &m,
-                            err);
+        st = at_metrics_tag(j.truth, j.answer, j.at, right->n_rows, scheme, scheme == AT_SCHEME_BILOU ? AT_READ_STRICT : AT_READ_LENIENT,
+                            &j.arena, &m, err);
     }
     if (!st) {
         score->values = at_metrics_tag_json(&m, scheme);

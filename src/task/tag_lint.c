@@ -23,11 +23,11 @@ static void look_at_tag(tag_pass *p, const at_table *t, const at_sentence *s, in
     if (i) snprintf(before, sizeof before, " after %.60s", s->tag[i - 1]);
     else snprintf(before, sizeof before, " at the beginning");
     if (expected)
-        at_lint_add(p->lint, AT_LINT_SCHEME, t->path, w->line, "token %d, %s, has the tag %.60s%s%s; %s expects %s", i + 1, quote, s->tag[i], before,
-                    i == s->n - 1 ? " and is the last" : "", at_scheme_name(p->scheme), expected);
+        at_lint_add(p->lint, AT_LINT_SCHEME, t->path, w->line, "token %d, %s, has the tag %.60s%s%s; %s expects %s", i + 1, quote,
+                    s->tag[i], before, i == s->n - 1 ? " and is the last" : "", at_scheme_name(p->scheme), expected);
     if (p->index && at_label_index_find(p->index, s->tag[i]) < 0)
-        at_lint_add(p->lint, AT_LINT_UNKNOWN_LABEL, t->path, w->line, "token %d, %s, has the tag %.60s, which %s does not have", i + 1, quote, s->tag[i],
-                    p->lint->split[0].table->path);
+        at_lint_add(p->lint, AT_LINT_UNKNOWN_LABEL, t->path, w->line, "token %d, %s, has the tag %.60s, which %s does not have", i + 1,
+                    quote, s->tag[i], p->lint->split[0].table->path);
 }
 
 /* A span that begins or ends between two letters or digits of one word. */
@@ -51,12 +51,13 @@ static int look_at_spans(tag_pass *p, const at_table *t, int row, const at_sente
     at_cell text = at_table_cell(t, row, c->text);
     for (int i = 0; i < n; i++) {
         if (cuts_word(text.text, text.len, span[i].start) || cuts_word(text.text, text.len, span[i].end))
-            at_lint_add(p->lint, AT_LINT_CUT_WORD, t->path, t->line[row], "span %d (%s, %d to %d) begins or ends inside a word; the whole word is tagged",
-                        i + 1, span[i].label, span[i].start, span[i].end);
+            at_lint_add(p->lint, AT_LINT_CUT_WORD, t->path, t->line[row],
+                        "span %d (%s, %d to %d) begins or ends inside a word; the whole word is tagged", i + 1, span[i].label,
+                        span[i].start, span[i].end);
         for (int k = 0; k < i; k++) {
             if (span[i].start >= span[k].end || span[k].start >= span[i].end) continue;
-            at_lint_add(p->lint, AT_LINT_OVERLAP, t->path, t->line[row], "span %d (%s, %d to %d) overlaps span %d (%s, %d to %d)", i + 1, span[i].label,
-                        span[i].start, span[i].end, k + 1, span[k].label, span[k].start, span[k].end);
+            at_lint_add(p->lint, AT_LINT_OVERLAP, t->path, t->line[row], "span %d (%s, %d to %d) overlaps span %d (%s, %d to %d)", i + 1,
+                        span[i].label, span[i].start, span[i].end, k + 1, span[k].label, span[k].start, span[k].end);
             overlaps++;
         }
     }
@@ -71,7 +72,8 @@ static void look_at_row(tag_pass *p, const at_table *t, int row, const at_senten
         if (!overlaps) at_lint_sentence(p->lint, AT_LINT_BAD_LABEL, t->path, t->line[row], why.text);
         return;
     }
-    if (!s.n && c->form != AT_FORM_SPANS) at_lint_add(p->lint, AT_LINT_EMPTY_TEXT, t->path, t->line[row], "there is no word (column '%s')", t->column[c->text]);
+    if (!s.n && c->form != AT_FORM_SPANS)
+        at_lint_add(p->lint, AT_LINT_EMPTY_TEXT, t->path, t->line[row], "there is no word (column '%s')", t->column[c->text]);
     for (int i = 0; s.tag && i < s.n; i++) look_at_tag(p, t, &s, i);
 }
 

@@ -62,8 +62,8 @@ static at_status mend_row(repair *p, int row, const char *const *tag, int n, at_
         const char **now = e ? at_scheme_write(e, found, n, p->scheme, &p->scratch) : NULL;
         for (int i = 0; now && i < n; i++)
             if (strcmp(now[i], tag[i]))
-                at_mend_tell(p->m, "tag", row, t->token_line ? t->token_line[t->token_at[row] + (uint64_t)i] : 0, "the tag of token %d, %.60s, is now %.60s",
-                             i + 1, tag[i], now[i]);
+                at_mend_tell(p->m, "tag", row, t->token_line ? t->token_line[t->token_at[row] + (uint64_t)i] : 0,
+                             "the tag of token %d, %.60s, is now %.60s", i + 1, tag[i], now[i]);
         if (!now || !write_cell(p, row, now, n)) st = at_fail_memory(err, (size_t)n * sizeof *e);
     }
     at_arena_rewind(&p->scratch, mark);
@@ -81,7 +81,8 @@ at_status at_tag_mend(const at_task_state *s, at_mending *m, at_error *err) {
     }
     if (!st) st = all_tags(&p, &tag, &at, err);
     if (!st && !at_scheme_find(s->scheme, &p.scheme)) p.scheme = at_scheme_detect(tag, at, m->table->n_rows);
-    for (int r = 0; !st && p.scheme != AT_SCHEME_PLAIN && r < m->table->n_rows; r++) st = mend_row(&p, r, tag + at[r], (int)(at[r + 1] - at[r]), err);
+    for (int r = 0; !st && p.scheme != AT_SCHEME_PLAIN && r < m->table->n_rows; r++)
+        st = mend_row(&p, r, tag + at[r], (int)(at[r + 1] - at[r]), err);
     at_arena_free(&p.scratch);
     return st;
 }

@@ -1,4 +1,5 @@
-/* Tagged texts for people and other programs: CoNLL with a column added and everything else as it was, one span a line, marked text, HTML. */
+/* Tagged texts for people and other programs: CoNLL with a column added and everything else as it was, one span a line, marked text, HTML.
+ */
 #include <string.h>
 
 #include "task/marked.h"
@@ -49,7 +50,8 @@ static void write_conll_row(at_tag_state *state, const at_table *t, int row, con
     }
 }
 
-static at_status write_conll(const at_task_state *s, at_answer_part part, const at_table *t, int row, const json_t *answer, at_str *to, at_error *err) {
+static at_status write_conll(const at_task_state *s, at_answer_part part, const at_table *t, int row, const json_t *answer, at_str *to,
+                             at_error *err) {
     at_tag_state *state = at_tag_of(s);
     at_arena arena = {0};
     at_sentence x;
@@ -84,7 +86,8 @@ static void write_spans(const at_table *t, at_answer_part part, int row, const j
     json_array_foreach(json_object_get(answer, "entities"), i, e) {
         const char *text = json_string_value(json_object_get(e, "text"));
         at_add_span(to, t->line[row], json_integer_value(json_object_get(e, "start")), json_integer_value(json_object_get(e, "end")),
-                    json_string_value(json_object_get(e, "label")), json_number_value(json_object_get(e, "score")), text ? text : "", text ? strlen(text) : 0);
+                    json_string_value(json_object_get(e, "label")), json_number_value(json_object_get(e, "score")), text ? text : "",
+                    text ? strlen(text) : 0);
     }
 }
 
@@ -132,7 +135,8 @@ static void add_tagged(const at_sentence *x, const json_t *answer, const marking
     }
 }
 
-static at_status add_row(const at_task_state *s, const at_table *t, int row, const json_t *answer, const marking *m, at_str *to, at_error *err) {
+static at_status add_row(const at_task_state *s, const at_table *t, int row, const json_t *answer, const marking *m, at_str *to,
+                         at_error *err) {
     at_arena arena = {0};
     at_sentence x;
     at_status st = read_row(s, t, row, &arena, &x, err);
@@ -142,7 +146,8 @@ static at_status add_row(const at_task_state *s, const at_table *t, int row, con
     return st;
 }
 
-static at_status write_html(const at_task_state *s, at_answer_part part, const at_table *t, int row, const json_t *answer, at_str *to, at_error *err) {
+static at_status write_html(const at_task_state *s, at_answer_part part, const at_table *t, int row, const json_t *answer, at_str *to,
+                            at_error *err) {
     static const marking MARK = {"<mark>", " <small>", "</small></mark>", at_add_html};
     if (part == AT_ANSWER_BEGIN) at_add_html_head(to, "Tagged texts");
     if (part != AT_ANSWER_ROW) return AT_OK;
@@ -152,7 +157,8 @@ static at_status write_html(const at_task_state *s, at_answer_part part, const a
     return AT_OK;
 }
 
-static at_status write_text(const at_task_state *s, at_answer_part part, const at_table *t, int row, const json_t *answer, at_str *to, at_error *err) {
+static at_status write_text(const at_task_state *s, at_answer_part part, const at_table *t, int row, const json_t *answer, at_str *to,
+                            at_error *err) {
     static const marking MARK = {"[", " ", "]", at_add_plain};
     if (part != AT_ANSWER_ROW) return AT_OK;
     AT_TRY(add_row(s, t, row, answer, &MARK, to, err));
@@ -160,8 +166,8 @@ static at_status write_text(const at_task_state *s, at_answer_part part, const a
     return AT_OK;
 }
 
-at_status at_tag_write(const at_task_state *s, at_answer_format format, at_answer_part part, const at_table *t, int row, const json_t *answer, at_str *to,
-                       at_error *err) {
+at_status at_tag_write(const at_task_state *s, at_answer_format format, at_answer_part part, const at_table *t, int row,
+                       const json_t *answer, at_str *to, at_error *err) {
     switch (format) {
     case AT_ANSWER_CONLL: return write_conll(s, part, t, row, answer, to, err);
     case AT_ANSWER_HTML: return write_html(s, part, t, row, answer, to, err);

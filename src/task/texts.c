@@ -1,10 +1,12 @@
 #include "task/texts.h"
 
-at_status at_texts_bind(at_task_state *s, const at_table *t, const at_columns *wanted, int need_label, at_found_columns *found, at_error *err) {
+at_status at_texts_bind(at_task_state *s, const at_table *t, const at_columns *wanted, int need_label, at_found_columns *found,
+                        at_error *err) {
     AT_TRY(at_columns_find(t, wanted, need_label, &s->arena, found, &s->why, err));
     if (!t->n_rows) return at_fail(err, AT_BAD_DATA, "%s: no examples", t->path);
-    s->columns = (at_columns){at_strdup(&s->arena, t->column[found->text]), found->text2 < 0 ? NULL : at_strdup(&s->arena, t->column[found->text2]),
-                              found->label < 0 ? NULL : at_strdup(&s->arena, t->column[found->label])};
+    s->columns =
+        (at_columns){at_strdup(&s->arena, t->column[found->text]), found->text2 < 0 ? NULL : at_strdup(&s->arena, t->column[found->text2]),
+                     found->label < 0 ? NULL : at_strdup(&s->arena, t->column[found->label])};
     return AT_OK;
 }
 
@@ -22,8 +24,8 @@ static at_status texts_are_there(const at_table *t, int column, at_error *err) {
     return AT_OK;
 }
 
-at_status at_texts_encode(const at_task_state *s, const at_table *t, const at_tokenizer *tokenizer, int max_tokens, int need_labels, at_pool *pool,
-                          at_found_columns *found, at_dataset **dataset, at_error *err) {
+at_status at_texts_encode(const at_task_state *s, const at_table *t, const at_tokenizer *tokenizer, int max_tokens, int need_labels,
+                          at_pool *pool, at_found_columns *found, at_dataset **dataset, at_error *err) {
     at_arena scratch = {0};
     at_columns wanted = s->columns;
     if (!need_labels && wanted.label && at_table_column(t, wanted.label) < 0) wanted.label = NULL;

@@ -15,8 +15,8 @@ at_status at_texts_encode(const at_task_state *state, const at_table *table, con
 /* The row of the table that an example is of. */
 static inline int at_texts_row(const at_dataset *d, int example) { return d->row ? (int)d->row[example] : example; }
 
-/* What the windows of a row say (--long window) is the mean of their logits. Rows in their order: logits [n, width], output [n] the first of
- * each row, where its label stands. In the arena, or what was given where no row has windows. */
+/* What the windows of a row say (--long window) is the mean of their logits. Rows in their order: logits [n, width], output [n] the first
+ * of each row, where its label stands. In the arena, or what was given where no row has windows. */
 typedef struct at_pooled {
     const float *logits;
     const size_t *output;

@@ -116,7 +116,9 @@ static at_status add_window(encoder *x, window w, at_error *err) {
     return AT_OK;
 }
 
-static size_t length(const encoder *x, size_t base, int first, int end) { return x->piece_at[base + (size_t)end] - x->piece_at[base + (size_t)first]; }
+static size_t length(const encoder *x, size_t base, int first, int end) {
+    return x->piece_at[base + (size_t)end] - x->piece_at[base + (size_t)first];
+}
 
 /* The first word of the window behind one that ends at `end`: a quarter of a window overlaps, and at least one new word fits. */
 static int next_first(const encoder *x, size_t base, int first, int end) {
@@ -187,7 +189,8 @@ static at_status allocate(encoder *x, const at_table *t, at_dataset *d, at_error
 }
 
 static at_status add_window_tokens(encoder *x, const window *w, at_dataset *d, int i, at_error *err) {
-    size_t base = x->word_at[w->row], from = x->piece_at[base + (size_t)w->first], n = length(x, base, w->first, w->end), at = d->place_at[i];
+    size_t base = x->word_at[w->row], from = x->piece_at[base + (size_t)w->first], n = length(x, base, w->first, w->end),
+           at = d->place_at[i];
     numbers ids = {0};
     at_status st = push(&ids, x->before, (size_t)x->n_before, err);
     if (!st) st = push(&ids, x->pieces.of + (n ? from : 0), n, err);
@@ -212,7 +215,8 @@ static at_status encode(encoder *x, const at_table *t, const at_sentence *s, int
     AT_TRY(read_template(x, err));
     if (max_tokens > 0) x->room = max_tokens - x->n_before - x->n_after;
     if (max_tokens > 0 && x->room < 1)
-        return at_fail(err, AT_USAGE, "a limit of %d tokens leaves no room for the text; it must be at least %d", max_tokens, x->n_before + x->n_after + 1);
+        return at_fail(err, AT_USAGE, "a limit of %d tokens leaves no room for the text; it must be at least %d", max_tokens,
+                       x->n_before + x->n_after + 1);
     AT_TRY(push(&x->pieces, &x->unknown, 0, err));
     AT_TRY(add_rows(x, t, s, n, err));
     for (int r = 0; r < n; r++) AT_TRY(cut_row(x, r, err));
@@ -224,7 +228,8 @@ static at_status encode(encoder *x, const at_table *t, const at_sentence *s, int
     return at_dataset_seal(*out, err);
 }
 
-at_status at_windows_encode(const at_table *t, const at_sentence *s, int n, const at_tokenizer *tokenizer, int max_tokens, at_dataset **dataset, at_error *err) {
+at_status at_windows_encode(const at_table *t, const at_sentence *s, int n, const at_tokenizer *tokenizer, int max_tokens,
+                            at_dataset **dataset, at_error *err) {
     encoder x = {.tokenizer = tokenizer, .unknown = -1};
     *dataset = NULL;
     at_status st = encode(&x, t, s, n, max_tokens, dataset, err);

@@ -322,24 +322,18 @@ static const at_decoder_type TYPES[] = {
 };
 enum { TYPE_WORDPIECE, TYPE_BYTELEVEL, N_TYPES = sizeof TYPES / sizeof *TYPES };
 
-static at_status read_part(at_build *build, const json_t *part, at_decoders *list, int depth, at_error *err) {
-    const char *names[N_TYPES + 2] = {NULL};
-    int kind = -1;
-    for (int i = 0; i < N_TYPES; i++) names[i] = TYPES[i].name;
-    names[N_TYPES] = "Sequence";
-    AT_TRY(at_spec_kind(spec_of(build), part, names, &kind, err));
-    if (kind == N_TYPES) {
-        const json_t *children, *child;
-        size_t i;
-        if (depth >= AT_SPEC_DEPTH) return at_fail(err, AT_BAD_MODEL, "%s: the decoder is nested too deep", build->path);
-        AT_TRY(at_spec_array(spec_of(build), part, "decoders", &children, err));
-        json_array_foreach((json_t *)children, i, child) AT_TRY(read_part(build, child, list, depth + 1, err));
-        return AT_OK;
-    }
-    if (list->n == AT_SPEC_STEPS) return at_fail(err, AT_BAD_MODEL, "%s: too many decoders", build->path);
-    at_decoder *d = &list->item[list->n++];
-    d->type = &TYPES[kind];
-    return d->type->read ? d->type->read(build, part, d, err) : AT_OK;
+static const char *type_name(int i) { return i < N_TYPES ? TYPES[i].name : NULL; }
+
+typedef struct adding {
+    at_build *build;
+    at_decoders *list;
+} adding;
+
+static at_status add_step(void *context, const json_t *part, int kind, at_error *err) {
+    const adding *to = context;
+    at_decoder *step = &to->list->item[to->list->n++];
+    step->type = &TYPES[kind];
+    return step->type->read ? step->type->read(to->build, part, step, err) : AT_OK;
 }
 
 at_status at_decoders_read(at_build *build, const json_t *part, at_decoders *decoders, at_error *err) {
@@ -348,7 +342,8 @@ at_status at_decoders_read(at_build *build, const json_t *part, at_decoders *dec
     decoders->any = 1;
     decoders->item = AT_NEW_ARRAY(build->arena, at_decoder, AT_SPEC_STEPS);
     if (!decoders->item) return at_fail_memory(err, AT_SPEC_STEPS * sizeof *decoders->item);
-    return read_part(build, part, decoders, 0, err);
+    const at_spec_steps steps = {spec_of(build), "decoders", "decoders", type_name, add_step, &(adding){build, decoders}};
+    return at_spec_steps_read(&steps, part, err);
 }
 
 static at_status one(at_arena *arena, at_decoder decoder, at_decoders *decoders, at_error *err) {

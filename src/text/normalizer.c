@@ -225,24 +225,18 @@ static const at_normalizer_type TYPES[] = {
 };
 enum { TYPE_BERT, TYPE_NFC, N_TYPES = sizeof TYPES / sizeof *TYPES };
 
-static at_status read_part(at_build *build, const json_t *part, at_normalizers *list, int depth, at_error *err) {
-    const char *names[N_TYPES + 2] = {NULL};
-    int kind = -1;
-    for (int i = 0; i < N_TYPES; i++) names[i] = TYPES[i].name;
-    names[N_TYPES] = "Sequence";
-    AT_TRY(at_spec_kind(spec_of(build), part, names, &kind, err));
-    if (kind == N_TYPES) {
-        const json_t *children, *child;
-        size_t i;
-        if (depth >= AT_SPEC_DEPTH) return at_fail(err, AT_BAD_MODEL, "%s: the normalizer is nested too deep", build->path);
-        AT_TRY(at_spec_array(spec_of(build), part, "normalizers", &children, err));
-        json_array_foreach((json_t *)children, i, child) AT_TRY(read_part(build, child, list, depth + 1, err));
-        return AT_OK;
-    }
-    if (list->n == AT_SPEC_STEPS) return at_fail(err, AT_BAD_MODEL, "%s: too many normalizers", build->path);
-    at_normalizer *n = &list->item[list->n++];
-    n->type = &TYPES[kind];
-    return n->type->read ? n->type->read(build, part, n, err) : AT_OK;
+static const char *type_name(int i) { return i < N_TYPES ? TYPES[i].name : NULL; }
+
+typedef struct adding {
+    at_build *build;
+    at_normalizers *list;
+} adding;
+
+static at_status add_step(void *context, const json_t *part, int kind, at_error *err) {
+    const adding *to = context;
+    at_normalizer *step = &to->list->item[to->list->n++];
+    step->type = &TYPES[kind];
+    return step->type->read ? step->type->read(to->build, part, step, err) : AT_OK;
 }
 
 at_status at_normalizers_read(at_build *build, const json_t *part, at_normalizers *normalizers, at_error *err) {
@@ -250,7 +244,8 @@ at_status at_normalizers_read(at_build *build, const json_t *part, at_normalizer
     if (!part || json_is_null(part)) return AT_OK;
     normalizers->item = AT_NEW_ARRAY(build->arena, at_normalizer, AT_SPEC_STEPS);
     if (!normalizers->item) return at_fail_memory(err, AT_SPEC_STEPS * sizeof *normalizers->item);
-    return read_part(build, part, normalizers, 0, err);
+    const at_spec_steps steps = {spec_of(build), "normalizers", "normalizers", type_name, add_step, &(adding){build, normalizers}};
+    return at_spec_steps_read(&steps, part, err);
 }
 
 static at_status set_one(at_arena *arena, const at_normalizer *settings, const at_normalizer_type *type, at_normalizers *normalizers,

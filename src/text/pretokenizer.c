@@ -107,24 +107,18 @@ static const at_pretokenizer_type TYPES[] = {
 };
 enum { N_TYPES = sizeof TYPES / sizeof *TYPES };
 
-static at_status read_part(at_build *build, const json_t *part, at_pretokenizers *list, int depth, at_error *err) {
-    const char *names[N_TYPES + 2] = {NULL};
-    int kind = -1;
-    for (int i = 0; i < N_TYPES; i++) names[i] = TYPES[i].name;
-    names[N_TYPES] = "Sequence";
-    AT_TRY(at_spec_kind(spec_of(build), part, names, &kind, err));
-    if (kind == N_TYPES) {
-        const json_t *children, *child;
-        size_t i;
-        if (depth >= AT_SPEC_DEPTH) return at_fail(err, AT_BAD_MODEL, "%s: the pre-tokenizer is nested too deep", build->path);
-        AT_TRY(at_spec_array(spec_of(build), part, "pretokenizers", &children, err));
-        json_array_foreach((json_t *)children, i, child) AT_TRY(read_part(build, child, list, depth + 1, err));
-        return AT_OK;
-    }
-    if (list->n == AT_SPEC_STEPS) return at_fail(err, AT_BAD_MODEL, "%s: too many pre-tokenizers", build->path);
-    at_pretokenizer *p = &list->item[list->n++];
-    p->type = &TYPES[kind];
-    return p->type->read ? p->type->read(build, part, p, err) : AT_OK;
+static const char *type_name(int i) { return i < N_TYPES ? TYPES[i].name : NULL; }
+
+typedef struct adding {
+    at_build *build;
+    at_pretokenizers *list;
+} adding;
+
+static at_status add_step(void *context, const json_t *part, int kind, at_error *err) {
+    const adding *to = context;
+    at_pretokenizer *step = &to->list->item[to->list->n++];
+    step->type = &TYPES[kind];
+    return step->type->read ? step->type->read(to->build, part, step, err) : AT_OK;
 }
 
 at_status at_pretokenizers_read(at_build *build, const json_t *part, at_pretokenizers *pretokenizers, at_error *err) {
@@ -132,7 +126,8 @@ at_status at_pretokenizers_read(at_build *build, const json_t *part, at_pretoken
     if (!part || json_is_null(part)) return AT_OK;
     pretokenizers->item = AT_NEW_ARRAY(build->arena, at_pretokenizer, AT_SPEC_STEPS);
     if (!pretokenizers->item) return at_fail_memory(err, AT_SPEC_STEPS * sizeof *pretokenizers->item);
-    return read_part(build, part, pretokenizers, 0, err);
+    const at_spec_steps steps = {spec_of(build), "pre-tokenizers", "pretokenizers", type_name, add_step, &(adding){build, pretokenizers}};
+    return at_spec_steps_read(&steps, part, err);
 }
 
 static at_status start(at_cutting *c, at_error *err) {

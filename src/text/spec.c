@@ -73,3 +73,28 @@ at_status at_spec_array(at_spec spec, const json_t *part, const char *key, const
     *array = json_object_get(part, key);
     return json_is_array(*array) ? AT_OK : wrong(spec, key, "a list", err);
 }
+
+enum { MOST_TYPES = 30 };
+
+static at_status read_steps(const at_spec_steps *s, const json_t *part, int depth, int *n, at_error *err) {
+    const char *names[MOST_TYPES + 2] = {NULL};
+    const json_t *children, *child;
+    int count = 0, kind = -1;
+    size_t i;
+    for (; count < MOST_TYPES && s->type(count); count++) names[count] = s->type(count);
+    names[count] = "Sequence";
+    AT_TRY(at_spec_kind(s->spec, part, names, &kind, err));
+    if (kind < count) {
+        if (++*n > AT_SPEC_STEPS) return at_fail(err, AT_BAD_MODEL, "%s: too many %s", s->spec.path, s->plural);
+        return s->add(s->context, part, kind, err);
+    }
+    if (depth >= AT_SPEC_DEPTH) return at_fail(err, AT_BAD_MODEL, "%s: the %s is nested too deep", s->spec.path, s->spec.what);
+    AT_TRY(at_spec_array(s->spec, part, s->children, &children, err));
+    json_array_foreach((json_t *)(uintptr_t)children, i, child) AT_TRY(read_steps(s, child, depth + 1, n, err));
+    return AT_OK;
+}
+
+at_status at_spec_steps_read(const at_spec_steps *steps, const json_t *part, at_error *err) {
+    int n = 0;
+    return read_steps(steps, part, 0, &n, err);
+}

@@ -31,4 +31,14 @@ at_status at_spec_code_points(at_arena *arena, const char *text, uint32_t **cps,
 /* The children of a Sequence: part[key], an array. */
 at_status at_spec_array(at_spec spec, const json_t *part, const char *key, const json_t **array, at_error *err);
 
+/* A component that is one step, or a Sequence of steps and Sequences: all steps in order. */
+typedef struct at_spec_steps {
+    at_spec spec;
+    const char *plural, *children; /* what many of it are called; the key of a Sequence's list */
+    const char *(*type)(int i);    /* the names of the kinds of steps; NULL behind the last */
+    at_status (*add)(void *context, const json_t *part, int type, at_error *err); /* called for at most AT_SPEC_STEPS steps */
+    void *context;
+} at_spec_steps;
+at_status at_spec_steps_read(const at_spec_steps *steps, const json_t *part, at_error *err);
+
 #endif

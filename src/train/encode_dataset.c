@@ -44,7 +44,11 @@ static at_status add_plain(const encode_job *job, block *b, int row) {
 static at_status encode_row(const encode_job *job, block *b, int row) {
     at_cell first = at_table_cell(job->table, row, job->first), second = {0};
     if (job->second >= 0) second = at_table_cell(job->table, row, job->second);
-    const at_text_pair text = {first.text ? first.text : "", job->second < 0 ? NULL : second.text ? second.text : "", first.len, second.len};
+    const at_text_pair text = {first.text ? first.text : "",
+                               job->second < 0 ? NULL
+                               : second.text   ? second.text
+                                               : "",
+                               first.len, second.len};
     at_encoding *e = &b->encoding;
     at_status st = at_encode(job->tokenizer, text.first, text.first_len, text.second, text.second_len, &job->options, e, &b->err);
     int cut = e->n_cut;

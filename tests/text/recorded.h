@@ -79,12 +79,16 @@ static inline void recorded_encode(const at_tokenizer *t, const json_t *text, co
                                      e->end[i], e->word[i], e->types[i], e->special[i]);
 }
 
-/* The upper half of the 64-bit FNV-1a against 8 hexadecimal digits. */
-static inline int recorded_hash_is(const recorded_line *line, const char *digits) {
+/* The upper half of the 64-bit FNV-1a as 8 hexadecimal digits and a NUL. */
+static inline void recorded_hash(const char *text, size_t len, char digits[9]) {
     uint64_t hash = 0xcbf29ce484222325u;
+    for (size_t i = 0; i < len; i++) hash = (hash ^ (unsigned char)text[i]) * 0x100000001b3u;
+    snprintf(digits, 9, "%08x", (unsigned)(hash >> 32));
+}
+
+static inline int recorded_hash_is(const recorded_line *line, const char *digits) {
     char text[9];
-    for (size_t i = 0; i < line->len; i++) hash = (hash ^ (unsigned char)line->text[i]) * 0x100000001b3u;
-    snprintf(text, sizeof text, "%08x", (unsigned)(hash >> 32));
+    recorded_hash(line->text, line->len, text);
     return !strncmp(text, digits, 8);
 }
 

@@ -1,0 +1,71 @@
+/* Data lint of several labels: what cannot be read, what the first file does not have, what is rare. */
+#include <string.h>
+
+#include "task/label_parts.h"
+#include "task/labels.h"
+#include "task/lint.h"
+#include "task/multi_label.h"
+
+static void look_at_columns(const at_task_state *s, at_lint *lint, const at_table *t) {
+    for (int i = 0; i < s->labels.n; i++) {
+        int column = at_table_column(t, s->labels.name[i]);
+        if (column < 0)
+            at_lint_add(lint, AT_LINT_BAD_LABEL, t->path, 0, "there is no column '%s', a label of the first file", s->labels.name[i]);
+        for (int r = 0; column >= 0 && r < t->n_rows; r++)
+            if (at_multi_yes_or_no(at_table_cell(t, r, column)) < 0)
+                at_lint_add(lint, AT_LINT_BAD_LABEL, t->path, t->line[r], "%s (column '%s') is neither 0 nor 1",
+                            at_lint_quote(lint, at_table_cell(t, r, column)), t->column[column]);
+    }
+}
+
+static void look_at_cells(const at_task_state *s, at_lint *lint, const at_table *t) {
+    at_arena scratch = {0};
+    at_parts p = {.arena = &scratch};
+    at_label_index *index = at_label_index_make(&s->labels, &scratch);
+    int column = s->columns.label ? at_table_column(t, s->columns.label) : -1;
+    at_error err;
+    for (int r = 0; column >= 0 && index && r < t->n_rows; r++) {
+        at_status st = at_parts_read(&p, t, r, column, at_multi_of(s)->separator, &err);
+        for (int i = 0; i < p.n && !st; i++)
+            if (at_label_index_find(index, p.name[i]) < 0) st = at_label_unknown(&s->labels, t->path, t->line[r], p.name[i], &err);
+        if (st) at_lint_sentence(lint, AT_LINT_BAD_LABEL, t->path, t->line[r], err.text);
+    }
+    lint->failed |= !index;
+    at_arena_free(&scratch);
+}
+
+/* Rows of each label in the first file, and the first of them. */
+static void look_for_rare(const at_task_state *s, at_lint *lint, const at_table *t) {
+    at_dataset d = {.n = t->n_rows};
+    size_t k = (size_t)s->labels.n;
+    at_error why;
+    if (!at_multi_fill(s, t, &d, &why)) /* what cannot be read is told already */
+        for (size_t c = 0; c < k; c++) {
+            int count = 0, first = -1;
+            for (int r = 0; r < t->n_rows; r++) {
+                if (d.target[(size_t)r * k + c] < 0.5f) continue;
+                if (!count++) first = r;
+            }
+            if (count) at_lint_rare(lint, t->path, t->line[first], s->labels.name[c], count, "row");
+        }
+    at_arena_free(&d.arena);
+}
+
+at_status at_multi_lint(const at_task_state *bound, at_lint *lint, at_error *err) {
+    at_task_state s = {.task = bound->task, .label_separator = bound->label_separator};
+    const at_lint_split *first = &lint->split[0];
+    const char *const *name = first->table->column;
+    at_columns wanted = {name[first->columns.text], first->columns.text2 < 0 ? NULL : name[first->columns.text2], bound->columns.label};
+    at_error why;
+    AT_TRY(at_lint_texts(lint, err));
+    AT_TRY(at_lint_near(lint, err));
+    if (at_multi_bind(&s, first->table, &wanted, 0, &why)) at_lint_sentence(lint, AT_LINT_BAD_LABEL, first->table->path, 0, why.text);
+    else
+        for (int i = 0; i < lint->n_splits; i++) {
+            if (at_multi_of(&s)->by_columns) look_at_columns(&s, lint, lint->split[i].table);
+            else look_at_cells(&s, lint, lint->split[i].table);
+            if (!i) look_for_rare(&s, lint, first->table);
+        }
+    at_task_close(&s);
+    return at_lint_encoding(lint, err);
+}
