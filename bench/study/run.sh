@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # The study of the recipe: attune's default beside its peers on ten rows of data sets and sizes.
-#   bench/study/run.sh [peers|attune|table|all]
+#   bench/study/run.sh [peers|attune|tasks|table|all]      tasks: the tasks beyond single labels beside transformers
 # Can be stopped at any time; run again, it goes on. Results: docs/results/*.jsonl and the table in docs/results.md.
 set -euo pipefail
 root=$(cd "$(dirname "$0")/../.." && pwd)
@@ -12,9 +12,10 @@ what=${1:-all}
 case $what in
   peers) parts=(peers) ;;
   attune) parts=(attune_runs) ;;
-  table) parts=(table) ;;
-  all) parts=(peers attune_runs table) ;;
-  *) echo "usage: bench/study/run.sh [peers|attune|table|all]" >&2; exit 2 ;;
+  tasks) parts=(tasks tasks_table) ;;
+  table) parts=(table tasks_table) ;;
+  all) parts=(peers attune_runs tasks table tasks_table) ;;
+  *) echo "usage: bench/study/run.sh [peers|attune|tasks|table|all]" >&2; exit 2 ;;
 esac
 
 case $what in
