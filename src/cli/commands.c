@@ -56,6 +56,7 @@ static const at_command COMMANDS[] = {
      "tokens are drawn, the same for the same seed.",
      "attune generate --model smollm2 \"The capital of France is\" --max-new-tokens 20\n"
      "attune generate --model smollm2.gguf --temperature 0.7 --top-p 0.9 --input letter.txt\n"
+     "attune generate --model smollm2.gguf --ask \"What is the capital of France?\"\n"
      "attune generate --model smollm2 --stop '\\n' \"Q: What is a transformer?\\nA:\" --json\n",
      "*", at_generate, at_generate_texts},
     {"export", AT_CMD_EXPORT, "write a model as the file of another program", "--model FOLDER --output FILE [--to FORMAT]",

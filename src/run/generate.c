@@ -7,6 +7,7 @@
 #include "base/str.h"
 #include "infer/continue.h"
 #include "model/gguf.h"
+#include "run/chat_file.h"
 #include "run/models.h"
 #include "run/session.h"
 
@@ -25,6 +26,8 @@ typedef struct generating {
     int32_t end[MOST_ENDS];
     const char *stop[MOST_STOPS];
     int index; /* of the text */
+    int templated; /* the text has its special tokens already */
+    at_chat *chat;
 } generating;
 
 /* ---- what ends a text ---- */
@@ -116,6 +119,7 @@ static at_status open_all(generating *g, const at_options *o, const at_listener 
 }
 
 static void close_all(generating *g) {
+    at_chat_close(g->chat);
     at_tokenizer_close(g->tokenizer);
     at_model_close(g->model);
     at_arena_free(&g->arena);
@@ -135,7 +139,7 @@ static int listen(void *context, const char *text, size_t len) {
 /* The prompt's tokens in the arena; a model that begins every text with a token can begin with nothing else. */
 static at_status encode(const generating *g, at_arena *arena, const char *text, size_t len, int32_t **ids, int *n, at_error *err) {
     at_encoding e = {0};
-    at_encode_options options = {.no_special = at_options_flag(g->options, "no_special")};
+    at_encode_options options = {.no_special = g->templated || at_options_flag(g->options, "no_special")};
     int32_t begin = at_tokenizer_special(g->tokenizer, "bos");
     at_status st = at_encode(g->tokenizer, text, len, NULL, 0, &options, &e, err);
     *ids = AT_NEW_ARRAY(arena, int32_t, e.n + 1);
@@ -189,14 +193,71 @@ static at_status continue_text(generating *g, at_arena *arena, const char *text,
     return c.finish == AT_FINISH_ASKED ? at_fail(err, AT_STOPPED, "stopped") : AT_OK;
 }
 
+static at_status take_question(generating *g, const char *text, at_error *err);
+
 static at_status take(generating *g, const char *name, const char *text, size_t len, at_error *err) {
     at_arena arena = {0};
     size_t valid = at_utf8_check(text, len);
+    if (valid == len && at_options_flag(g->options, "ask")) return take_question(g, text, err);
     at_status st = valid == len ? continue_text(g, &arena, text, len, err)
                                 : at_fail(err, AT_BAD_DATA, "%s: byte %zu is not valid UTF-8", name, valid + 1);
     at_arena_free(&arena);
     return st;
 }
+
+/* ---- conversations ---- */
+
+static at_status open_packed_chat(generating *g, at_error *err) {
+    at_gguf *file;
+    json_t *tokenizer, *config;
+    AT_TRY(at_gguf_open(g->model->folder, &file, err));
+    at_status st = at_gguf_tokenizer(file, &tokenizer, &config, err);
+    at_gguf_close(file);
+    if (st) return st;
+    const char *text = json_string_value(json_object_get(config, "chat_template"));
+    st = text ? at_chat_open_text(g->model->folder, text, strlen(text), config, &g->chat, err)
+              : at_fail(err, AT_BAD_MODEL, "%s: has no chat template (tokenizer.chat_template)", g->model->folder);
+    json_decref(tokenizer);
+    json_decref(config);
+    return st;
+}
+
+static at_status open_chat(generating *g, at_error *err) {
+    return at_gguf_is(g->model->folder) ? open_packed_chat(g, err) : at_chat_open(g->model->folder, &g->chat, err);
+}
+
+/* The template's text, up to where the answer begins. */
+static at_status answer(generating *g, const at_chat_request *request, at_error *err) {
+    at_arena arena = {0};
+    at_jinja_text text;
+    at_status st = at_chat_text(g->chat, request, &arena, &text, err);
+    g->templated = 1;
+    if (!st) st = continue_text(g, &arena, text.text, text.len, err);
+    at_arena_free(&arena);
+    return st;
+}
+
+static at_status take_conversation(generating *g, const char *path, at_error *err) {
+    at_conversation conversation = {0};
+    AT_TRY(open_chat(g, err));
+    at_status st = at_conversation_read(path, at_options_text(g->options, "tools", NULL), &conversation, err);
+    conversation.request.add_generation_prompt = 1;
+    if (!st) st = answer(g, &conversation.request, err);
+    at_conversation_close(&conversation);
+    return st;
+}
+
+static at_status take_question(generating *g, const char *text, at_error *err) {
+    json_t *messages = json_pack("[{s:s, s:s}]", "role", "user", "content", text);
+    at_chat_request request = {.messages = messages, .add_generation_prompt = 1};
+    if (!messages) return at_fail(err, AT_BAD_DATA, "prompt: not valid UTF-8");
+    at_status st = g->chat ? AT_OK : open_chat(g, err);
+    if (!st) st = answer(g, &request, err);
+    json_decref(messages);
+    return st;
+}
+
+/* ---- where prompts come from ---- */
 
 /* All of standard input is one prompt. */
 static at_status take_stream(generating *g, at_error *err) {
@@ -221,8 +282,10 @@ static at_status take_file(generating *g, const char *path, at_error *err) {
 at_status at_generate(const at_options *options, const at_listener *listener, at_error *err) {
     generating g;
     at_status st = open_all(&g, options, listener, err);
-    const char *input = at_options_text(options, "input", NULL);
-    if (!st) st = input && strcmp(input, "-") ? take_file(&g, input, err) : take_stream(&g, err);
+    const char *input = at_options_text(options, "input", NULL), *chat = at_options_text(options, "chat", NULL);
+    if (!st && chat && input) st = at_fail(err, AT_USAGE, "--chat and --input are both given; one of them says what is continued");
+    if (!st && chat) st = take_conversation(&g, chat, err);
+    else if (!st) st = input && strcmp(input, "-") ? take_file(&g, input, err) : take_stream(&g, err);
     close_all(&g);
     return st;
 }

@@ -51,8 +51,9 @@ static const at_setting SETTINGS[] = {
     TEXT("pred_column", "prediction_column predicted_column", "auto", DATA, "NAME", "Column of the answers to judge.", S),
     PATH("chat", "messages", DATA, "FILE",
          "A conversation, as the model's chat template puts it into one text: a JSON list of messages, or an object with messages, tools and more; "
-         "- is standard input.", K),
-    PATH("tools", NULL, DATA, "FILE", "JSON list of the tools that the conversation may use.", K),
+         "- is standard input.", K | G),
+    PATH("tools", NULL, DATA, "FILE", "JSON list of the tools that the conversation may use.", K | G),
+    FLAG("ask", "as_chat", DATA, "Each prompt is a user's message: the model's chat template is put around it.", G),
     FLAG("add_generation_prompt", "generation_prompt", DATA, "The conversation's text ends with what an answer begins with.", K),
     PATH("input", "input_file prompt_file", DATA, "FILE", "File of one prompt; without it and without texts, standard input.", G),
     TEXT("text_column", "text_column_name sentence_column sentence1_column text1_column", "auto", DATA, "NAME",

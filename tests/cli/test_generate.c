@@ -7,6 +7,7 @@ static void make_folder(void) {
     at_error err;
     mkdir("generate-folder", 0777);
     check_ok(at_file_copy(check_source("unit/data/gguf/tiny.gguf"), "generate-folder/tiny.gguf", &err), &err);
+    check_ok(at_file_copy(check_source("unit/data/gguf/talks.gguf"), "generate-folder/talks.gguf", &err), &err);
     program_write_file("generate-folder/prompt.txt", "the quick brown fox\n");
     program_write_file("generate-folder/broken.gguf", "GGUF");
 }
@@ -54,6 +55,16 @@ static void a_file_goes_out_and_comes_back(void **state) {
     program_expect("$A export --to gguf --type q4_0 --model generate-folder/tiny.gguf --output x.gguf", 2, "", "is not one of");
 }
 
+/* The folder's template, which is nothing but the words, gives what the words alone give. */
+static void a_conversation_is_answered(void **state) {
+    (void)state;
+    program_write_file("generate-folder/chat.json", "[{\"role\": \"user\", \"content\": \"the quick brown fox\"}]");
+    program_expect(TINY "--ask 'the quick brown fox'", 4, "", "has no chat template");
+    program_expect("$A generate --model generate-folder/talks.gguf --max-new-tokens 12 --json --ask 'quick brown'", 0, IDS, "");
+    program_expect("$A generate --model generate-folder/talks.gguf --max-new-tokens 12 --json --chat generate-folder/chat.json", 0, "\"prompt_tokens\"", "");
+    program_expect(TINY "--chat a --input b", 2, "", "both given");
+}
+
 static void a_file_is_described(void **state) {
     (void)state;
     program_expect("$A info generate-folder/tiny.gguf", 0, "family      llama", "");
@@ -76,6 +87,7 @@ int main(void) {
         cmocka_unit_test(stop_texts_are_not_told),
         cmocka_unit_test(equal_seeds_give_equal_texts),
         cmocka_unit_test(a_file_goes_out_and_comes_back),
+        cmocka_unit_test(a_conversation_is_answered),
         cmocka_unit_test(a_file_is_described),
         cmocka_unit_test(what_is_wrong_is_said),
     };

@@ -207,14 +207,14 @@ def word_piece():
 # ---- a whole model, and what transformers makes of it
 
 
-def tiny_model():
+def tiny_model(name="tiny.gguf", chat_template=None):
     torch.manual_seed(1)
     tokens = [gguf.GGUFReader(OUT / "vocab-gpt-2.gguf").fields[f"tokenizer.ggml.{k}"].contents() for k in ("tokens", "merges", "token_type")]
     config = transformers.LlamaConfig(vocab_size=len(tokens[0]), hidden_size=32, num_attention_heads=2, num_key_value_heads=1, num_hidden_layers=2,
                                       intermediate_size=64, max_position_embeddings=64, rms_norm_eps=1e-5, tie_word_embeddings=True, eos_token_id=0,
                                       bos_token_id=0, rope_theta=10000.0)
     model = transformers.LlamaForCausalLM(config).eval()
-    writer = gguf.GGUFWriter(OUT / "tiny.gguf", "llama")
+    writer = gguf.GGUFWriter(OUT / name, "llama")
     add_sizes(writer, "llama", config.to_dict() | {"rope_parameters": {"rope_theta": 10000.0, "rope_type": "default"}})
     writer.add_tokenizer_model("gpt2")
     writer.add_tokenizer_pre("gpt-2")
@@ -225,6 +225,8 @@ def tiny_model():
     writer.add_eos_token_id(0)
     writer.add_add_bos_token(False)
     writer.add_vocab_size(len(tokens[0]))
+    if chat_template:
+        writer.add_chat_template(chat_template)
     names = gguf.get_tensor_name_map(gguf.MODEL_ARCH.LLAMA, 2)
     generator = torch.Generator().manual_seed(2)
     for key, p in model.named_parameters():
@@ -238,6 +240,8 @@ def tiny_model():
     writer.write_kv_data_to_file()
     writer.write_tensors_to_file()
     writer.close()
+    if chat_template:
+        return None
     model = transformers.AutoModelForCausalLM.from_pretrained(OUT, gguf_file="tiny.gguf", dtype=torch.float32).eval()
     tokenizer = transformers.AutoTokenizer.from_pretrained(OUT, gguf_file="tiny.gguf")
     prompt = "the quick brown fox"
@@ -259,6 +263,7 @@ def main():
         write_model(TESTS / "golden" / "lm" / name, arch, name)
     write_model(TESTS / "golden" / "data" / "pooler", "bert", "pooler")
     ids = {kind: byte_level(kind) for kind in ("gpt-2", "smollm", "qwen2")} | {"llama": sentence_piece(), "bert": word_piece()}
+    tiny_model("talks.gguf", "the {{ messages[0].content }} fox")
     (OUT / "tiny.json").write_text(json.dumps(tiny_model()) + "\n")
     (OUT / "vocab.json").write_text(json.dumps({"texts": TEXTS, "ids": ids}, ensure_ascii=False) + "\n")
     print(*(f"{f.name} {f.stat().st_size}" for f in sorted(OUT.iterdir())), sep="\n")

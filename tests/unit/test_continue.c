@@ -3,6 +3,7 @@
 
 #include "base/str.h"
 #include "infer/continue.h"
+#include "io/safetensors.h"
 #include "model/gguf.h"
 
 enum { ROOM = 60 };
@@ -127,8 +128,37 @@ static void a_listener_may_have_enough(void **state) {
     assert_int_equal(h.pieces, 2);
 }
 
+/* Logits behind the prompt: those of transformers reading the same file, whole and token by token (where keys and values are read in their
+ * places: heads are whole vectors wide here). */
+static void steps_equal_the_whole_and_transformers(void **state) {
+    fixture *f = *state;
+    const int32_t ids[4] = {263, 410, 403, 378};
+    at_safetensors *file;
+    check_ok(at_safetensors_open(check_source("unit/data/gguf/tiny.safetensors"), &file, &f->err), &f->err);
+    const at_stored_tensor *t = at_safetensors_find(file, "logits");
+    float *want = AT_NEW_ARRAY(&f->arena, float, t->count);
+    check_ok(at_safetensors_read_f32(file, t, want, 0, &f->err), &f->err);
+    assert_int_equal(t->count, f->model->arch.vocab_size);
+    for (int step = 1; step <= 4; step++) {
+        at_generator *generator;
+        at_real *logits;
+        double sum = 0, norm = 0;
+        check_ok(at_generator_open(f->model, f->backend, 2, ROOM, &generator, &f->err), &f->err);
+        for (int at = 0; at < 4; at += step)
+            check_ok(at_generator_feed(generator, ids + at, 4 - at < step ? 4 - at : step, &logits, &f->err), &f->err);
+        for (int i = 0; i < f->model->arch.vocab_size; i++) {
+            sum += ((double)logits[i] - (double)want[i]) * ((double)logits[i] - (double)want[i]);
+            norm += (double)want[i] * (double)want[i];
+        }
+        assert_true(sum < 1e-10 * norm);
+        at_generator_close(generator);
+    }
+    at_safetensors_close(file);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(steps_equal_the_whole_and_transformers),
         cmocka_unit_test(pieces_are_whole_and_make_the_text),
         cmocka_unit_test(a_stop_text_ends_it_and_is_not_told),
         cmocka_unit_test(an_end_token_is_no_part_of_it),
