@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # The live comparison with transformers and tokenizers, installed by bench/peers/setup.sh into $ATTUNE_VENV (default .venv).
-#   scripts/compare.sh          what the gate runs: the real model, and the tokenizer on nasty texts in every setting
-#   scripts/compare.sh --all    also every code point and every line of the test texts in every setting (half an hour)
+#   scripts/compare.sh          what the gate runs: the real model, ONNX, chat templates, and the tokenizers on nasty and random texts in every setting
+#   scripts/compare.sh --all    also every code point and every line of the test texts in every setting, and 100,000 random strings for each of the
+#                               tokenizers of the test data (an hour)
 set -euo pipefail
 cd "$(dirname "$0")/.."
 python="${ATTUNE_VENV:-.venv}/bin/python"
@@ -20,4 +21,9 @@ PYTHONPATH=tests/oracle "$python" tests/oracle/live_templates.py $build/tests/te
 "$python" tests/oracle/live_gguf.py $build/src/attune "$model"
 parts=(nasty)
 [ "${1:-}" != --all ] || parts+=(points text)
+if [ "${1:-}" = --all ]; then
+  ATTUNE_RANDOM=100000 "$python" tests/oracle/live_kinds.py $build/tests/tokenizer_driver files
+else
+  RUST_BACKTRACE=0 ATTUNE_RANDOM=150 "$python" tests/oracle/live_kinds.py $build/tests/tokenizer_driver random files
+fi
 "$python" tests/oracle/live_tokenizer.py $build/tests/tokenizer_driver "${parts[@]}"

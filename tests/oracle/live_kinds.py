@@ -3,8 +3,9 @@ on nasty texts, random Unicode and the test texts; encoding (ids, offsets, word 
 
     ${ATTUNE_VENV:-.venv}/bin/python tests/oracle/live_kinds.py build/release/tests/tokenizer_driver [part ...]
 
-Parts: kinds (every component in small tokenizers), random (ATTUNE_RANDOM strings for each, 2000 by default), text (the tokenizers of
-the test data on all test texts), points (every code point through the components that have classes of their own).
+Parts: kinds (every component in small tokenizers), random (ATTUNE_RANDOM strings for each, 2000 by default), files (the same for the tokenizers of
+the test data alone, decoding all of them), text (the tokenizers of the test data on all test texts), points (every code point through the components
+that have classes of their own).
 """
 import itertools
 import json
@@ -213,7 +214,7 @@ class Driver:
             run = subprocess.run([self.program, folder], input="".join(json.dumps(r) + "\n" for r in requests).encode(), stdout=subprocess.PIPE)
         return run.stdout.decode().split("\n")[:-1]
 
-    def compare(self, name, t, texts, pairs=()):
+    def compare(self, name, t, texts, pairs=(), n_decodes=400):
         t = reload(t)
         t.no_truncation()
         t.no_padding()
@@ -225,7 +226,7 @@ class Driver:
             want.append(expected(e))
             ids.append(e.ids)
         t.no_truncation()
-        decodes = [(i, skip) for k, i in enumerate(ids[:400]) for skip in ((0, 1) if k % 4 == 0 else (0,))]
+        decodes = [(i, skip) for k, i in enumerate(ids[:n_decodes]) for skip in ((0, 1) if k % 4 == 0 else (0,))]
         answers = self.run(t, requests + [{"decode": i, "skip": s} for i, s in decodes])
         bad = 0
         for request, got, right in itertools.zip_longest(requests, answers, want):
@@ -278,6 +279,13 @@ def run_random(driver):
         driver.compare("random " + name, t, texts)
 
 
+def run_files(driver, part=5000):
+    texts = list(random_texts(int(os.environ.get("ATTUNE_RANDOM", "2000")), 11))
+    for name, t in files():
+        for at in range(0, len(texts), part):
+            driver.compare(f"random {name}, from {at}", t, texts[at:at + part], n_decodes=part)
+
+
 def run_text(driver):
     for file, lines in text_lines().items():
         for name, t in files():
@@ -307,7 +315,7 @@ def run_points(driver):
 def main():
     driver = Driver(sys.argv[1])
     for part in sys.argv[2:] or ["kinds", "random", "text", "points"]:
-        {"kinds": run_kinds, "random": run_random, "text": run_text, "points": run_points}[part](driver)
+        {"kinds": run_kinds, "random": run_random, "files": run_files, "text": run_text, "points": run_points}[part](driver)
     sys.exit(f"{driver.failures} differ" if driver.failures else 0)
 
 
