@@ -1,5 +1,5 @@
-/* Answers tests/oracle/live_templates.py: each line of standard input is {"template": .., "variables": {..}, "now": seconds}; each line of standard
- * output is {"text": .., "spans": [[begin, end] ...]} or {"error": ..}. */
+/* Answers tests/oracle/live_templates.py: each line of standard input is {"template": .., "variables": {..}, "now": seconds}; each line of
+ * standard output is {"text": .., "spans": [[begin, end] ...]} or {"error": ..}. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -12,7 +12,9 @@ static json_t *answer(const json_t *question, at_arena *arena) {
     at_jinja_text out = {0};
     at_error err = {0};
     at_status st = at_jinja_parse(arena, "template", json_string_value(template), json_string_length(template), &jinja, &err);
-    if (!st) st = at_jinja_render(jinja, json_object_get(question, "variables"), NULL, (time_t)json_integer_value(json_object_get(question, "now")), arena, &out, &err);
+    if (!st)
+        st = at_jinja_render(jinja, json_object_get(question, "variables"), NULL,
+                             (time_t)json_integer_value(json_object_get(question, "now")), arena, &out, &err);
     if (st) return json_pack("{s:s}", "error", err.text);
     json_t *spans = json_array();
     for (int i = 0; i < out.n_spans; i++) json_array_append_new(spans, json_pack("[i, i]", (int)out.span[i].begin, (int)out.span[i].end));

@@ -1,8 +1,8 @@
 /* The graph of a model, for any number of texts of any length.
  *
- * Inputs, as transformers' exporters name them: input_ids, attention_mask, and token_type_ids where the model tells segments apart, all int64
- * [batch, sequence], padded on the right. Outputs: logits [batch, labels], [batch, sequence, labels] of a head at tokens, [batch, sequence,
- * words] of masked language; start_logits and end_logits [batch, sequence] of answers;
+ * Inputs, as transformers' exporters name them: input_ids, attention_mask, and token_type_ids where the model tells segments apart, all
+ * int64 [batch, sequence], padded on the right. Outputs: logits [batch, labels], [batch, sequence, labels] of a head at tokens, [batch,
+ * sequence, words] of masked language; start_logits and end_logits [batch, sequence] of answers;
  * token_embeddings and sentence_embedding [batch, hidden] of vectors of texts; last_hidden_state [batch, sequence, hidden] of a body.
  *
  * This is the walk of model/body.c and model/head.c once more, in nodes: x is [batch, sequence, cols], heads are [batch, heads, sequence,
@@ -185,7 +185,9 @@ static const char *by_distance(walk *w, const char *distance, int (*meaning)(con
     return gather(w, name, add(w, distance, whole(w, longest - 1)), 0);
 }
 
-static int bias_bucket(const at_arch *a, int key_minus_query) { return at_relative_bucket(key_minus_query, a->relative_buckets, a->relative_distance); }
+static int bias_bucket(const at_arch *a, int key_minus_query) {
+    return at_relative_bucket(key_minus_query, a->relative_buckets, a->relative_distance);
+}
 
 static void prepare_positions(walk *w) {
     static const int64_t HEADS_FIRST[] = {2, 0, 1}, FRONT[] = {0};
@@ -221,7 +223,8 @@ static const char *embed(walk *w) {
     at_onnx_scope(w->g, "/embeddings/");
     const char *x = gather(w, weight(w, b->token), w->ids, 0);
     if (a->type_vocab && b->type) x = add(w, x, gather(w, weight(w, b->type), w->types ? w->types : whole(w, 0), 0));
-    if (a->position == AT_POSITION_LEARNED) x = add(w, x, gather(w, weight(w, b->position), a->position_offset ? shifted_positions(w) : w->order_row, 0));
+    if (a->position == AT_POSITION_LEARNED)
+        x = add(w, x, gather(w, weight(w, b->position), a->position_offset ? shifted_positions(w) : w->order_row, 0));
     if (a->embedding_scale != 1) x = multiply(w, x, scalar(w, a->embedding_scale));
     x = norm(w, x, b->embed_norm, b->embed_norm_bias);
     return b->project ? linear(w, x, b->project, b->project_bias) : x;
@@ -270,7 +273,8 @@ static const char *project(walk *w, int layer, const char *x, int part) {
 }
 
 /* The rows of positions through a projection: [heads, head_dim, buckets]. */
-static const char *position_rows(walk *w, const at_weight *own, const at_weight *own_bias, const at_weight *shared, const at_weight *shared_bias) {
+static const char *position_rows(walk *w, const at_weight *own, const at_weight *own_bias, const at_weight *shared,
+                                 const at_weight *shared_bias) {
     static const int64_t HEADS_FIRST[] = {1, 2, 0};
     int64_t shape[3] = {0, w->a->heads, w->a->head_dim};
     const char *rows = linear(w, w->positions, own ? own : shared, own ? own_bias : shared_bias);
@@ -442,7 +446,8 @@ static const char *unit(walk *w, const char *x) {
 
 static void head(walk *w, const char *x) {
     const at_head *h = &w->m->head;
-    at_onnx_dim each[3] = {BATCH, SEQUENCE, {NULL, h->kind == AT_HEAD_NONE ? w->a->hidden : h->kind == AT_HEAD_MASK ? w->a->vocab_size : h->n_out}};
+    at_onnx_dim each[3] = {BATCH, SEQUENCE, {NULL, h->kind == AT_HEAD_NONE ? w->a->hidden : h->kind == AT_HEAD_MASK ? w->a->vocab_size
+                                             : h->n_out}};
     at_onnx_dim pooled[2] = {BATCH, each[2]};
     if (h->kind == AT_HEAD_NONE) {
         name_output(w, "last_hidden_state", x, each, 3);
@@ -456,7 +461,8 @@ static void head(walk *w, const char *x) {
     }
     int of_text = h->kind == AT_HEAD_POOLER || h->kind == AT_HEAD_MEAN;
     if (of_text) x = pool(w, x);
-    if (h->dense) x = activate(w, linear(w, x, h->dense, h->dense_bias), h->kind == AT_HEAD_MASK ? w->a->activation : w->a->head.activation);
+    if (h->dense)
+        x = activate(w, linear(w, x, h->dense, h->dense_bias), h->kind == AT_HEAD_MASK ? w->a->activation : w->a->head.activation);
     x = norm(w, x, h->norm, h->norm_bias);
     x = h->kind == AT_HEAD_MASK ? words(w, x) : linear(w, x, h->classifier, h->classifier_bias);
     if (h->kind == AT_HEAD_SPAN) span_outputs(w, x);

@@ -1,7 +1,7 @@
-/* A protocol buffer is a row of fields: a key (number << 3 | type) and its value, a varint (type 0), four bytes (5), or a length and bytes (2).
- * A message within a message is such bytes, so its length stands before it. Everything but the weights is built in memory; the weights come last
- * in the graph and only their headers are built, so that lengths are known before the first byte is written and no second copy of the model is
- * ever held. Field numbers are those of onnx.proto. */
+/* A protocol buffer is a row of fields: a key (number << 3 | type) and its value, a varint (type 0), four bytes (5), or a length and bytes
+ * (2). A message within a message is such bytes, so its length stands before it. Everything but the weights is built in memory; the
+ * weights come last in the graph and only their headers are built, so that lengths are known before the first byte is written and no
+ * second copy of the model is ever held. Field numbers are those of onnx.proto. */
 #include "io/onnx.h"
 
 #include <stdarg.h>
@@ -196,7 +196,8 @@ static tensor *add_tensor(at_onnx *g, const char *name, at_onnx_type type, int n
 }
 
 static int same(const tensor *t, at_onnx_type type, const void *value, size_t bytes, int n_dims, const int64_t *dims) {
-    return t->value && t->type == type && t->bytes == bytes && t->n_dims == n_dims && (!n_dims || !memcmp(t->dims, dims, (size_t)n_dims * sizeof *dims)) &&
+    if (n_dims && t->n_dims == n_dims && memcmp(t->dims, dims, (size_t)n_dims * sizeof *dims)) return 0;
+    return t->value && t->type == type && t->bytes == bytes && t->n_dims == n_dims &&
            !memcmp(t->value, value, bytes);
 }
 
@@ -310,7 +311,8 @@ static at_status write_tensor(at_writer *w, const tensor *t, at_onnx_fill *fill,
     return st;
 }
 
-static at_status write_parts(at_onnx *g, at_writer *w, const at_str *model, const at_str *graph, const at_str *heads, at_onnx_fill *fill, void *context,
+static at_status write_parts(at_onnx *g, at_writer *w, const at_str *model, const at_str *graph, const at_str *heads, at_onnx_fill *fill,
+                             void *context,
                              at_error *err) {
     AT_TRY(at_writer_add(w, model->text, model->len, err));
     AT_TRY(at_writer_add(w, graph->text, graph->len, err));
@@ -340,7 +342,8 @@ at_status at_onnx_write(at_onnx *g, const char *path, const char *graph_name, at
     put_varint(&model, graph.len + bytes);
     if (!heads || model.failed || graph.failed || g->values.failed || g->metadata.failed) return at_fail_memory(err, 0);
     if (model.len + graph.len + bytes > MOST_BYTES)
-        return at_fail(err, AT_USAGE, "%s: the model takes %.2f GB, and an ONNX file holds 2.15 GB at most; weights in files beside it are not written",
+        return at_fail(err, AT_USAGE,
+                       "%s: the model takes %.2f GB, and an ONNX file holds 2.15 GB at most; weights in files beside it are not written",
                        path, (double)bytes / 1e9);
     at_writer *w = calloc(1, sizeof *w);
     if (!w) return at_fail_memory(err, sizeof *w);

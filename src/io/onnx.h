@@ -2,7 +2,8 @@
  * tensors inside, whole or not at all.
  *
  * Values of the graph are known by name; a node's one output is named by its op, and by the scope it was made in. A builder that has failed
- * (memory, a format limit) gives NULL names, takes NULL names, and at_onnx_write tells why; so calls may be nested without a look in between. */
+ * (memory, a format limit) gives NULL names, takes NULL names, and at_onnx_write tells why; so calls may be nested without a look in
+ * between. */
 #ifndef AT_IO_ONNX_H
 #define AT_IO_ONNX_H
 

@@ -1,5 +1,5 @@
-/* A conversation in a file: a JSON list of messages, or an object with `messages`, maybe `tools` and `documents`, and further variables of the
- * chat template. For the commands that show or answer a conversation. */
+/* A conversation in a file: a JSON list of messages, or an object with `messages`, maybe `tools` and `documents`, and further variables of
+ * the chat template. For the commands that show or answer a conversation. */
 #ifndef AT_RUN_CHAT_FILE_H
 #define AT_RUN_CHAT_FILE_H
 

@@ -36,7 +36,8 @@ static at_status to_gguf(exporting *e, at_error *err) {
     int causal = model->arch.causal, classifies = model->trained_head && model->head.kind != AT_HEAD_EMBED;
     at_model_close(model);
     if (causal && classifies) return at_fail(err, AT_USAGE, "%s: has a trained prediction network, which GGUF has no place for", e->folder);
-    if (classifies) at_tell_warning(e->listener, "the trained prediction network has no place in GGUF; what is written is the body, for embeddings");
+    if (classifies)
+        at_tell_warning(e->listener, "the trained prediction network has no place in GGUF; what is written is the body, for embeddings");
     AT_TRY(at_pool_open(&pool, at_cpu_count(), err));
     options = (at_model_options){.head = causal ? AT_HEAD_LM : AT_HEAD_NONE, .keep_head = 1, .pool = pool};
     at_status st = at_model_open(e->folder, &options, &model, err);

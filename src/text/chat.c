@@ -37,7 +37,8 @@ static at_status add_files(at_chat *chat, const char *folder, at_error *err) {
     static const char END[] = ".jinja";
     char **names = NULL;
     int n = 0;
-    const char *path = at_path_join(&chat->arena, folder, "chat_template.jinja"), *more = at_path_join(&chat->arena, folder, "additional_chat_templates");
+    const char *path = at_path_join(&chat->arena, folder, "chat_template.jinja"), *more = NULL;
+    if (path) more = at_path_join(&chat->arena, folder, "additional_chat_templates");
     if (!path || !more) return at_fail_memory(err, strlen(folder));
     if (!at_file_exists(path)) return AT_OK;
     AT_TRY(add_file(chat, "default", path, err));
@@ -101,7 +102,8 @@ static at_status open_folder(at_chat *chat, const char *folder, json_t **config,
     AT_TRY(add_files(chat, folder, err));
     if (!chat->n) AT_TRY(add_from_config(chat, path, *config, err));
     if (chat->n) return AT_OK;
-    return at_fail(err, AT_BAD_MODEL, "%s: the model has no chat template: neither chat_template.jinja nor a chat_template in tokenizer_config.json", folder);
+    return at_fail(err, AT_BAD_MODEL,
+                   "%s: the model has no chat template: neither chat_template.jinja nor a chat_template in tokenizer_config.json", folder);
 }
 
 at_status at_chat_open(const char *folder, at_chat **chat, at_error *err) {
@@ -159,13 +161,15 @@ static at_status check_messages(const json_t *messages, at_error *err) {
     if (!json_is_array(messages)) return at_fail(err, AT_BAD_DATA, "the messages are not a list");
     if (!json_array_size(messages)) return at_fail(err, AT_BAD_DATA, "there are no messages");
     for (size_t i = 0; i < json_array_size(messages); i++)
-        if (!json_is_object(json_array_get(messages, i))) return at_fail(err, AT_BAD_DATA, "message %zu is not an object with role and content", i + 1);
+        if (!json_is_object(json_array_get(messages, i)))
+            return at_fail(err, AT_BAD_DATA, "message %zu is not an object with role and content", i + 1);
     return AT_OK;
 }
 
 static json_t *variables_of(const at_chat *chat, const at_chat_request *request) {
     json_t *all = json_object(), *messages = json_array();
-    for (size_t i = 0; i < json_array_size(request->messages); i++) json_array_append_new(messages, plain_message(json_array_get(request->messages, i)));
+    for (size_t i = 0; i < json_array_size(request->messages); i++)
+        json_array_append_new(messages, plain_message(json_array_get(request->messages, i)));
     json_object_update(all, chat->tokens);
     if (request->more) json_object_update(all, (json_t *)(uintptr_t)request->more);
     json_object_set_new(all, "messages", messages);

@@ -7,9 +7,10 @@
 
 typedef struct at_chat at_chat; /* read-only once opened */
 
-/* chat_template.jinja (and additional_chat_templates/), else the chat_template of tokenizer_config.json: one, or several with names, of which
- * "tool_use" is taken where there are tools and "default" otherwise. Special tokens are those of tokenizer_config.json, or special_tokens_map.json.
- * AT_BAD_MODEL where the folder has no template, or one that is not understood: a sentence with file, line and column. */
+/* chat_template.jinja (and additional_chat_templates/), else the chat_template of tokenizer_config.json: one, or several with names, of
+ * which "tool_use" is taken where there are tools and "default" otherwise. Special tokens are those of tokenizer_config.json, or
+ * special_tokens_map.json. AT_BAD_MODEL where the folder has no template, or one that is not understood: a sentence with file, line and
+ * column. */
 at_status at_chat_open(const char *folder, at_chat **chat, at_error *err);
 /* A template from elsewhere (a GGUF file); tokens: an object of strings, {"bos_token": "<s>", ...}, or NULL. */
 at_status at_chat_open_text(const char *name, const char *text, size_t len, const json_t *tokens, at_chat **chat, at_error *err);

@@ -2,8 +2,8 @@
  * transformers sets its sandbox up: trim_blocks, lstrip_blocks, break and continue, {% generation %}, tojson without HTML escapes,
  * raise_exception, strftime_now; lists and dicts cannot be changed by a template.
  *
- * A template is a stranger's program. It has no files, no network and no clock but strftime_now; steps, memory, output and depth are bounded, and
- * what it does wrong or what is not known here is an error with name, line and column. */
+ * A template is a stranger's program. It has no files, no network and no clock but strftime_now; steps, memory, output and depth are
+ * bounded, and what it does wrong or what is not known here is an error with name, line and column. */
 #ifndef AT_TEXT_JINJA_H
 #define AT_TEXT_JINJA_H
 
@@ -13,8 +13,8 @@
 
 typedef struct at_jinja at_jinja; /* a parsed template, read-only: any number of threads may render it at once */
 
-/* `name` is for errors: "folder/chat_template.jinja". Everything is copied into the arena. AT_BAD_MODEL where the template is not well-formed or
- * uses what is not supported, which is named. */
+/* `name` is for errors: "folder/chat_template.jinja". Everything is copied into the arena. AT_BAD_MODEL where the template is not
+ * well-formed or uses what is not supported, which is named. */
 at_status at_jinja_parse(at_arena *arena, const char *name, const char *source, size_t len, at_jinja **jinja, at_error *err);
 
 typedef struct at_jinja_limits {
@@ -36,8 +36,8 @@ typedef struct at_jinja_text {
     int n_spans;
 } at_jinja_text;
 
-/* Renders with the variables of a JSON object. limits NULL: AT_JINJA_LIMITS. now: what strftime_now takes for the time (UTC where utc is set, else
- * local), 0: the clock. AT_BAD_DATA where the template refuses (raise_exception) or cannot go on. */
+/* Renders with the variables of a JSON object. limits NULL: AT_JINJA_LIMITS. now: what strftime_now takes for the time (UTC where utc is
+ * set, else local), 0: the clock. AT_BAD_DATA where the template refuses (raise_exception) or cannot go on. */
 at_status at_jinja_render(const at_jinja *jinja, const json_t *variables, const at_jinja_limits *limits, time_t now, at_arena *arena,
                           at_jinja_text *out, at_error *err);
 

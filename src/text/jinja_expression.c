@@ -60,7 +60,9 @@ void at_jparse_add(at_jparser *p, at_jnode *node, at_jnode *item) {
 
 int at_jparse_is(const at_jparser *p, int op) { return !p->status && p->token->type == AT_JT_OPERATOR && p->token->integer == op; }
 
-static int token_is_name(const at_jtoken *t, const char *name) { return t->type == AT_JT_NAME && t->len == strlen(name) && !memcmp(t->text, name, t->len); }
+static int token_is_name(const at_jtoken *t, const char *name) {
+    return t->type == AT_JT_NAME && t->len == strlen(name) && !memcmp(t->text, name, t->len);
+}
 
 int at_jparse_is_name(const at_jparser *p, const char *name) { return !p->status && token_is_name(p->token, name); }
 
@@ -209,7 +211,8 @@ static void arguments(at_jparser *p, at_jnode *node) {
         if (n++) at_jparse_expect(p, ',');
         if (at_jparse_is(p, ')')) break;
         at_jnode *one = argument(p);
-        if (one && one->kind != AT_JN_KEYWORD && one->kind != AT_JN_SPREAD && behind) at_jparse_fail(p, one->at, "an argument without a name stands behind one with a name");
+        if (one && one->kind != AT_JN_KEYWORD && one->kind != AT_JN_SPREAD && behind)
+            at_jparse_fail(p, one->at, "an argument without a name stands behind one with a name");
         behind |= one && (one->kind == AT_JN_KEYWORD || one->kind == AT_JN_SPREAD);
         at_jparse_add(p, node, one);
     }
@@ -328,7 +331,8 @@ static at_jnode *filters_and_tests(at_jparser *p, at_jnode *node) {
 
 static at_jnode *unary(at_jparser *p, int with_filter) {
     at_jnode *node;
-    if (p->status || ++p->nesting > MOST_NESTING) return at_jparse_fail(p, p->token->at, "the expression is nested deeper than %d", MOST_NESTING);
+    if (p->status || ++p->nesting > MOST_NESTING)
+        return at_jparse_fail(p, p->token->at, "the expression is nested deeper than %d", MOST_NESTING);
     if (at_jparse_is(p, '-') || at_jparse_is(p, '+')) {
         node = at_jparse_node(p, at_jparse_is(p, '-') ? AT_JN_MINUS : AT_JN_PLUS, p->token->at);
         p->token++;
@@ -417,7 +421,8 @@ static at_jnode *logic(at_jparser *p, at_jkind kind) {
 }
 
 at_jnode *at_jparse_expression(at_jparser *p, int with_choice) {
-    if (p->status || ++p->nesting > MOST_NESTING) return at_jparse_fail(p, p->token->at, "the expression is nested deeper than %d", MOST_NESTING);
+    if (p->status || ++p->nesting > MOST_NESTING)
+        return at_jparse_fail(p, p->token->at, "the expression is nested deeper than %d", MOST_NESTING);
     at_jnode *node = logic(p, AT_JN_OR);
     while (with_choice && at_jparse_is_name(p, "if")) {
         at_jnode *choice = at_jparse_node(p, AT_JN_CHOICE, p->token->at);
@@ -432,7 +437,8 @@ at_jnode *at_jparse_expression(at_jparser *p, int with_choice) {
 }
 
 static int tuple_ends(const at_jparser *p) {
-    return p->status || p->token->type == AT_JT_BLOCK_END || p->token->type == AT_JT_PRINT_END || p->token->type == AT_JT_END || at_jparse_is(p, ')');
+    at_jtoken_type type = p->token->type;
+    return p->status || type == AT_JT_BLOCK_END || type == AT_JT_PRINT_END || type == AT_JT_END || at_jparse_is(p, ')');
 }
 
 at_jnode *at_jparse_tuple(at_jparser *p, int with_choice) {
@@ -472,6 +478,7 @@ at_jnode *at_jparse_target(at_jparser *p, int with_fields) {
     if (!at_jparse_is(p, ',')) return first;
     node = at_jparse_node(p, AT_JN_TUPLE, at);
     at_jparse_add(p, node, first);
-    while (at_jparse_take(p, ',') && (at_jparse_is(p, '(') || (p->token->type == AT_JT_NAME && !at_jparse_is_name(p, "in")))) at_jparse_add(p, node, one_target(p, with_fields));
+    while (at_jparse_take(p, ',') && (at_jparse_is(p, '(') || (p->token->type == AT_JT_NAME && !at_jparse_is_name(p, "in"))))
+        at_jparse_add(p, node, one_target(p, with_fields));
     return node;
 }

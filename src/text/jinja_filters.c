@@ -115,7 +115,8 @@ FILTER(wordcount) {
 
 FILTER(escape) {
     UNUSED;
-    static const struct { char c; const char *by; } MARKS[] = {{'&', "&amp;"}, {'<', "&lt;"}, {'>', "&gt;"}, {'\'', "&#39;"}, {'"', "&#34;"}};
+    static const struct { char c; const char *by; } MARKS[] = {{'&', "&amp;"}, {'<', "&lt;"}, {'>', "&gt;"}, {'\'', "&#39;"},
+                                                               {'"', "&#34;"}};
     at_jvalue text = at_jstring(r, &self);
     for (size_t i = 0; !r->status && i < sizeof MARKS / sizeof *MARKS; i++)
         text = at_jreplace(r, text, at_jtext(&MARKS[i].c, 1), at_jtext(MARKS[i].by, strlen(MARKS[i].by)), -1);
@@ -126,7 +127,8 @@ FILTER(urlencode) {
     UNUSED;
     static const char SAFE[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_.-~/", HEX[] = "0123456789ABCDEF";
     at_str s = {.arena = &r->arena};
-    if (self.type == AT_J_DICT || self.type == AT_J_LIST) return at_jfail(r, AT_BAD_DATA, "urlencode of %s is not supported", at_jtype_name(&self));
+    if (self.type == AT_J_DICT || self.type == AT_J_LIST)
+        return at_jfail(r, AT_BAD_DATA, "urlencode of %s is not supported", at_jtype_name(&self));
     at_jvalue text = at_jstring(r, &self);
     for (size_t i = 0; i < text.len && !r->status; i++) {
         unsigned char c = (unsigned char)text.text[i];
@@ -257,12 +259,16 @@ FILTER(attribute) {
 static const at_jbuiltin FILTERS[] = {
     {"abs", "", 0, absolute}, {"attr", "name", 1, attribute}, {"capitalize", "", 0, capitalize}, {"center", "width", 0, center},
     {"count", "", 0, length}, {"d", "default_value boolean", 0, default_value}, {"default", "default_value boolean", 0, default_value},
-    {"e", "", 0, escape}, {"escape", "", 0, escape}, {"forceescape", "", 0, escape}, {"float", "default", 0, to_float}, {"format", "*", 0, format},
+    {"e", "", 0, escape}, {"escape", "", 0, escape}, {"forceescape", "", 0, escape}, {"float", "default", 0, to_float},
+    {"format", "*", 0, format},
     {"indent", "width first blank", 0, indent}, {"int", "default base", 0, to_int}, {"length", "", 0, length}, {"lower", "", 0, lower},
-    {"replace", "old new count", 2, replace}, {"round", "precision method", 0, round_number}, {"safe", "", 0, safe}, {"string", "", 0, string},
+    {"replace", "old new count", 2, replace}, {"round", "precision method", 0, round_number}, {"safe", "", 0, safe},
+    {"string", "", 0, string},
     {"title", "", 0, title}, {"tojson", "ensure_ascii indent separators sort_keys", 0, tojson}, {"trim", "chars", 0, trim},
-    {"truncate", "length killwords end leeway", 0, truncate}, {"upper", "", 0, upper}, {"urlencode", "", 0, urlencode}, {"wordcount", "", 0, wordcount},
-    {"filesizeformat", "*", 0, NULL}, {"pprint", "*", 0, NULL}, {"random", "*", 0, NULL}, {"striptags", "*", 0, NULL}, {"urlize", "*", 0, NULL},
+    {"truncate", "length killwords end leeway", 0, truncate}, {"upper", "", 0, upper}, {"urlencode", "", 0, urlencode},
+    {"wordcount", "", 0, wordcount},
+    {"filesizeformat", "*", 0, NULL}, {"pprint", "*", 0, NULL}, {"random", "*", 0, NULL}, {"striptags", "*", 0, NULL},
+    {"urlize", "*", 0, NULL},
     {"wordwrap", "*", 0, NULL}, {"xmlattr", "*", 0, NULL}};
 
 const at_jbuiltin *at_jfilter_find(const char *name, size_t len) {

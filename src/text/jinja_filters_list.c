@@ -130,7 +130,8 @@ static at_jvalue pair(at_jrun *r, at_jvalue a, at_jvalue b) {
 /* Groups of neighbours after sorting; a group is (the first one's own key, the items). */
 FILTER(groupby) {
     UNUSED;
-    at_jvalue keys, list = keyed(r, self, slot[0], slot[1], flag(slot[2]), &keys), groups = at_jlist_new(r, AT_J_LIST, 0), group = at_jnone();
+    at_jvalue keys, list = keyed(r, self, slot[0], slot[1], flag(slot[2]), &keys);
+    at_jvalue groups = at_jlist_new(r, AT_J_LIST, 0), group = at_jnone();
     if (!r->status) sort_by(r, list.list->item, keys.list->item, list.list->n, 0);
     for (int i = 0; !r->status && i < list.list->n; i++) {
         if (!i || !at_jequal(&keys.list->item[i - 1], &keys.list->item[i], 0)) {
@@ -144,7 +145,9 @@ FILTER(groupby) {
 
 /* ---- choosing and changing ---- */
 
-static at_jargs without_first(const at_jargs *args, int n) { return (at_jargs){.item = args->item + n, .n = args->n - n, .named = args->named}; }
+static at_jargs without_first(const at_jargs *args, int n) {
+    return (at_jargs){.item = args->item + n, .n = args->n - n, .named = args->named};
+}
 
 FILTER(map) {
     (void)slot;
@@ -154,7 +157,8 @@ FILTER(map) {
     if (args->n) {
         at_jvalue name = at_jstring(r, &args->item[0]);
         if (!r->status) filter = at_jfilter_find(name.text, name.len);
-        if (!r->status && (!filter || !filter->call)) return at_jfail(r, AT_BAD_DATA, "map: there is no filter '%.*s'", name.len > 60 ? 60 : (int)name.len, name.text);
+        if (!r->status && (!filter || !filter->call))
+            return at_jfail(r, AT_BAD_DATA, "map: there is no filter '%.*s'", name.len > 60 ? 60 : (int)name.len, name.text);
         rest = without_first(args, 1);
     } else if (!path) {
         return at_jfail(r, AT_BAD_DATA, "map takes the name of a filter or attribute=");
@@ -162,7 +166,8 @@ FILTER(map) {
     const at_jlist *items = at_jitems(r, &self);
     at_jvalue list = at_jlist_new(r, AT_J_STREAM, items ? items->n : 0);
     for (int i = 0; items && i < items->n && !r->status; i++)
-        at_jlist_add(r, list.list, filter ? at_jcall_builtin(r, filter, items->item[i], &rest) : part_of(r, items->item[i], path, otherwise));
+        at_jlist_add(r, list.list, filter ? at_jcall_builtin(r, filter, items->item[i], &rest)
+                                          : part_of(r, items->item[i], path, otherwise));
     return list;
 }
 
@@ -174,7 +179,8 @@ static at_jvalue choose(at_jrun *r, at_jvalue self, const at_jargs *args, int by
     if (args->n > by_part) {
         at_jvalue name = at_jstring(r, &args->item[by_part]);
         if (!r->status) test = at_jtest_find(name.text, name.len);
-        if (!r->status && (!test || !test->call)) return at_jfail(r, AT_BAD_DATA, "there is no test '%.*s'", name.len > 60 ? 60 : (int)name.len, name.text);
+        if (!r->status && (!test || !test->call))
+            return at_jfail(r, AT_BAD_DATA, "there is no test '%.*s'", name.len > 60 ? 60 : (int)name.len, name.text);
         rest = without_first(args, by_part + 1);
     }
     const at_jlist *items = at_jitems(r, &self);
@@ -239,7 +245,8 @@ FILTER(sum) {
     UNUSED;
     at_jvalue total = slot[1] ? *slot[1] : at_jint(0);
     const at_jlist *items = at_jitems(r, &self);
-    for (int i = 0; items && i < items->n && !r->status; i++) total = at_jarithmetic(r, '+', total, part_of(r, items->item[i], slot[0], NULL));
+    for (int i = 0; items && i < items->n && !r->status; i++)
+        total = at_jarithmetic(r, '+', total, part_of(r, items->item[i], slot[0], NULL));
     return total;
 }
 
@@ -290,8 +297,10 @@ FILTER(slice) {
 
 static const at_jbuiltin FILTERS[] = {
     {"batch", "linecount fill_with", 1, batch}, {"dictsort", "case_sensitive by reverse", 0, dictsort}, {"first", "", 0, first},
-    {"groupby", "attribute default case_sensitive", 1, groupby}, {"items", "", 0, items}, {"join", "d attribute", 0, join}, {"last", "", 0, last},
-    {"list", "", 0, list}, {"map", "*", 0, map}, {"max", "case_sensitive attribute", 0, largest}, {"min", "case_sensitive attribute", 0, least},
+    {"groupby", "attribute default case_sensitive", 1, groupby}, {"items", "", 0, items}, {"join", "d attribute", 0, join},
+    {"last", "", 0, last},
+    {"list", "", 0, list}, {"map", "*", 0, map}, {"max", "case_sensitive attribute", 0, largest},
+    {"min", "case_sensitive attribute", 0, least},
     {"reject", "*", 0, reject_items}, {"rejectattr", "*", 0, reject_by_part}, {"reverse", "", 0, reverse}, {"select", "*", 0, select_items},
     {"selectattr", "*", 0, select_by_part}, {"slice", "slices fill_with", 1, slice}, {"sort", "reverse case_sensitive attribute", 0, sort},
     {"sum", "attribute start", 0, sum}, {"unique", "case_sensitive attribute", 0, unique}};

@@ -1,5 +1,6 @@
-/* From source to tokens. White space follows jinja2's lexer with trim_blocks and lstrip_blocks: a line's end behind a block or comment is dropped;
- * blanks between the beginning of a line and a block or comment too; '-' beside a delimiter strips all white space on its side, '+' keeps it. */
+/* From source to tokens. White space follows jinja2's lexer with trim_blocks and lstrip_blocks: a line's end behind a block or comment is
+ * dropped; blanks between the beginning of a line and a block or comment too; '-' beside a delimiter strips all white space on its side,
+ * '+' keeps it. */
 #include <errno.h>
 #include <stdarg.h>
 #include <stdlib.h>
@@ -37,7 +38,8 @@ at_status at_jinja_fail(const at_jsource *source, size_t at, at_error *err, at_s
 }
 
 static at_status add(lexer *x, at_jtoken token) {
-    if (x->n == MOST_TOKENS) return at_jinja_fail(x->source, x->pos, x->err, AT_BAD_MODEL, "the template has more than %d parts", MOST_TOKENS);
+    if (x->n == MOST_TOKENS)
+        return at_jinja_fail(x->source, x->pos, x->err, AT_BAD_MODEL, "the template has more than %d parts", MOST_TOKENS);
     if (x->n == x->cap) {
         int cap = x->cap ? 2 * x->cap : 256;
         at_jtoken *more = AT_NEW_ARRAY(x->arena, at_jtoken, cap);
@@ -77,7 +79,9 @@ static at_status unfinished(lexer *x, size_t at, const char *what) {
 
 /* ---- literals ---- */
 
-static int hex_value(char c) { return c >= '0' && c <= '9' ? c - '0' : c >= 'a' && c <= 'f' ? c - 'a' + 10 : c >= 'A' && c <= 'F' ? c - 'A' + 10 : -1; }
+static int hex_value(char c) {
+    return c >= '0' && c <= '9' ? c - '0' : c >= 'a' && c <= 'f' ? c - 'a' + 10 : c >= 'A' && c <= 'F' ? c - 'A' + 10 : -1;
+}
 
 /* \xhh \uhhhh \Uhhhhhhhh and octal: the code point, and *p behind it; -1: not such. */
 static long escaped_number(const char **p, const char *end) {
@@ -113,7 +117,8 @@ static at_status put_escape(lexer *x, at_str *s, const char **p, const char *end
         if (cp < 0) return at_jinja_fail(x->source, (size_t)(*p - x->text), x->err, AT_BAD_MODEL, "this escape is no character");
         at_str_add_bytes(s, bytes, (size_t)at_utf8_encode((uint32_t)cp, bytes));
     } else if (**p == 'N') {
-        return at_jinja_fail(x->source, (size_t)(*p - x->text), x->err, AT_BAD_MODEL, "characters by their name, \\N{...}, are not supported");
+        return at_jinja_fail(x->source, (size_t)(*p - x->text), x->err, AT_BAD_MODEL,
+                             "characters by their name, \\N{...}, are not supported");
     } else {
         at_str_add_bytes(s, "\\", 1);
     }
@@ -176,7 +181,8 @@ static at_status lex_number(lexer *x) {
     errno = 0;
     if (real) token.real = strtod(word, &stop);
     else token.integer = strtoll(word, &stop, base);
-    if (*stop || !n || n + 1 == sizeof word || (errno && (!real || token.real > 1))) return at_jinja_fail(x->source, x->pos, x->err, AT_BAD_MODEL, "this is no number that can be held");
+    if (*stop || !n || n + 1 == sizeof word || (errno && (!real || token.real > 1)))
+        return at_jinja_fail(x->source, x->pos, x->err, AT_BAD_MODEL, "this is no number that can be held");
     x->pos = end;
     return add(x, token);
 }
@@ -197,7 +203,8 @@ static at_status balance(lexer *x, char c) {
     static const char OPEN[] = "([{", CLOSE[] = ")]}";
     const char *open = strchr(OPEN, c), *close = strchr(CLOSE, c);
     if (open) {
-        if (x->n_brackets == MOST_BRACKETS) return at_jinja_fail(x->source, x->pos, x->err, AT_BAD_MODEL, "brackets are nested deeper than %d", MOST_BRACKETS);
+        if (x->n_brackets == MOST_BRACKETS)
+            return at_jinja_fail(x->source, x->pos, x->err, AT_BAD_MODEL, "brackets are nested deeper than %d", MOST_BRACKETS);
         x->bracket[x->n_brackets++] = CLOSE[open - OPEN];
     } else if (close) {
         if (!x->n_brackets) return at_jinja_fail(x->source, x->pos, x->err, AT_BAD_MODEL, "unexpected '%c'", c);
@@ -213,7 +220,8 @@ static at_status lex_operator(lexer *x) {
     for (int i = 0; TWO[i]; i++)
         if (starts(x, x->pos, TWO[i])) n = 2;
     char c = x->text[x->pos];
-    if (n == 1 && !strchr("+-/*%~[](){}><=.:|,;", c)) return at_jinja_fail(x->source, x->pos, x->err, AT_BAD_MODEL, "unexpected character '%.1s'", x->text + x->pos);
+    if (n == 1 && !strchr("+-/*%~[](){}><=.:|,;", c))
+        return at_jinja_fail(x->source, x->pos, x->err, AT_BAD_MODEL, "unexpected character '%.1s'", x->text + x->pos);
     if (n == 1) AT_TRY(balance(x, c));
     int op = n == 2 ? (unsigned char)c | (unsigned char)x->text[x->pos + 1] << 8 : (unsigned char)c;
     AT_TRY(add(x, (at_jtoken){.type = AT_JT_OPERATOR, .at = (uint32_t)x->pos, .text = x->text + x->pos, .len = n, .integer = op}));

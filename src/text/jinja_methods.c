@@ -147,9 +147,14 @@ METHOD(text_join) {
     return at_jtext_of(r, &s);
 }
 
-static at_jvalue place(const at_jvalue *self, const char *found) { return at_jint(found ? (int64_t)at_jtext_length(self->text, (size_t)(found - self->text)) : -1); }
+static at_jvalue place(const at_jvalue *self, const char *found) {
+    return at_jint(found ? (int64_t)at_jtext_length(self->text, (size_t)(found - self->text)) : -1);
+}
 
-METHOD(text_find) { UNUSED; return is_text(r, slot[0]) ? place(&self, at_jfind(r, self.text, self.len, slot[0]->text, slot[0]->len)) : self; }
+METHOD(text_find) {
+    UNUSED;
+    return is_text(r, slot[0]) ? place(&self, at_jfind(r, self.text, self.len, slot[0]->text, slot[0]->len)) : self;
+}
 METHOD(text_rfind) { UNUSED; return is_text(r, slot[0]) ? place(&self, find_last(r, self, slot[0])) : self; }
 
 METHOD(text_index) {
@@ -403,7 +408,8 @@ METHOD(function_strftime) {
     char text[1024], form[256];
     time_t now = r->now ? r->now : time(NULL);
     if (!is_text(r, slot[0])) return self;
-    if (slot[0]->len >= sizeof form || memchr(slot[0]->text, '\0', slot[0]->len)) return at_jfail(r, AT_BAD_DATA, "strftime_now: the form is too long");
+    if (slot[0]->len >= sizeof form || memchr(slot[0]->text, '\0', slot[0]->len))
+        return at_jfail(r, AT_BAD_DATA, "strftime_now: the form is too long");
     memcpy(form, slot[0]->text, slot[0]->len);
     form[slot[0]->len] = '\0';
     if (!localtime_r(&now, &parts)) return at_jfail(r, AT_BAD_DATA, "strftime_now: the time is not known");
@@ -415,21 +421,28 @@ METHOD(function_strftime) {
 /* ---- tables ---- */
 
 static const at_jbuiltin TEXT[] = {
-    {"strip", "chars", 0, text_strip}, {"lstrip", "chars", 0, text_lstrip}, {"rstrip", "chars", 0, text_rstrip}, {"upper", "", 0, text_upper},
+    {"strip", "chars", 0, text_strip}, {"lstrip", "chars", 0, text_lstrip}, {"rstrip", "chars", 0, text_rstrip},
+    {"upper", "", 0, text_upper},
     {"lower", "", 0, text_lower}, {"casefold", "", 0, text_lower}, {"title", "", 0, text_title}, {"capitalize", "", 0, text_capitalize},
     {"swapcase", "", 0, text_swapcase}, {"split", "sep maxsplit", 0, text_split}, {"rsplit", "sep maxsplit", 0, text_rsplit},
     {"splitlines", "", 0, text_splitlines}, {"startswith", "prefix", 1, text_startswith}, {"endswith", "suffix", 1, text_endswith},
-    {"removeprefix", "prefix", 1, text_removeprefix}, {"removesuffix", "suffix", 1, text_removesuffix}, {"replace", "old new count", 2, text_replace},
+    {"removeprefix", "prefix", 1, text_removeprefix}, {"removesuffix", "suffix", 1, text_removesuffix},
+    {"replace", "old new count", 2, text_replace},
     {"join", "iterable", 1, text_join}, {"find", "sub", 1, text_find}, {"rfind", "sub", 1, text_rfind}, {"index", "sub", 1, text_index},
     {"count", "sub", 1, text_count}, {"partition", "sep", 1, text_partition}, {"rpartition", "sep", 1, text_rpartition},
     {"ljust", "width fillchar", 1, text_ljust}, {"rjust", "width fillchar", 1, text_rjust}, {"center", "width fillchar", 1, text_center},
-    {"zfill", "width", 1, text_zfill}, {"isalpha", "", 0, text_isalpha}, {"isdigit", "", 0, text_isdigit}, {"isdecimal", "", 0, text_isdigit},
-    {"isnumeric", "", 0, text_isdigit}, {"isalnum", "", 0, text_isalnum}, {"isspace", "", 0, text_isspace}, {"isupper", "", 0, text_isupper},
-    {"islower", "", 0, text_islower}, {"format", "*", 0, text_format}, {"encode", "*", 0, NULL}, {"expandtabs", "*", 0, NULL}, {"translate", "*", 0, NULL},
+    {"zfill", "width", 1, text_zfill}, {"isalpha", "", 0, text_isalpha}, {"isdigit", "", 0, text_isdigit},
+    {"isdecimal", "", 0, text_isdigit},
+    {"isnumeric", "", 0, text_isdigit}, {"isalnum", "", 0, text_isalnum}, {"isspace", "", 0, text_isspace},
+    {"isupper", "", 0, text_isupper},
+    {"islower", "", 0, text_islower}, {"format", "*", 0, text_format}, {"encode", "*", 0, NULL},
+    {"expandtabs", "*", 0, NULL}, {"translate", "*", 0, NULL},
     {NULL, NULL, 0, NULL}};
 static const at_jbuiltin DICT[] = {
-    {"get", "key default", 1, dict_get}, {"items", "", 0, dict_items}, {"keys", "", 0, dict_keys}, {"values", "", 0, dict_values}, {"copy", "", 0, copy},
-    {"pop", "*", 0, refuse_change}, {"popitem", "*", 0, refuse_change}, {"update", "*", 0, refuse_change}, {"setdefault", "*", 0, refuse_change},
+    {"get", "key default", 1, dict_get}, {"items", "", 0, dict_items}, {"keys", "", 0, dict_keys}, {"values", "", 0, dict_values},
+    {"copy", "", 0, copy},
+    {"pop", "*", 0, refuse_change}, {"popitem", "*", 0, refuse_change}, {"update", "*", 0, refuse_change},
+    {"setdefault", "*", 0, refuse_change},
     {"clear", "*", 0, refuse_change}, {NULL, NULL, 0, NULL}};
 static const at_jbuiltin LIST[] = {
     {"index", "value", 1, list_index}, {"count", "value", 1, list_count}, {"copy", "", 0, copy}, {"append", "*", 0, refuse_change},

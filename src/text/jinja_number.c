@@ -10,7 +10,9 @@ static at_jvalue undefined_operand(at_jrun *r, const at_jvalue *a, const at_jval
     return at_jfail(r, AT_BAD_DATA, "'%s' is undefined", a->type == AT_J_UNDEFINED ? a->text : b->text);
 }
 
-static at_jvalue whole(at_jrun *r, int overflows, int64_t v) { return overflows ? at_jfail(r, AT_BAD_DATA, "a whole number beyond 64 bits") : at_jint(v); }
+static at_jvalue whole(at_jrun *r, int overflows, int64_t v) {
+    return overflows ? at_jfail(r, AT_BAD_DATA, "a whole number beyond 64 bits") : at_jint(v);
+}
 
 /* Division rounds down, and a remainder has the sign of the divisor. */
 static at_jvalue divide_whole(at_jrun *r, int op, int64_t a, int64_t b) {
@@ -188,6 +190,7 @@ at_jvalue at_jformat_percent(at_jrun *r, at_jvalue form, const at_jargs *args) {
         if (!v && !r->status) at_jfail(r, AT_BAD_DATA, "there are fewer values than places in the text to format");
         if (!r->status) format_place(r, &s, place, *p++, v);
     }
-    if (!r->status && used < args->n && !args->named.n) return at_jfail(r, AT_BAD_DATA, "there are more values than places in the text to format");
+    if (!r->status && used < args->n && !args->named.n)
+        return at_jfail(r, AT_BAD_DATA, "there are more values than places in the text to format");
     return at_jtext_of(r, &s);
 }

@@ -70,7 +70,8 @@ at_jvalue at_jitem(at_jrun *r, at_jvalue of, at_jvalue index) {
     }
     if (r->status) return of;
     if (index.type == AT_J_STRING) return by_name(r, of, index);
-    if (at_jis_whole(&index) && (of.type == AT_J_LIST || of.type == AT_J_TUPLE || of.type == AT_J_STRING)) return by_number(r, of, index.integer);
+    if (at_jis_whole(&index) && (of.type == AT_J_LIST || of.type == AT_J_TUPLE || of.type == AT_J_STRING))
+        return by_number(r, of, index.integer);
     return at_jundefined("an item that is not there");
 }
 
@@ -84,9 +85,11 @@ static int64_t bound(const at_jvalue *v, int64_t n, int64_t step, int64_t otherw
 at_jvalue at_jslice(at_jrun *r, at_jvalue of, const at_jvalue *begin, const at_jvalue *end, const at_jvalue *step) {
     const at_jvalue *parts[3] = {begin, end, step};
     for (int i = 0; i < 3; i++)
-        if (parts[i]->type != AT_J_NONE && !at_jis_whole(parts[i])) return at_jfail(r, AT_BAD_DATA, "a slice is cut at %s", at_jtype_name(parts[i]));
+        if (parts[i]->type != AT_J_NONE && !at_jis_whole(parts[i]))
+            return at_jfail(r, AT_BAD_DATA, "a slice is cut at %s", at_jtype_name(parts[i]));
     if (of.type != AT_J_STRING && of.type != AT_J_LIST && of.type != AT_J_TUPLE)
-        return of.type == AT_J_UNDEFINED ? at_jfail(r, AT_BAD_DATA, "'%s' is undefined", of.text) : at_jundefined("a slice of what has no order");
+        return of.type == AT_J_UNDEFINED ? at_jfail(r, AT_BAD_DATA, "'%s' is undefined", of.text)
+            : at_jundefined("a slice of what has no order");
     const at_jlist *items = at_jitems(r, &of);
     if (!items) return of;
     int64_t n = items->n, by = step->type == AT_J_NONE ? 1 : step->integer;

@@ -183,9 +183,12 @@ static at_jnode *parse_print(at_jparser *p, size_t at) {
 static const struct {
     const char *name;
     statement *parse; /* NULL: of Jinja, and not of chat templates */
-} STATEMENTS[] = {{"if", parse_if}, {"for", parse_for}, {"set", parse_set}, {"macro", parse_macro}, {"call", parse_call}, {"filter", parse_filter},
-                  {"with", parse_with}, {"generation", parse_generation}, {"break", parse_break}, {"continue", parse_continue}, {"print", parse_print},
-                  {"include", NULL}, {"import", NULL}, {"from", NULL}, {"extends", NULL}, {"block", NULL}, {"autoescape", NULL}, {"do", NULL},
+} STATEMENTS[] = {{"if", parse_if}, {"for", parse_for}, {"set", parse_set}, {"macro", parse_macro}, {"call", parse_call},
+                  {"filter", parse_filter},
+                  {"with", parse_with}, {"generation", parse_generation}, {"break", parse_break}, {"continue", parse_continue},
+                  {"print", parse_print},
+                  {"include", NULL}, {"import", NULL}, {"from", NULL}, {"extends", NULL}, {"block", NULL}, {"autoescape", NULL},
+                  {"do", NULL},
                   {"trans", NULL}, {"debug", NULL}};
 
 static at_jnode *parse_statement(at_jparser *p) {
@@ -218,7 +221,8 @@ static at_jnode *text_node(at_jparser *p) {
 static at_jnode *print_node(at_jparser *p) {
     at_jnode *node = at_jparse_node(p, AT_JN_PRINT, p->token++->at);
     at_jparse_kid(p, node, 0, at_jparse_tuple(p, 1));
-    if (!p->status && p->token->type != AT_JT_PRINT_END) return at_jparse_fail(p, p->token->at, "the end of the expression, '}}', is expected here");
+    if (!p->status && p->token->type != AT_JT_PRINT_END)
+        return at_jparse_fail(p, p->token->at, "the end of the expression, '}}', is expected here");
     if (!p->status) p->token++;
     return node;
 }
@@ -271,7 +275,8 @@ at_status at_jinja_parse(at_arena *arena, const char *name, const char *source, 
     at_jtoken *tokens;
     int n;
     if (len > MOST_BYTES) return at_fail(err, AT_BAD_MODEL, "%s: a template of more than 1 MiB", name);
-    if (at_utf8_check(source, len) != len || memchr(source, '\0', len)) return at_fail(err, AT_BAD_MODEL, "%s: the template is not valid UTF-8 text", name);
+    if (at_utf8_check(source, len) != len || memchr(source, '\0', len))
+        return at_fail(err, AT_BAD_MODEL, "%s: the template is not valid UTF-8 text", name);
     at_jinja *j = AT_NEW(arena, at_jinja);
     if (!j) return at_fail_memory(err, sizeof *j);
     j->source = (at_jsource){.name = at_strdup(arena, name), .text = normalised(arena, source, &len), .len = len};

@@ -1,5 +1,5 @@
-/* Walking the tree: statements write to r->out, expressions give values. A scope is what `set` writes to: the template's own, a loop's turn, a
- * macro's call, a block's; `if` has none. Names are looked for from the innermost scope outwards, then among the functions. */
+/* Walking the tree: statements write to r->out, expressions give values. A scope is what `set` writes to: the template's own, a loop's
+ * turn, a macro's call, a block's; `if` has none. Names are looked for from the innermost scope outwards, then among the functions. */
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
@@ -22,7 +22,8 @@ int at_jcharge(at_jrun *r, size_t work) {
     if (r->status) return 0;
     r->steps += (long)(work < (size_t)r->limits.steps ? work : (size_t)r->limits.steps) + 1;
     if (r->steps > r->limits.steps) at_jfail(r, AT_BAD_DATA, "the template takes more than %ld steps", r->limits.steps);
-    else if (r->arena.total > r->limits.memory_bytes) at_jfail(r, AT_BAD_DATA, "the template takes more than %zu MB of memory", r->limits.memory_bytes >> 20);
+    else if (r->arena.total > r->limits.memory_bytes)
+        at_jfail(r, AT_BAD_DATA, "the template takes more than %zu MB of memory", r->limits.memory_bytes >> 20);
     return !r->status;
 }
 
@@ -63,8 +64,10 @@ static void assign(at_jrun *r, const at_jnode *target, at_jvalue value) {
     } else if (target->kind == AT_JN_FIELD) {
         at_jvalue of = look_up(r, target->kid[0]);
         if (r->status) return;
-        if (of.type != AT_J_NAMESPACE) at_jfail(r, AT_BAD_DATA, "fields are set on a namespace alone, and '%s' is %s", target->kid[0]->value.text, at_jtype_name(&of));
-        else if (target->value.text[0] == '_') at_jfail(r, AT_BAD_DATA, "the field '%s' of a namespace may not begin with '_'", target->value.text);
+        if (of.type != AT_J_NAMESPACE)
+            at_jfail(r, AT_BAD_DATA, "fields are set on a namespace alone, and '%s' is %s", target->kid[0]->value.text, at_jtype_name(&of));
+        else if (target->value.text[0] == '_')
+            at_jfail(r, AT_BAD_DATA, "the field '%s' of a namespace may not begin with '_'", target->value.text);
         else at_jdict_set(r, of.dict, target->value, value);
     } else {
         const at_jlist *items = at_jitems(r, &value);
@@ -292,7 +295,8 @@ static int bind(at_jrun *r, const at_jbuiltin *b, const at_jargs *args, const at
         p += len + (p[len] == ' ');
     }
     if (args->n > n) return at_jfail(r, AT_BAD_DATA, "%s takes %d arguments, not %d", b->name, n, args->n), 0;
-    if (named < args->named.n) return at_jfail(r, AT_BAD_DATA, "%s: an argument has a name that is not one of: %s", b->name, *b->spec ? b->spec : "none"), 0;
+    if (named < args->named.n)
+        return at_jfail(r, AT_BAD_DATA, "%s: an argument has a name that is not one of: %s", b->name, *b->spec ? b->spec : "none"), 0;
     return 1;
 }
 
@@ -317,7 +321,8 @@ static void bind_rest(at_jrun *r, const at_jmacro *m, const at_jargs *args, at_j
     if (n->uses & AT_JUSES_VARARGS) at_jdict_set(r, &r->scope->names, at_jtext("varargs", 7), rest_of_arguments(r, args, n->n));
     else if (args->n > n->n) at_jfail(r, AT_BAD_DATA, "the macro '%s' takes %d arguments, not %d", n->value.text, n->n, args->n);
     if (n->uses & AT_JUSES_KWARGS) at_jdict_set(r, &r->scope->names, at_jtext("kwargs", 6), named);
-    else if (named.dict->n > taken + (caller != NULL)) at_jfail(r, AT_BAD_DATA, "the macro '%s' is given an argument with a name that it does not have", n->value.text);
+    else if (named.dict->n > taken + (caller != NULL))
+        at_jfail(r, AT_BAD_DATA, "the macro '%s' is given an argument with a name that it does not have", n->value.text);
 }
 
 /* Defaults are looked at in the macro's own scope, after the parameters before them. */
@@ -386,7 +391,8 @@ static at_jvalue eval_dict(at_jrun *r, const at_jnode *n) {
     for (int i = 0; i + 1 < n->n && !r->status; i += 2) {
         at_jvalue key = eval(r, n->list[i]), value = eval(r, n->list[i + 1]);
         if (r->status) break;
-        if (key.type > AT_J_STRING && key.type != AT_J_TUPLE) return at_jfail(r, AT_BAD_DATA, "%s cannot be the key of a dict", at_jtype_name(&key));
+        if (key.type > AT_J_STRING && key.type != AT_J_TUPLE)
+            return at_jfail(r, AT_BAD_DATA, "%s cannot be the key of a dict", at_jtype_name(&key));
         at_jdict_set(r, dict.dict, key, value);
     }
     return dict;

@@ -30,7 +30,8 @@ KIND(is_escaped, 0)
 KIND(is_same, self.type == slot[0]->type && (self.type >= AT_J_LIST ? self.list == slot[0]->list : at_jequal(&self, slot[0], 0)))
 
 static at_jvalue remainder_is(at_jrun *r, at_jvalue self, int64_t by, int64_t wanted) {
-    if (!at_jis_whole(&self) || !by) return at_jfail(r, AT_BAD_DATA, "%s is divided with a remainder%s", at_jtype_name(&self), by ? "" : " by zero");
+    if (!at_jis_whole(&self) || !by)
+        return at_jfail(r, AT_BAD_DATA, "%s is divided with a remainder%s", at_jtype_name(&self), by ? "" : " by zero");
     return at_jbool(by == -1 ? wanted == 0 : self.integer % by == wanted || self.integer % by == -wanted);
 }
 
@@ -70,11 +71,15 @@ TEST(is_test) {
 }
 
 static const at_jbuiltin TESTS[] = {
-    {"defined", "", 0, is_defined}, {"undefined", "", 0, is_undefined}, {"none", "", 0, is_none}, {"boolean", "", 0, is_boolean}, {"true", "", 0, is_true},
-    {"false", "", 0, is_false}, {"integer", "", 0, is_integer}, {"float", "", 0, is_float}, {"number", "", 0, is_number}, {"string", "", 0, is_string},
+    {"defined", "", 0, is_defined}, {"undefined", "", 0, is_undefined}, {"none", "", 0, is_none}, {"boolean", "", 0, is_boolean},
+    {"true", "", 0, is_true},
+    {"false", "", 0, is_false}, {"integer", "", 0, is_integer}, {"float", "", 0, is_float}, {"number", "", 0, is_number},
+    {"string", "", 0, is_string},
     {"mapping", "", 0, is_mapping}, {"sequence", "", 0, is_sequence}, {"iterable", "", 0, is_iterable}, {"callable", "", 0, is_callable},
-    {"sameas", "other", 1, is_same}, {"escaped", "", 0, is_escaped}, {"in", "seq", 1, is_in}, {"odd", "", 0, is_odd}, {"even", "", 0, is_even},
-    {"divisibleby", "num", 1, is_divisible}, {"lower", "", 0, is_lower}, {"upper", "", 0, is_upper}, {"filter", "", 0, is_filter}, {"test", "", 0, is_test},
+    {"sameas", "other", 1, is_same}, {"escaped", "", 0, is_escaped}, {"in", "seq", 1, is_in}, {"odd", "", 0, is_odd},
+    {"even", "", 0, is_even},
+    {"divisibleby", "num", 1, is_divisible}, {"lower", "", 0, is_lower}, {"upper", "", 0, is_upper}, {"filter", "", 0, is_filter},
+    {"test", "", 0, is_test},
     {"eq", "other", 1, is_equal}, {"equalto", "other", 1, is_equal}, {"==", "other", 1, is_equal}, {"ne", "other", 1, is_not_equal},
     {"!=", "other", 1, is_not_equal}, {"lt", "other", 1, is_less}, {"lessthan", "other", 1, is_less}, {"<", "other", 1, is_less},
     {"le", "other", 1, is_at_most}, {"<=", "other", 1, is_at_most}, {"gt", "other", 1, is_more}, {"greaterthan", "other", 1, is_more},

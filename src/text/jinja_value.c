@@ -306,7 +306,7 @@ static void add_number(at_jrun *r, at_str *to, const at_jvalue *v) {
 static int is_printable(uint32_t cp) {
     int c = at_cp_category(cp);
     if (cp == ' ') return 1;
-    return c != AT_CAT_CC && c != AT_CAT_CF && c != AT_CAT_CS && c != AT_CAT_CO && c != AT_CAT_CN && c != AT_CAT_ZL && c != AT_CAT_ZP && c != AT_CAT_ZS;
+    return c != AT_CAT_CN && (c < AT_CAT_ZS || c > AT_CAT_CO); /* separators, controls and the like stand last */
 }
 
 static void repr_text(at_jrun *r, at_str *to, const at_jvalue *v) {
@@ -315,7 +315,8 @@ static void repr_text(at_jrun *r, at_str *to, const at_jvalue *v) {
     for (size_t i = 0; i < v->len && !r->status;) {
         uint32_t cp = 0;
         int size = at_utf8_decode((const unsigned char *)v->text + i, v->len - i, &cp);
-        const char *known = cp == '\n' ? "\\n" : cp == '\r' ? "\\r" : cp == '\t' ? "\\t" : cp == '\\' ? "\\\\" : cp == (uint32_t)quote && quote == '\'' ? "\\'" : NULL;
+        const char *known = cp == '\n' ? "\\n" : cp == '\r' ? "\\r" : cp == '\t' ? "\\t" : cp == '\\' ? "\\\\"
+            : cp == (uint32_t)quote && quote == '\'' ? "\\'" : NULL;
         if (!size) size = 1;
         if (known) {
             add_words(r, to, known);

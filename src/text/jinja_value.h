@@ -1,5 +1,5 @@
-/* Private to the jinja files: values, as Python has them. They live in the arena of one rendering (constants in that of the template) and are
- * never changed once made, but for namespaces. Texts are UTF-8; what is counted in a text is code points. */
+/* Private to the jinja files: values, as Python has them. They live in the arena of one rendering (constants in that of the template) and
+ * are never changed once made, but for namespaces. Texts are UTF-8; what is counted in a text is code points. */
 #ifndef AT_TEXT_JINJA_VALUE_H
 #define AT_TEXT_JINJA_VALUE_H
 
@@ -78,8 +78,8 @@ typedef struct at_jargs {
     at_jdict named;
 } at_jargs;
 
-/* A filter, test, method or function. spec names its parameters, separated by blanks ("value default"); those from `least` on may be missing,
- * their slot is then NULL. "*": it takes what it gets. NULL as `call`: known to Jinja and not supported here. */
+/* A filter, test, method or function. spec names its parameters, separated by blanks ("value default"); those from `least` on may be
+ * missing, their slot is then NULL. "*": it takes what it gets. NULL as `call`: known to Jinja and not supported here. */
 enum { AT_JSLOTS = 6 };
 struct at_jbuiltin {
     const char *name, *spec;
@@ -143,8 +143,8 @@ const char *at_jtype_name(const at_jvalue *v); /* "a text" */
 int at_jis_number(const at_jvalue *v);         /* INT, BOOL, FLOAT */
 int at_jis_whole(const at_jvalue *v);          /* INT, BOOL */
 double at_jnumber(const at_jvalue *v);
-/* The items of what can be walked: lists, the keys of a dict, the characters of a text, nothing of undefined. A stream is empty after it. NULL
- * where it cannot, and the run has failed. */
+/* The items of what can be walked: lists, the keys of a dict, the characters of a text, nothing of undefined. A stream is empty after it.
+ * NULL where it cannot, and the run has failed. */
 at_jlist *at_jitems(at_jrun *r, const at_jvalue *v);
 int at_jlength(const at_jvalue *v); /* -1: it has none */
 size_t at_jtext_length(const char *text, size_t len);              /* in characters */

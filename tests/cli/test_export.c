@@ -1,5 +1,5 @@
-/* attune export: the file of another program. What the numbers are is tests/oracle/live_onnx.py's affair; here is the form of the file: every
- * name that a node reads was made before it, every tensor has the bytes that its sizes say. */
+/* attune export: the file of another program. What the numbers are is tests/oracle/live_onnx.py's affair; here is the form of the file:
+ * every name that a node reads was made before it, every tensor has the bytes that its sizes say. */
 #include "cli/program.h"
 
 #include "text/protobuf.h"
@@ -114,7 +114,8 @@ static void free_graph(graph *g) {
 static void a_graph_is_whole(void **state) {
     (void)state;
     static graph g;
-    static const struct { const char *name; int inputs; } FOLDERS[] = {{"pooler", 3}, {"mean", 3}, {"deberta-v2", 2}, {"distilbert", 2}, {"llama", 2}, {"modernbert", 2}};
+    static const struct { const char *name; int inputs; } FOLDERS[] = {{"pooler", 3}, {"mean", 3}, {"deberta-v2", 2}, {"distilbert", 2},
+                                                                       {"llama", 2}, {"modernbert", 2}};
     for (size_t i = 0; i < sizeof FOLDERS / sizeof *FOLDERS; i++) {
         export_folder(FOLDERS[i].name, &g);
         assert_int_equal(g.inputs, FOLDERS[i].inputs);
@@ -129,7 +130,8 @@ static void shared_layers_lie_in_the_file_once(void **state) {
     static graph g;
     export_folder("albert", &g);
     int layers = 0;
-    for (int i = 0; i < g.n; i++) layers += !strncmp(g.names[i], "encoder.albert_layer_groups.", 28) && strstr(g.names[i], "attention.query.weight") != NULL;
+    for (int i = 0; i < g.n; i++)
+        layers += !strncmp(g.names[i], "encoder.albert_layer_groups.", 28) && strstr(g.names[i], "attention.query.weight") != NULL;
     assert_true(layers >= 1 && layers <= 2);
     free_graph(&g);
 }

@@ -1,6 +1,7 @@
-/* Families against tasks: each cell trains a step of the task on the family's small golden model, judges the saved folder, opens and saves it
- * once more (the same bytes) and exports it as ONNX. What came of it is written to docs/matrix.md by this program alone: where that file says
- * otherwise the test fails, and ATTUNE_WRITE_MATRIX=1 writes it anew. A family or a task that is new is a row or a column without being asked. */
+/* Families against tasks: each cell trains a step of the task on the family's small golden model, judges the saved folder, opens and saves
+ * it once more (the same bytes) and exports it as ONNX. What came of it is written to docs/matrix.md by this program alone: where that
+ * file says otherwise the test fails, and ATTUNE_WRITE_MATRIX=1 writes it anew. A family or a task that is new is a row or a column
+ * without being asked. */
 #include "check.h"
 
 #include <sys/stat.h>
@@ -44,7 +45,8 @@ static const struct {
     {"multi-label", "multi.csv", "text,warm,wet\na b,1,0\nc d e,0,1\nf g,1,1\nh i j,0,0\nk l,1,0\nm n o,0,1\np q,1,1\nr s t,0,1\n"},
     {"tag", "tag.conll", "a O\nb B-P\n\nc O\nd B-P\ne I-P\n\nf B-P\ng O\n\nh O\ni B-P\n\nk O\nl O\n\nm B-P\nn I-P\n\n"},
     {"mask", "mask.txt", "a b c d e\nf g h i j\nk l m n o\np q r s t\nu v w x y\na c e g i\nb d f h j\nk m o q s\n"},
-    {"answer", "answer.json", "{\"version\": \"1.1\", \"data\": [{\"title\": \"t\", \"paragraphs\": [{\"context\": \"a b c d e f\", \"qas\": ["
+    {"answer", "answer.json",
+     "{\"version\": \"1.1\", \"data\": [{\"title\": \"t\", \"paragraphs\": [{\"context\": \"a b c d e f\", \"qas\": ["
                               "{\"id\": \"1\", \"question\": \"g h\", \"answers\": [{\"text\": \"c\", \"answer_start\": 4}]},"
                               "{\"id\": \"2\", \"question\": \"i j\", \"answers\": [{\"text\": \"a b\", \"answer_start\": 0}]},"
                               "{\"id\": \"3\", \"question\": \"k l\", \"answers\": [{\"text\": \"f\", \"answer_start\": 10}]},"
@@ -60,7 +62,8 @@ static const char *data_of(const char *task) {
     return NULL;
 }
 
-/* [CLS] A [SEP] B [SEP] over the 31 tokens that the small models know; a second text has the type 1 only where a model tells types apart. */
+/* [CLS] A [SEP] B [SEP] over the 31 tokens that the small models know; a second text has the type 1 only where a model tells types apart.
+ * */
 static void write_tokenizer(int types) {
     at_arena arena = {0};
     at_str s = {.arena = &arena};
@@ -70,14 +73,18 @@ static void write_tokenizer(int types) {
     at_str_add(&s, "],\"model\":{\"type\":\"WordPiece\",\"unk_token\":\"[UNK]\",\"vocab\":{");
     for (int i = 0; i < 5; i++) at_str_addf(&s, "\"%s\":%d,", SPECIAL[i], i);
     for (int i = 0; i < 26; i++) at_str_addf(&s, "%s\"%c\":%d", i ? "," : "", 'a' + i, 5 + i);
-    at_str_add(&s, "}},\"post_processor\":{\"type\":\"TemplateProcessing\",\"special_tokens\":{\"[CLS]\":{\"id\":\"[CLS]\",\"ids\":[2],\"tokens\":[\"[CLS]\"]},"
+    at_str_add(&s, "}},\"post_processor\":{\"type\":\"TemplateProcessing\",\"special_tokens\":{\"[CLS]\":{\"id\":\"[CLS]\","
+                   "\"ids\":[2],\"tokens\":[\"[CLS]\"]},"
                    "\"[SEP]\":{\"id\":\"[SEP]\",\"ids\":[3],\"tokens\":[\"[SEP]\"]}},");
-    static const char FIRST[] = "{\"SpecialToken\":{\"id\":\"[CLS]\",\"type_id\":0}},{\"Sequence\":{\"id\":\"A\",\"type_id\":0}},{\"SpecialToken\":{\"id\":\"[SEP]\",\"type_id\":0}}";
-    at_str_addf(&s, "\"single\":[%s],\"pair\":[%s,{\"Sequence\":{\"id\":\"B\",\"type_id\":%d}},{\"SpecialToken\":{\"id\":\"[SEP]\",\"type_id\":%d}}]}}", FIRST, FIRST, types > 1,
+    static const char FIRST[] = "{\"SpecialToken\":{\"id\":\"[CLS]\",\"type_id\":0}},{\"Sequence\":{\"id\":\"A\",\"type_id\":0}},"
+                                "{\"SpecialToken\":{\"id\":\"[SEP]\",\"type_id\":0}}";
+    at_str_addf(&s, "\"single\":[%s],\"pair\":[%s,{\"Sequence\":{\"id\":\"B\",\"type_id\":%d}},{\"SpecialToken\":{\"id\":\"[SEP]\","
+                    "\"type_id\":%d}}]}}", FIRST, FIRST, types > 1,
                 types > 1);
     write_text("family/tokenizer.json", s.text);
     write_text("family/tokenizer_config.json",
-               "{\"pad_token\":\"[PAD]\",\"unk_token\":\"[UNK]\",\"cls_token\":\"[CLS]\",\"sep_token\":\"[SEP]\",\"mask_token\":\"[MASK]\"}");
+               "{\"pad_token\":\"[PAD]\",\"unk_token\":\"[UNK]\",\"cls_token\":\"[CLS]\",\"sep_token\":\"[SEP]\","
+               "\"mask_token\":\"[MASK]\"}");
     at_arena_free(&arena);
 }
 
@@ -105,7 +112,8 @@ static void make_family(const char *family) {
 
 /* ---- one cell ---- */
 
-static at_status call(unsigned command, at_status (*run)(const at_options *, const at_listener *, at_error *), const char *const *pairs, at_error *err) {
+static at_status call(unsigned command, at_status (*run)(const at_options *, const at_listener *, at_error *), const char *const *pairs,
+                      at_error *err) {
     static const at_listener deaf;
     at_options *options = at_options_new(command);
     at_status st = AT_OK;
@@ -130,8 +138,10 @@ static int note_of(const char *words, const char *family) {
 }
 
 static at_status train(const cell *c, at_error *err) {
-    const char *const pairs[] = {"model", in_folder("family"), "train", data_of(c->task), "eval", data_of(c->task), "task", c->task, "output", in_folder("out"), "method",
-                                 "full", "max_steps", "1", "threads", "1", "per_device_train_batch_size", "4", "folds", "1", "restart", "true", NULL};
+    const char *const pairs[] = {"model", in_folder("family"), "train", data_of(c->task), "eval", data_of(c->task), "task", c->task,
+                                 "output", in_folder("out"), "method",
+                                 "full", "max_steps", "1", "threads", "1", "per_device_train_batch_size", "4", "folds", "1",
+                                 "restart", "true", NULL};
     return call(AT_CMD_TRAIN, at_train, pairs, err);
 }
 
@@ -153,7 +163,8 @@ static void check_saved_again(void) {
     assert_true(model->trained_head || model->head.kind == AT_HEAD_EMBED);
     check_ok(at_model_save(model, &model->labels, in_folder("again"), &err), &err);
     at_model_close(model);
-    char *first = bytes_of(&arena, in_folder("out/model.safetensors"), &n), *second = bytes_of(&arena, in_folder("again/model.safetensors"), &m);
+    char *first = bytes_of(&arena, in_folder("out/model.safetensors"), &n), *second = bytes_of(&arena,
+        in_folder("again/model.safetensors"), &m);
     assert_true(n == m && !memcmp(first, second, n));
     at_arena_free(&arena);
 }
@@ -198,8 +209,10 @@ static void write_cell(at_str *page, const cell *c) {
 
 static char *make_page(at_arena *arena) {
     at_str page = {.arena = arena};
-    at_str_add(&page, "# Families and tasks\n\nWritten by `tests/cli/test_matrix.c`, a test a cell, and never by hand. **yes**: a model of the family was trained on the "
-                      "task, saved, judged from its\nfolder, opened and saved again as the same bytes, and exported as ONNX.\n\n| family |");
+    at_str_add(&page, "# Families and tasks\n\nWritten by `tests/cli/test_matrix.c`, a test a cell, and never by hand. **yes**: a model "
+                      "of the family was trained on the "
+                      "task, saved, judged from its\nfolder, opened and saved again as the same bytes, and exported as ONNX.\n\n| family "
+                      "|");
     for (int t = 0; t < n_tasks; t++) at_str_addf(&page, " %s |", cells[t].task);
     at_str_add(&page, "\n|---|");
     for (int t = 0; t < n_tasks; t++) at_str_add(&page, "---|");
@@ -222,7 +235,8 @@ static void the_page_is_what_was_found(void **state) {
     assert_non_null(page);
     if (getenv("ATTUNE_WRITE_MATRIX")) check_write(path, page, strlen(page));
     check_ok(at_file_read(&arena, path, 1 << 20, AT_BAD_DATA, &known, &len, &err), &err);
-    if (strcmp(page, known)) fail_msg("docs/matrix.md is not what the tests found; ATTUNE_WRITE_MATRIX=1 ctest -R '^matrix$' writes it:\n%s", page);
+    if (strcmp(page, known))
+        fail_msg("docs/matrix.md is not what the tests found; ATTUNE_WRITE_MATRIX=1 ctest -R '^matrix$' writes it:\n%s", page);
     at_arena_free(&arena);
 }
 

@@ -4,8 +4,10 @@
 #include "text/jinja.h"
 
 static json_t *variables(void) {
-    return json_pack("{s:[{s:s, s:s}, {s:s, s:s, s:[{s:s, s:{s:s, s:{s:i}}}]}], s:n, s:b, s:s, s:s, s:i, s:f}", "messages", "role", "user", "content", "h\xc3\xa9llo",
-                     "role", "assistant", "content", "", "tool_calls", "id", "c1", "function", "name", "f", "arguments", "a", 1, "tools", "add_generation_prompt", 1,
+    return json_pack("{s:[{s:s, s:s}, {s:s, s:s, s:[{s:s, s:{s:s, s:{s:i}}}]}], s:n, s:b, s:s, s:s, s:i, s:f}", "messages", "role", "user",
+                     "content", "h\xc3\xa9llo",
+                     "role", "assistant", "content", "", "tool_calls", "id", "c1", "function", "name", "f", "arguments", "a", 1,
+                     "tools", "add_generation_prompt", 1,
                      "bos_token", "<s>", "eos_token", "</s>", "n", 7, "x", 2.5);
 }
 
