@@ -66,7 +66,7 @@ typedef enum at_setting_type {
 enum { /* commands, as bits */
     AT_CMD_TRAIN = 1, AT_CMD_EVAL = 2, AT_CMD_PREDICT = 4, AT_CMD_INFO = 8, AT_CMD_CHECK = 16, AT_CMD_FETCH = 32,
     AT_CMD_TOKENIZE = 64, AT_CMD_EXPORT = 128, AT_CMD_SCORE = 256,
-    AT_CMD_GENERATE = 512
+    AT_CMD_GENERATE = 512, AT_CMD_EMBED = 1024, AT_CMD_SEARCH = 2048
 };
 
 typedef struct at_setting {
@@ -150,6 +150,14 @@ AT_API at_status at_predict_file(const at_options *options, const at_listener *l
 AT_API at_status at_predict_texts(const at_options *options, const char *const *texts, int n, const at_listener *listener,
                                   at_error *err);
 
+/* Vectors for the texts of a file (`input`) or, without one or with "-", of the lines of standard input, into the file `output` (npy, JSONL, CSV;
+ * whole or not at all) or, without it, one "vector" event a row. */
+AT_API at_status at_embed_file(const at_options *options, const at_listener *listener, at_error *err);
+AT_API at_status at_embed_texts(const at_options *options, const char *const *texts, int n, const at_listener *listener, at_error *err);
+/* The texts of the file `corpus` that are nearest to `query` (a text, or a file of them) or to the lines of standard input: exact, by cosine. */
+AT_API at_status at_search_file(const at_options *options, const at_listener *listener, at_error *err);
+AT_API at_status at_search_texts(const at_options *options, const char *const *texts, int n, const at_listener *listener, at_error *err);
+
 /* ---- Prediction inside a program ------------------------------------------------------------------- */
 typedef struct at_predictor at_predictor;
 typedef struct at_prediction {
@@ -165,6 +173,14 @@ AT_API int at_predictor_labels(const at_predictor *predictor, const char *const 
  * pairs. predictions [n]. Not for two threads on one predictor at once. */
 AT_API at_status at_predict(at_predictor *predictor, const char *const *texts, const char *const *seconds, int n,
                             at_prediction *predictions, at_error *err);
+
+/* ---- Vectors inside a program: of any encoder, as sentence-transformers' encode() gives them. */
+typedef struct at_embedder at_embedder;
+AT_API at_status at_embedder_open(const char *model_folder, int n_threads /* 0: all */, at_embedder **embedder, at_error *err);
+AT_API void at_embedder_close(at_embedder *embedder);
+AT_API int at_embedder_width(const at_embedder *embedder); /* numbers of a vector */
+/* texts [n] (UTF-8); vectors [n, width]. Not for two threads on one embedder at once. */
+AT_API at_status at_embedder_vectors(at_embedder *embedder, const char *const *texts, int n, float *vectors, at_error *err);
 
 #ifdef __cplusplus
 }

@@ -19,6 +19,7 @@ print([json.loads(line)["folder"] for line in sys.stdin if "folder" in line][-1]
 "$python" tests/oracle/live_tasks.py --program $build/src/attune --probe $build/tests/attune_task_probe --model "$model"
 PYTHONPATH=tests/oracle "$python" tests/oracle/live_templates.py $build/tests/template_driver
 "$python" tests/oracle/live_gguf.py $build/src/attune "$model"
+"$python" tests/oracle/live_embed.py --program $build/src/attune --model "$model"
 parts=(nasty)
 [ "${1:-}" != --all ] || parts+=(points text)
 if [ "${1:-}" = --all ]; then

@@ -26,6 +26,18 @@ static const at_command COMMANDS[] = {
      "attune predict --model runs/sentiment --input new.csv --output answers.csv\n"
      "tail -f log | attune predict --model runs/sentiment --format jsonl\n",
      "*", at_predict_file, at_predict_texts},
+    {"embed", AT_CMD_EMBED, "turn texts into vectors", "--model FOLDER TEXT...\n--model FOLDER --input FILE [--output FILE]\n--model FOLDER < LINES",
+     "Vectors of any encoder: as its sentence-transformers modules make them (pooling, normalisation), else the mean of its tokens. They are equal to those "
+     "of sentence-transformers. npy holds the numbers alone, a row a text; JSONL and CSV keep the columns of the input.",
+     "attune embed --model minilm --input texts.csv --output vectors.npy\n"
+     "attune embed --model minilm \"The parcel came late.\"\n",
+     "*", at_embed_file, at_embed_texts},
+    {"search", AT_CMD_SEARCH, "find the nearest texts of a file", "--model FOLDER --corpus FILE TEXT...\n--model FOLDER --corpus FILE --query FILE\n--model FOLDER --corpus FILE < LINES",
+     "What a model thinks is alike: for each text the nearest ones of the corpus, by the cosine of their vectors, exact. The corpus is read a part at a time; its "
+     "vectors are never held.",
+     "attune search --model minilm --corpus questions.txt \"How do I return it?\" --top 5\n"
+     "attune search --model minilm --corpus old.csv --query new.csv --output nearest.jsonl\n",
+     "*", at_search_file, at_search_texts},
     {"score", AT_CMD_SCORE, "judge any program's answers by the right ones", "[--task TASK] [--gold] FILE [--pred] FILE",
      "Prints the metrics that eval prints for a model, for answers in a file, whoever gave them: no model is needed. Rows belong together by "
      "order, or by an id column that both files have.",

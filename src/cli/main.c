@@ -54,7 +54,7 @@ static int is_on(const at_options *options, const char *flag) {
 
 /* Somebody who only types the command would wait for it while it waits for lines. */
 static void tell_reading(const at_command *command, const at_arguments *a) {
-    if (command->bit != AT_CMD_PREDICT || a->n_texts || at_options_get(a->options, "input", NULL) ||
+    if (!(command->bit & (AT_CMD_PREDICT | AT_CMD_EMBED | AT_CMD_SEARCH)) || a->n_texts || at_options_get(a->options, "input", NULL) ||
         !isatty(STDIN_FILENO) || is_on(a->options, "quiet"))
         return;
     fprintf(stderr, "Reading texts from the terminal, one a line; Ctrl-D ends.\n");

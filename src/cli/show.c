@@ -49,7 +49,7 @@ static int one_of(const char *word, const char *const *list) {
 
 /* What --quiet leaves. An evaluation inside a training is not its result; `done` is. */
 static int is_result(const at_show *s, const char *kind) {
-    static const char *const always[] = {"done", "prediction", "header", "finding", "fixed", "info", "tokens", "stats", "chat", NULL};
+    static const char *const always[] = {"done", "prediction", "vector", "found", "header", "finding", "fixed", "info", "tokens", "stats", "chat", NULL};
     static const char *const of_eval[] = {"eval", "table", "mistake", NULL};
     return one_of(kind, always) || ((s->command == AT_CMD_EVAL || s->command == AT_CMD_SCORE) && one_of(kind, of_eval));
 }
@@ -191,7 +191,7 @@ at_show *at_show_open(const at_options *options, unsigned command) {
     s->terminal = isatty(STDERR_FILENO);
     s->logging_steps = steps ? atoi(steps) : 10;
     s->started = now();
-    s->words = command == AT_CMD_PREDICT || command == AT_CMD_GENERATE ? stderr : stdout;
+    s->words = command & (AT_CMD_PREDICT | AT_CMD_GENERATE | AT_CMD_EMBED | AT_CMD_SEARCH) ? stderr : stdout;
     return s;
 }
 

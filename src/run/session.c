@@ -69,18 +69,35 @@ static at_status make_copies(at_session *s, at_error *err) {
     return AT_OK;
 }
 
-at_status at_session_open(at_session *s, const char *folder, int threads, const char *cpu, at_precision precision, int max_length,
-                          at_error *err) {
+static at_status open_model(at_session *s, const char **folder, at_model_options *model, const at_vectors_options *o, at_error *err) {
     *s = (at_session){0};
-    AT_TRY(at_kernels_choose(cpu, precision, &s->kernels, &s->backend, err));
-    AT_TRY(at_pool_open(&s->pool, threads ? threads : at_cpu_count(), err));
-    AT_TRY(at_model_folder_find(&s->arena, folder, &folder, err));
-    at_model_options options = {.head = AT_HEAD_NONE, .keep_head = 1, .pool = s->pool};
-    AT_TRY(at_model_open(folder, &options, &s->model, err));
-    AT_TRY(make_copies(s, err));
-    AT_TRY(find_task(s, folder, err));
+    AT_TRY(at_kernels_choose(o->cpu, o->precision, &s->kernels, &s->backend, err));
+    AT_TRY(at_pool_open(&s->pool, o->threads ? o->threads : at_cpu_count(), err));
+    AT_TRY(at_model_folder_find(&s->arena, *folder, folder, err));
+    model->pool = s->pool;
+    AT_TRY(at_model_open(*folder, model, &s->model, err));
+    return make_copies(s, err);
+}
+
+static at_status open_tokenizer(at_session *s, const char *folder, int max_length, at_error *err) {
     AT_TRY(at_model_tokenizer_open(folder, &s->tokenizer, err));
     return at_session_choose_length(s->tokenizer, &s->model->arch, max_length, &s->max_tokens, &s->max_source, err);
+}
+
+at_status at_session_open(at_session *s, const char *folder, int threads, const char *cpu, at_precision precision, int max_length,
+                          at_error *err) {
+    at_model_options model = {.head = AT_HEAD_NONE, .keep_head = 1};
+    const at_vectors_options o = {.threads = threads, .cpu = cpu, .precision = precision};
+    AT_TRY(open_model(s, &folder, &model, &o, err));
+    AT_TRY(find_task(s, folder, err));
+    return open_tokenizer(s, folder, max_length, err);
+}
+
+at_status at_session_open_vectors(at_session *s, const char *folder, const at_vectors_options *o, at_error *err) {
+    at_model_options model = {.head = AT_HEAD_EMBED, .keep_head = 1, .pooling = o->pooling, .unit = o->unit};
+    AT_TRY(open_model(s, &folder, &model, o, err));
+    s->state.n_out = s->model->head.n_out;
+    return open_tokenizer(s, folder, o->max_length, err);
 }
 
 at_status at_session_open_options(at_session *s, const at_options *o, at_error *err) {

@@ -28,6 +28,16 @@ void at_session_close(at_session *session);
 /* The same from the settings model, threads, cpu, precision, max_length. */
 at_status at_session_open_options(at_session *session, const at_options *options, at_error *err);
 
+/* Any encoder, to make vectors with (run/vectors.h): pooling and unit as in at_model_options. There is no task; state.n_out is the width. */
+typedef struct at_vectors_options {
+    int threads;             /* 0: every core */
+    const char *cpu;         /* NULL: the best kernels */
+    at_precision precision;
+    int max_length;          /* 0: what the folder asks for */
+    int pooling, unit;
+} at_vectors_options;
+at_status at_session_open_vectors(at_session *session, const char *folder, const at_vectors_options *options, at_error *err);
+
 /* The longest input: `given` (> 0) or what the folder's files say, within the model's positions. */
 at_status at_session_choose_length(const at_tokenizer *tokenizer, const at_arch *arch, long long given, int *max_tokens,
                                    const char **source, at_error *err);

@@ -8,8 +8,8 @@
 enum {
     T = AT_CMD_TRAIN, E = AT_CMD_EVAL, P = AT_CMD_PREDICT, I = AT_CMD_INFO, C = AT_CMD_CHECK, F = AT_CMD_FETCH, K = AT_CMD_TOKENIZE,
     X = AT_CMD_EXPORT, S = AT_CMD_SCORE,
-    G = AT_CMD_GENERATE,
-    RUN = T | E | P, ALL = T | E | P | I | C | F | K | X | S | G
+    G = AT_CMD_GENERATE, B = AT_CMD_EMBED, Q = AT_CMD_SEARCH,
+    RUN = T | E | P, V = B | Q, ALL = T | E | P | I | C | F | K | X | S | G | V
 };
 
 #define TEXT(name, aliases, fallback, group, value, help, commands) \
@@ -45,6 +45,12 @@ static const at_setting SETTINGS[] = {
          "File to predict for: CSV, TSV, JSONL, or one text a line; without it and without texts, standard input line by line.", P),
     PATH("input", "input_file data", DATA, "FILE",
          "File of the texts: CSV, TSV, JSONL, or one text a line; without it and without texts, standard input line by line.", K),
+    PATH("input", "input_file data", DATA, "FILE",
+         "File of the texts: CSV, TSV, JSONL, or one text a line; without it and without texts, standard input line by line.", B),
+    PATH("corpus", "corpus_file data", DATA, "FILE", "Texts to search in: CSV, TSV, JSONL, or one text a line.", Q),
+    TEXT("query", "input queries query_file", NULL, DATA, "TEXT", "What is looked for: a text, or a file of texts; without it and without texts, the lines of standard input.", Q),
+    TEXT("prompt", NULL, NULL, DATA, "TEXT", "Put before every text, where a model wants that (\"passage: \").", V),
+    TEXT("query_prompt", NULL, NULL, DATA, "TEXT", "The same before what is looked for (\"query: \").", Q),
     PATH("gold", "gold_file data reference references", DATA, "FILE", "The right answers: a file as training and evaluation read it.", S),
     PATH("pred", "pred_file predictions prediction_file", DATA, "FILE",
          "The answers to judge, a row (or, with ids in both files, an id) for each of the right ones; SQuAD's {id: answer} is read as well.", S),
@@ -57,7 +63,7 @@ static const at_setting SETTINGS[] = {
     FLAG("add_generation_prompt", "generation_prompt", DATA, "The conversation's text ends with what an answer begins with.", K),
     PATH("input", "input_file prompt_file", DATA, "FILE", "File of one prompt; without it and without texts, standard input.", G),
     TEXT("text_column", "text_column_name sentence_column sentence1_column text1_column", "auto", DATA, "NAME",
-         "Column of the text, or of the first text of a pair.", RUN | C | K | S),
+         "Column of the text, or of the first text of a pair.", RUN | C | K | S | V),
     TEXT("text2_column", "text2_column_name sentence2_column text_pair_column", "auto", DATA, "NAME",
          "Column of the second text of a pair; none: single texts.", RUN | C | K | S),
     TEXT("label_column", "label_column_name target_column labels_column", "auto", DATA, "NAME",
@@ -65,21 +71,21 @@ static const at_setting SETTINGS[] = {
     TEXT("label_separator", "labels_separator", "auto", DATA, "TEXT", "What stands between several labels of one row.", T | E | C | S),
     CHOICE("scheme", "tag_scheme", "auto iob1 iob2 iobes bilou plain", "auto", DATA, "How tags mark parts of a text; auto: by the tags.", T | C | S),
     CHOICE("input_format", "data_format file_format", "auto csv tsv jsonl fasttext lines conll squad", "auto", DATA,
-           "Format of the data files; auto goes by the name's ending, then by the first line.", RUN | C | K | S),
+           "Format of the data files; auto goes by the name's ending, then by the first line.", RUN | C | K | S | V),
     TEXT("score_range", NULL, NULL, DATA, "LOW,HIGH", "What numbers may be; others are errors.", C),
-    FLAG("no_header", NULL, DATA, "CSV and TSV files have no header line; their columns are called c1, c2, ...", RUN | C | K | S),
+    FLAG("no_header", NULL, DATA, "CSV and TSV files have no header line; their columns are called c1, c2, ...", RUN | C | K | S | V),
     FLAG("pairs", NULL, DATA, "Texts given as arguments or lines are pairs, with a tab between the two.", P | K),
 
     TEXT("negative_column", "text3_column", "auto", DATA, "NAME", "Embeddings: column of the text that is not like the first one of its row.", T | E),
     FLAG("whole_word", "whole_word_mask", DATA, "Masked language: all pieces of a word are hidden together.", T),
 
     PATH("model", "model_name_or_path model_name", MODEL, "FOLDER",
-         "Model folder, or the name of a model in the local Hugging Face cache (ORG/NAME), or a GGUF file.", RUN | I | C | F | K | X | G),
+         "Model folder, or the name of a model in the local Hugging Face cache (ORG/NAME), or a GGUF file.", RUN | I | C | F | K | X | G | V),
     CHOICE("task", NULL, "auto classify regress multi-label tag mask answer embed", "auto", MODEL, "What to learn; auto recognises it from the columns.", T | E | C | S),
     CHOICE("head", NULL, "auto pooler mean token mask span embed", "auto", MODEL,
            "New prediction network: pooler (first token, as BERT's own), mean (mean of the tokens), token (each token, for tags), mask (the hidden word, for masked language), span (each token, for answers), embed (the text's vector), or auto (what the body was made for, else pooler, unless the other is clearly better).", T),
     INT("max_length", "max_seq_length", "auto", 4, 1 << 20, MODEL,
-        "Longest input in tokens; auto takes what the model folder asks for.", RUN | I | C),
+        "Longest input in tokens; auto takes what the model folder asks for.", RUN | I | C | V),
     CHOICE("long", "long_texts truncation", "auto truncate-tail truncate-head middle window error", "auto", MODEL,
            "Texts that are longer than the model reads lose their end (truncate-tail), their beginning (truncate-head) or what is between them (middle), are "
            "read in overlapping windows whose answers are averaged (window), or end the run (error); auto: as the model was trained, else truncate-tail. "
@@ -94,8 +100,8 @@ static const at_setting SETTINGS[] = {
 
     CHOICE("loss", NULL, "auto in-batch cosine cosent triplet", "auto", METHOD,
            "Embeddings: in-batch (each text finds its own among those of the step), cosent or cosine (scores of pairs), triplet; auto: by the columns.", T),
-    CHOICE("pooling", NULL, "auto cls mean max last", "auto", MODEL, "Embeddings: how tokens become a vector; auto: as the folder's modules say, else the mean.", T),
-    CHOICE("normalize", "normalize_embeddings", "auto yes no", "auto", MODEL, "Embeddings: vectors of length 1; auto: as the folder's modules say, else no.", T),
+    CHOICE("pooling", NULL, "auto cls mean max last", "auto", MODEL, "Embeddings: how tokens become a vector; auto: as the folder's modules say, else the mean.", T | V),
+    CHOICE("normalize", "normalize_embeddings", "auto yes no", "auto", MODEL, "Embeddings: vectors of length 1; auto: as the folder's modules say, else no.", T | B),
     INT("max_new_tokens", "max_tokens n_predict", "128", 1, 1 << 20, GENERATION, "Tokens that are added at most.", G),
     REAL("temperature", NULL, "auto", 0, 100, GENERATION,
          "Above 0 tokens are drawn, the flatter the higher; 0: always the most probable one. auto: 1 where one of the next three is given, else 0.", G),
@@ -154,6 +160,11 @@ static const at_setting SETTINGS[] = {
     PATH("output", "output_file", OUTPUT, "FILE", "File to write the answers to, whole or not at all; without it, standard output.", P),
     CHOICE("to", "format", "onnx gguf", "onnx", OUTPUT, "The format to write: onnx (ONNX Runtime and its like) or gguf (llama.cpp and its like).", X),
     CHOICE("type", "dtype outtype", "f32 f16 bf16 q8_0", "f16", OUTPUT, "gguf: how the numbers of matrices are written.", X),
+    PATH("output", "output_file", OUTPUT, "FILE", "File to write to, whole or not at all; without it, standard output.", V),
+    CHOICE("format", "output_format", "auto npy jsonl csv", "auto", OUTPUT,
+           "npy (the numbers alone, as NumPy reads them), jsonl or csv (the columns of the input, and the numbers); auto: by the ending of the output, else jsonl.", B),
+    CHOICE("format", "output_format", "auto text jsonl csv", "auto", OUTPUT, "Form of what is found; auto: by the ending of the output, else text.", Q),
+    INT("top", "top_k top_n k", "10", 1, 1000000, OUTPUT, "How many texts are found for each.", Q),
     PATH("output", "output_file", OUTPUT, "FILE", "File to write the model to, whole or not at all.", X),
     CHOICE("format", "output_format", "auto text jsonl csv tsv conll spans html", "auto", OUTPUT,
            "Form of the answers; auto: by the ending of the output, else as the input file, else text. spans and html are for tags and answers, conll for tags.", P),
@@ -169,12 +180,12 @@ static const at_setting SETTINGS[] = {
     TEXT("sha256", NULL, NULL, MODEL, "HEX", "SHA-256 that model.safetensors must have.", F),
     PATH("cache_dir", NULL, MODEL, "FOLDER", "The cache to bring it into; default: HF_HUB_CACHE, HF_HOME/hub, ~/.cache/huggingface/hub.", F),
 
-    INT("threads", "n_threads num_threads", "auto", 1, 4096, MACHINE, "Threads; auto: every core this process may use.", RUN | C | G),
+    INT("threads", "n_threads num_threads", "auto", 1, 4096, MACHINE, "Threads; auto: every core this process may use.", RUN | C | G | V),
     INT("lanes", NULL, "auto", 1, 4096, MACHINE, "Logical lanes a step is dealt to; decides the order of sums, not the number of threads.", T),
     CHOICE("cpu", NULL, "auto portable avx2 avx512 avx512-bf16 amx amx-model", "auto", MACHINE,
-           "Instruction set; the environment's ATTUNE_CPU sets the default.", RUN | G),
+           "Instruction set; the environment's ATTUNE_CPU sets the default.", RUN | G | V),
     CHOICE("precision", NULL, "fp32 bf16 auto", "fp32", MACHINE,
-           "Operands of the matrix products; sums and weights are fp32 in any case. auto: bf16 where the processor is faster at it.", RUN),
+           "Operands of the matrix products; sums and weights are fp32 in any case. auto: bf16 where the processor is faster at it.", RUN | V),
 
     FLAG("json", NULL, DISPLAY, "One JSON object a line on standard output, for programs (docs/events.md).", ALL),
     FLAG("quiet", "silent", DISPLAY, "Only errors and the final result.", ALL),
@@ -218,7 +229,7 @@ const at_setting *at_setting_find(unsigned command, const char *name) {
 
 const char *at_command_name(unsigned command) {
     static const struct { unsigned bit; const char *name; } COMMANDS[] = {
-        {T, "train"}, {E, "eval"}, {P, "predict"}, {I, "info"}, {C, "check"}, {F, "fetch"}, {K, "tokenize"}, {G, "generate"}, {X, "export"}, {S, "score"},
+        {T, "train"}, {E, "eval"}, {P, "predict"}, {I, "info"}, {C, "check"}, {F, "fetch"}, {K, "tokenize"}, {G, "generate"}, {X, "export"}, {S, "score"}, {B, "embed"}, {Q, "search"},
     };
     for (size_t i = 0; i < sizeof COMMANDS / sizeof *COMMANDS; i++)
         if (COMMANDS[i].bit == command) return COMMANDS[i].name;

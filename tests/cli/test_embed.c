@@ -97,6 +97,50 @@ static void it_goes_on(void **state) {
     program_expect("cd $D && $A train --model scored --train rows.csv --output after --task classify --folds 1 --epochs 1 --quiet && $A predict --model after good", 0, "class", "");
 }
 
+/* Of a folder that was trained, of a body alone, and of a classifier; with and without a file. */
+static void vectors_are_written(void **state) {
+    (void)state;
+    program_expect("cd $D && $A embed --model scored --input texts.txt --output v.npy", 0, "5 vectors of 32 numbers (mean, of length 1) are in v.npy", "");
+    program_expect("cd $D && head -c 10 v.npy | od -An -c | tr -d ' \n'", 0, "223NUMPY001\\0v\\0", "");
+    program_expect("cd $D && head -c 128 v.npy | tail -c +11 | grep -o \"{.*}\"", 0, "{'descr': '<f4', 'fortran_order': False, 'shape': (5, 32), }", "");
+    program_expect("cd $D && wc -c < v.npy", 0, "768\n", "");
+    program_expect("cd $D && $A embed --model scored --output w.npy < texts.txt && cmp v.npy w.npy", 0, "", "");
+    program_expect("cd $D && $A embed --model scored --threads 1 --input texts.txt --output x.npy && cmp v.npy x.npy", 0, "", "");
+    program_expect("cd $D && $A embed --model model --input rows.csv --format csv | head -1", 0, "text,label,id,e0,e1,", "");
+    program_expect("cd $D && $A embed --model model 'a good' | grep -oE '[-0-9.e]+[],]' | wc -l", 0, "32\n", "");
+    program_expect("cd $D && $A embed --model model --input rows.csv --output r.jsonl && grep -c '\"label\": \"class a\".*\"embedding\": \\[' r.jsonl", 0, "2\n", "");
+    program_expect("cd $D && $A embed --model model --prompt 'a ' b > p1 && $A embed --model model 'a b' > p2 && diff <(cut -d: -f3 p1) <(cut -d: -f3 p2)", 0, "", "");
+    program_expect("cd $D && $A embed --model model --pooling cls a > c1; $A embed --model model a > c2; cmp -s c1 c2", 1, "", "");
+    program_expect("cd $D && $A embed --model model --json a | head -1", 0, "\"event\":\"vector\"", "");
+}
+
+static void the_nearest_are_found(void **state) {
+    (void)state;
+    program_expect("cd $D && $A search --model scored --corpus texts.txt --top 2 'good bad' c", 0, "good bad\n  1.0000  texts.txt:4: good bad\n", "");
+    program_expect("cd $D && $A search --model scored --corpus texts.txt --top 2 'good bad' c | wc -l", 0, "7\n", "");
+    program_expect("cd $D && $A search --model scored --corpus texts.txt --query texts.txt --top 1 --format jsonl | grep -c '\"score\": \\(1\\|0.9999\\|1.0000\\)'", 0, "5\n", "");
+    program_expect("cd $D && echo c | $A search --model scored --corpus texts.txt --format csv --top 1", 0, "query,rank,score,line,text\nc,1,", "");
+    program_expect("cd $D && $A search --model scored --corpus rows.csv --query c --top 1 --output found.jsonl && cat found.jsonl", 0, "\"found\": [{\"score\": ", "");
+    program_expect("cd $D && for i in {1..2500}; do echo \"a b $((i % 7))\"; done > many.txt && echo 'x y z q' >> many.txt && $A search --model scored --corpus many.txt --top 1 'x y z q'", 0,
+                   "many.txt:2501: x y z q", "");
+}
+
+static void what_cannot_be_found_is_said(void **state) {
+    (void)state;
+    program_expect("cd $D && $A embed --model model --format npy a", 2, "", "--format npy writes numbers as they are in memory: it needs --output FILE");
+    program_expect("cd $D && $A embed a", 2, "", "--model is missing");
+    program_expect("cd $D && $A embed --model model --input none.csv", 3, "", "none.csv");
+    program_expect("cd $D && $A embed --model model --input rows.csv --text-column txt", 2, "", "there is no column 'txt'");
+    program_expect("cd $D && printf 'a\\377\\n' | $A embed --model model", 3, "", "standard input:1: byte 2 is not valid UTF-8");
+    program_expect("cd $D && printf 'good\\na\\000b\\n' | $A embed --model model --output z.npy; s=$?; [ ! -e z.npy ] && exit $s", 3, "", "standard input:2: there is a NUL byte");
+    program_expect("cd $D && $A search --model model a", 2, "", "--corpus is missing");
+    program_expect("cd $D && $A search --model model --corpus texts.txt < /dev/null", 3, "", "there is nothing to look for");
+    program_expect("cd $D && $A search --model model --corpus texts.txt --top 0 a", 2, "", "top");
+    program_expect("cd $D && $A search --model model --corpus texts.txt --query none.txt", 3, "", "none.txt");
+    program_expect("cd $D && $A embed --model odd a", 4, "", "with --pooling the body's own are taken");
+    program_expect("cd $D && $A embed --model odd --pooling mean a", 0, "embedding", "");
+}
+
 static void what_cannot_be_is_said(void **state) {
     (void)state;
     program_expect("cd $D && " TRAIN "--train pairs.csv --loss triplet --output x", 2, "", "--loss triplet: these data are pairs; it takes triplets");
@@ -120,7 +164,8 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(every_shape_is_recognised),     cmocka_unit_test(few_rows_are_judged_out_of_fold), cmocka_unit_test(the_folder_is_one_of_sentence_transformers),
         cmocka_unit_test(pairs_are_answered_and_judged), cmocka_unit_test(threads_do_not_show),             cmocka_unit_test(a_kill_does_not_show),
-        cmocka_unit_test(it_goes_on),                    cmocka_unit_test(what_cannot_be_is_said),
+        cmocka_unit_test(it_goes_on),                    cmocka_unit_test(what_cannot_be_is_said),           cmocka_unit_test(vectors_are_written),
+        cmocka_unit_test(the_nearest_are_found),         cmocka_unit_test(what_cannot_be_found_is_said),
     };
     return cmocka_run_group_tests(tests, make, tiny_folder_remove);
 }

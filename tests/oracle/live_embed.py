@@ -1,0 +1,82 @@
+#!/usr/bin/env python3
+"""Vectors of whole folders against sentence-transformers, and what attune trains opened there.
+
+    ${ATTUNE_VENV:-.venv}/bin/python tests/oracle/live_embed.py --program build/release/src/attune --model DIR
+
+Ends with 1 where a number differs by more than its bound.
+"""
+import argparse
+import json
+import os
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+os.environ.setdefault("HF_HUB_OFFLINE", "1")
+os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")
+os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")
+
+import numpy as np
+from sentence_transformers import SentenceTransformer
+
+TEXTS = ["A man is eating food.", "the sky", "Ein Satz mit Umlauten: äöü.", "?", "a " * 400, "Two dogs run across a field of snow, and a third one looks on.", "tab and  spaces"]
+failures = []
+
+
+def check(what, value, bound):
+    print(f"{'ok  ' if value <= bound else 'FAIL'} {what}: {value:.3g} (bound {bound:g})")
+    if not value <= bound:
+        failures.append(what)
+
+
+def attune(program, *arguments):
+    run = subprocess.run([str(a) for a in (program, *arguments)], capture_output=True, text=True)
+    if run.returncode:
+        sys.exit(f"{' '.join(map(str, arguments))}: {run.returncode}\n{run.stdout}{run.stderr}")
+    return run.stdout
+
+
+def compare(args, work, what, folder):
+    """npy, JSONL and CSV of attune, and encode() in float64."""
+    (work / "texts.jsonl").write_text("".join(json.dumps({"text": t}) + "\n" for t in TEXTS))
+    model = SentenceTransformer(str(folder), device="cpu").double().eval()
+    theirs = np.asarray(model.encode(TEXTS, convert_to_numpy=True, show_progress_bar=False), dtype=np.float64)
+    for kind in ("npy", "jsonl", "csv"):
+        attune(args.program, "embed", "--model", folder, "--input", work / "texts.jsonl", "--output", work / f"v.{kind}", "--quiet")
+    ours = np.load(work / "v.npy")
+    check(f"{what}: vectors, relative", np.max(np.linalg.norm(ours - theirs, axis=1) / np.linalg.norm(theirs, axis=1)), 1e-5)
+    rows = np.array([json.loads(line)["embedding"] for line in (work / "v.jsonl").read_text().splitlines()], dtype=np.float32)
+    check(f"{what}: npy and JSONL differ", int((rows != ours).sum()), 0)
+    import csv
+
+    with open(work / "v.csv", newline="", encoding="utf-8") as file:
+        table = list(csv.reader(file))
+    check(f"{what}: npy and CSV differ", int((np.array([r[1:] for r in table[1:]], dtype=np.float32) != ours).sum()), 0)
+    return model
+
+
+def main():
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--program", required=True)
+    parser.add_argument("--model", required=True)
+    args = parser.parse_args()
+    with tempfile.TemporaryDirectory() as name:
+        work = Path(name)
+        model = compare(args, work, "the model as it is", args.model)
+        (work / "corpus.txt").write_text("\n".join(t for t in TEXTS) + "\n")
+        found = json.loads(attune(args.program, "search", "--model", args.model, "--corpus", work / "corpus.txt", "--top", 3, "--format", "jsonl", "a dog in the snow").splitlines()[0])
+        theirs = model.similarity(model.encode(["a dog in the snow"]), model.encode(TEXTS))[0].sort(descending=True)
+        check("search: order", int([f["line"] - 1 for f in found["found"]] != theirs.indices[:3].tolist()), 0)
+        check("search: cosines", max(abs(f["score"] - s) for f, s in zip(found["found"], theirs.values.tolist())), 1e-5)
+        (work / "pairs.csv").write_text("anchor,positive\n" + "".join(f"the {a} is good,a good {a}\n" for a in ("cat", "dog", "house", "tree", "sea", "road", "sun", "moon")))
+        for pooling, normalize in (("cls", "no"), ("mean", "yes"), ("max", "yes"), ("last", "no")):
+            folder = work / f"{pooling}-{normalize}"
+            attune(args.program, "train", "--model", args.model, "--train", work / "pairs.csv", "--eval", work / "pairs.csv", "--max-steps", 2, "--pooling", pooling,
+                   "--normalize", normalize, "--output", folder, "--quiet")
+            compare(args, work, f"trained, {pooling}{', of length 1' if normalize == 'yes' else ''}", folder)
+    sys.exit(1 if failures else 0)
+
+
+if __name__ == "__main__":
+    main()
