@@ -115,7 +115,7 @@ static at_status run(continuing *c, const int32_t *prompt, int n_prompt, at_erro
     for (int done = 0; !done;) {
         AT_TRY(at_sampler_filter(c->sampler, logits, err));
         int32_t id = at_sampler_draw(c->sampler, (uint64_t)r->n);
-        if (!first) r->prompt_seconds = (first = now()) - began;
+        if (first == 0) r->prompt_seconds = (first = now()) - began;
         AT_TRY(take(c, id, &done, err));
         if (!done) AT_TRY(at_generator_feed(c->generator, &id, 1, &logits, err));
     }

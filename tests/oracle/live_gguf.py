@@ -25,7 +25,7 @@ TYPES = {"f32": Type.F32, "f16": Type.F16, "bf16": Type.BF16, "q8_0": Type.Q8_0}
 
 
 def export(program, model, kind, out):
-    subprocess.run([program, "export", "--to", "gguf", "--type", kind, "--model", model, "--output", out, "--quiet"], check=True)
+    subprocess.run([program, "export", "--to", "gguf", "--type", kind, "--model", model, "--output", out], check=True, stdout=subprocess.DEVNULL)
     return gguf.GGUFReader(out)
 
 
