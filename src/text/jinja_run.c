@@ -330,7 +330,8 @@ static at_jvalue call_macro(at_jrun *r, const at_jmacro *m, const at_jargs *args
     const at_jnode *n = m->node;
     at_jscope *outer = r->scope, *own = push_scope(r, m->scope);
     at_jvalue named = at_jdict_new(r), text = at_jundefined("");
-    int taken = 0, flow = (int)r->flow;
+    int taken = 0;
+    at_jflow flow = r->flow;
     if (r->status) return text;
     named.dict->key = args->named.key;
     named.dict->value = args->named.value;

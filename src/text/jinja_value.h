@@ -93,6 +93,8 @@ struct at_jmethod {
     const at_jbuiltin *builtin;
 };
 
+typedef enum at_jflow { AT_JFLOW_ON, AT_JFLOW_BREAK, AT_JFLOW_CONTINUE } at_jflow;
+
 /* One rendering. */
 struct at_jrun {
     const at_jinja *jinja;
@@ -101,7 +103,7 @@ struct at_jrun {
     at_jinja_limits limits;
     long steps;
     int depth;
-    enum { AT_JFLOW_ON, AT_JFLOW_BREAK, AT_JFLOW_CONTINUE } flow;
+    at_jflow flow;
     at_jscope *scope;
     at_str *out;
     at_str root;       /* the output itself */
