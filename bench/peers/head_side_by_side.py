@@ -22,7 +22,7 @@ sys.path.insert(0, str(HERE.parent / "study"))
 
 from common import model_folder  # noqa: E402
 from pairs import BUILD, ROOT, Listener, say, take_pairs  # noqa: E402
-from side_by_side import BATCH, CASES, WORK, classifier_of  # noqa: E402
+from side_by_side import BATCH, CASES, BENCH, classifier_of  # noqa: E402
 
 RESULT = ROOT / "build" / "bench-head.json"
 EPOCHS = 3
@@ -32,7 +32,7 @@ MUST = {"sst2": (16, 22), "long": (8, 11)}  # and what is aimed at
 
 def fit_head(texts, tokens, threads):
     """Seconds to the event that says the head is fitted."""
-    with tempfile.TemporaryDirectory(dir=WORK) as folder:
+    with tempfile.TemporaryDirectory(dir=BENCH) as folder:
         command = [BUILD / "src" / "attune", "train", "--method", "head", "--model", model_folder(), "--train", texts]
         command += ["--output", Path(folder) / "model", "--max-length", 128, "--threads", threads, "--json"]
         done = subprocess.run([str(part) for part in command], capture_output=True, text=True, check=False)
@@ -50,7 +50,7 @@ def count_tokens(folder, texts, threads):
 
 def measure(case, options):
     say(f"{case.texts}, {EPOCHS} epochs of a head")
-    texts, folder = WORK / "texts" / f"{case.texts}.csv", classifier_of(case)
+    texts, folder = BENCH / "texts" / f"{case.texts}.csv", classifier_of(case)
     tokens = count_tokens(folder, texts, options.threads)
     command = [sys.executable, HERE / "step_speed.py", "--listen", "--mode", "head", "--texts", texts, "--model", folder]
     command += ["--steps", STEPS, "--warm", WARM, "--batch", BATCH, "--threads", options.threads]
@@ -82,8 +82,8 @@ def arguments():
 
 def main():
     options = arguments()
-    WORK.mkdir(parents=True, exist_ok=True)
-    subprocess.run([sys.executable, HERE / "texts.py", WORK / "texts"], check=True)
+    BENCH.mkdir(parents=True, exist_ok=True)
+    subprocess.run([sys.executable, HERE / "texts.py", BENCH / "texts"], check=True)
     known = {case.name: case for case in CASES}
     results = [measure(known[name], options) for name in options.cases.split(",")]
     RESULT.write_text(json.dumps(results, indent=1) + "\n", encoding="utf-8")

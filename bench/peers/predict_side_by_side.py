@@ -19,7 +19,7 @@ HERE = Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE.parent / "study"))
 
 from pairs import BUILD, ROOT, Listener, say, take_pairs  # noqa: E402
-from side_by_side import CASES, DOCS, WORK, classifier_of, first_line, machine, replace_between  # noqa: E402
+from side_by_side import CASES, DOCS, BENCH, classifier_of, first_line, machine, replace_between  # noqa: E402
 
 BEGIN, END = "<!-- make bench, prediction: begin -->", "<!-- make bench, prediction: end -->"
 RESULT = ROOT / "build" / "bench-predict.json"
@@ -39,7 +39,7 @@ def largest_difference(ours, theirs):
 
 def measure(case, peer, options):
     say(f"{case.texts}, against {peer}")
-    texts, folder = WORK / "texts" / f"{case.texts}.csv", classifier_of(case)
+    texts, folder = BENCH / "texts" / f"{case.texts}.csv", classifier_of(case)
     ours = [BUILD / "bench" / "bench_predict", folder, texts, "--threads", options.threads]
     theirs = [sys.executable, HERE / "predict_speed.py", peer, "--texts", texts, "--model", folder]
     with contextlib.ExitStack() as stack:
@@ -101,8 +101,8 @@ def arguments():
 
 def main():
     options = arguments()
-    WORK.mkdir(parents=True, exist_ok=True)
-    subprocess.run([sys.executable, HERE / "texts.py", WORK / "texts"], check=True)
+    BENCH.mkdir(parents=True, exist_ok=True)
+    subprocess.run([sys.executable, HERE / "texts.py", BENCH / "texts"], check=True)
     known = {case.name: case for case in CASES}
     results = [measure(known[name], peer, options) for name in options.cases.split(",") for peer in options.peers.split(",")]
     RESULT.write_text(json.dumps(results, indent=1) + "\n", encoding="utf-8")
