@@ -3,7 +3,7 @@
     tasks.py [--only NAME] [--peer | --attune] [--smoke]
 
 Both start from the same body, get the same rows, and are judged by `attune score` on the answers they write to a file. The peer has the
-settings of PEER, fixed beforehand: one rate, three epochs, batches of 32, linear decay after 10% of warm-up; its last state is taken. Stop it
+settings of PEER, fixed beforehand: one rate, three epochs, batches of 32 grouped by length, linear decay after 10% of warm-up; its last state is taken. Stop it
 at any time; the same command goes on with the runs that are not recorded yet. --smoke: a few rows, one seed, nothing is recorded.
 """
 
@@ -211,9 +211,10 @@ class Peer:
         return made
 
     def train(self, rows, seed, epochs):
+        from plain import epoch_batches
         from transformers import get_linear_schedule_with_warmup
 
-        torch, draw = self.torch, random.Random(seed)
+        torch = self.torch
         features = [f for row in rows for f in self.features(row)]
         steps = epochs * -(-len(features) // PEER["batch"])
         plain = [p for n, p in self.model.named_parameters() if n.endswith("bias") or "LayerNorm" in n]
@@ -221,10 +222,10 @@ class Peer:
         optimizer = torch.optim.AdamW([{"params": others, "weight_decay": 0.01}, {"params": plain, "weight_decay": 0.0}], lr=PEER["rate"])
         schedule = get_linear_schedule_with_warmup(optimizer, int(PEER["warmup"] * steps), steps)
         self.model.train()
-        for _ in range(epochs):
-            draw.shuffle(features)
-            for i in range(0, len(features), PEER["batch"]):
-                self.model(**self.batch(features[i:i + PEER["batch"]], True)).loss.backward()
+        lengths = [len(f["input_ids"]) for f in features]
+        for epoch in range(epochs):
+            for chosen in epoch_batches(lengths, PEER["batch"], True, seed, epoch):
+                self.model(**self.batch([features[i] for i in chosen], True)).loss.backward()
                 torch.nn.utils.clip_grad_norm_(self.model.parameters(), 1.0)
                 optimizer.step()
                 schedule.step()
