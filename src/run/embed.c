@@ -4,10 +4,11 @@
 #include <strings.h>
 
 #include "base/file.h"
+#include "io/npy.h"
 #include "io/table_write.h"
 #include "run/vectors.h"
 
-enum { ROWS_AT_ONCE = 2048, LINES_AT_ONCE = 256, NPY_HEADER = 128 };
+enum { ROWS_AT_ONCE = 2048, LINES_AT_ONCE = 256 };
 
 typedef enum vectors_format { FORMAT_AUTO, FORMAT_NPY, FORMAT_JSONL, FORMAT_CSV } vectors_format;
 
@@ -40,14 +41,9 @@ static at_status choose_format(embedding *e, at_error *err) {
 
 /* ---- npy ---- */
 
-/* Version 1.0: magic, version, length of the rest, a Python dictionary, blanks up to a multiple of 64 bytes, a newline. */
 static at_status npy_header(embedding *e, long rows, at_error *err) {
-    char header[NPY_HEADER];
-    memset(header, ' ', sizeof header);
-    memcpy(header, "\x93NUMPY\x01\x00\x76\x00", 10); /* 118 = 128 - 10 */
-    int n = snprintf(header + 10, sizeof header - 10, "{'descr': '<f4', 'fortran_order': False, 'shape': (%ld, %d), }", rows, e->session.state.n_out);
-    header[10 + n] = ' ';
-    header[NPY_HEADER - 1] = '\n';
+    char header[AT_NPY_HEADER];
+    at_npy_header(rows, e->session.state.n_out, header);
     return at_writer_add(e->writer, header, sizeof header, err);
 }
 

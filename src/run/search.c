@@ -8,6 +8,7 @@
 #include "base/file.h"
 #include "base/machine.h"
 #include "infer/products.h"
+#include "io/npy.h"
 #include "io/table_write.h"
 #include "run/vectors.h"
 
@@ -20,6 +21,7 @@ typedef struct searching {
     at_arena arena;
     at_arena row;           /* one answer's text, rewound after it */
     at_text_source queries, corpus;
+    at_npy stored;          /* the corpus' vectors, where they are given */
     at_table *all_queries;  /* of a stream: brought together */
     const at_table *query;
     int query_column, n_queries, top;
@@ -111,6 +113,41 @@ static at_status embed_queries(searching *s, at_error *err) {
 
 /* ---- the corpus ---- */
 
+/* Vectors are of the texts' own model where the first, the middle and the last text give them again: any other model points elsewhere. */
+static at_status check_stored(searching *s, at_error *err) {
+    const at_table *t = s->corpus.table;
+    int width = s->session.state.n_out, rows[] = {0, t->n_rows / 2, t->n_rows - 1};
+    float *pair = AT_NEW_ARRAY(&s->arena, float, 2 * (size_t)width);
+    if (!pair) return at_fail_memory(err, 2 * (size_t)width * sizeof *pair);
+    if (s->stored.width != width || s->stored.rows != t->n_rows)
+        return at_fail(err, AT_BAD_DATA, "%s holds %ld vectors of %d numbers; %s has %d texts and the model gives %d numbers", s->stored.path, s->stored.rows,
+                       s->stored.width, t->path, t->n_rows, width);
+    for (int k = 0; k < 3; k++) {
+        float cosine = 0;
+        AT_TRY(at_vectors_make(&s->session, t, s->corpus.column, rows[k], 1, at_options_text(s->options, "prompt", NULL), pair, NULL, err));
+        AT_TRY(at_npy_read(&s->stored, rows[k], 1, pair + width, err));
+        at_rows_to_unit(pair, 2, width);
+        for (int i = 0; i < width; i++) cosine += pair[i] * pair[width + i];
+        if (!(cosine > 0.999F))
+            return at_fail(err, AT_BAD_DATA, "%s: vector %d is not what this model makes of %s:%u (cosine %.3f); it is another model's, another text's, or was made "
+                           "with another --prompt or pooling", s->stored.path, rows[k] + 1, t->path, (unsigned)t->line[rows[k]], (double)cosine);
+    }
+    return AT_OK;
+}
+
+static at_status open_stored(searching *s, at_error *err) {
+    const char *path = at_options_text(s->options, "corpus_vectors", NULL);
+    if (!path) return AT_OK;
+    AT_TRY(at_npy_open(&s->stored, path, err));
+    return check_stored(s, err);
+}
+
+static at_status take_vectors(searching *s, float *vectors, at_error *err) {
+    const at_text_source *c = &s->corpus;
+    if (s->stored.path) return at_npy_read(&s->stored, c->first, c->n, vectors, err);
+    return at_vectors_make(&s->session, c->table, c->column, c->first, c->n, at_options_text(s->options, "prompt", NULL), vectors, &s->n_cut, err);
+}
+
 static void see(void *context, int q, int64_t first, const float *products, int n) {
     searching *s = context;
     for (int i = 0; i < n; i++) at_hits_add(s->hit + (size_t)q * (size_t)s->top, &s->n_hits[q], s->top, products[i], first + i);
@@ -127,7 +164,6 @@ static at_status look_through(searching *s, at_error *err) {
     at_arena memory = {0};
     int width = s->session.state.n_out;
     double began = at_seconds(), told = began;
-    const char *prompt = at_options_text(s->options, "prompt", NULL);
     float *vectors = AT_NEW_ARRAY(&memory, float, AT_PRODUCTS_ROWS * (size_t)width);
     const at_products look = {.backend = s->session.backend, .pool = s->session.pool, .queries = s->vector, .n_queries = s->n_queries, .width = width,
                               .context = s, .see = see};
@@ -135,7 +171,7 @@ static at_status look_through(searching *s, at_error *err) {
     while (!st && !(st = at_text_source_next(&s->corpus, AT_PRODUCTS_ROWS, err)) && s->corpus.n) {
         const at_text_source *c = &s->corpus;
         if (at_asked_to_stop(s->listener)) st = at_fail(err, AT_STOPPED, "stopped");
-        if (!st) st = at_vectors_make(&s->session, c->table, c->column, c->first, c->n, prompt, vectors, &s->n_cut, err);
+        if (!st) st = take_vectors(s, vectors, err);
         if (st) break;
         at_rows_to_unit(vectors, (size_t)c->n, width);
         st = at_products_look(&look, vectors, c->first, c->n, err);
@@ -256,6 +292,7 @@ static at_status run(searching *s, const char *const *texts, int n, at_error *er
     if (!s->corpus.table->n_rows) return at_fail(err, AT_BAD_DATA, "%s: there are no texts to search in", corpus);
     s->top = (int)at_options_int(s->options, "top", 10);
     if (s->top > s->corpus.table->n_rows) s->top = s->corpus.table->n_rows;
+    AT_TRY(open_stored(s, err));
     AT_TRY(take_queries(s, texts, n, err));
     AT_TRY(embed_queries(s, err));
     AT_TRY(open_output(s, err));
@@ -280,6 +317,7 @@ static at_status search(const at_options *o, const at_listener *listener, const 
     free(s->writer);
     at_text_source_close(&s->queries);
     at_text_source_close(&s->corpus);
+    at_npy_close(&s->stored);
     at_session_close(&s->session);
     at_arena_free(&s->arena);
     at_arena_free(&s->row);

@@ -48,6 +48,8 @@ static const at_setting SETTINGS[] = {
     PATH("input", "input_file data", DATA, "FILE",
          "File of the texts: CSV, TSV, JSONL, or one text a line; without it and without texts, standard input line by line.", B),
     PATH("corpus", "corpus_file data", DATA, "FILE", "Texts to search in: CSV, TSV, JSONL, or one text a line.", Q),
+    PATH("corpus_vectors", "vectors", DATA, "FILE",
+         "Vectors of the corpus, one a row, as attune embed wrote them with this model (npy): the corpus is not embedded again.", Q),
     TEXT("query", "input queries query_file", NULL, DATA, "TEXT", "What is looked for: a text, or a file of texts; without it and without texts, the lines of standard input.", Q),
     TEXT("prompt", NULL, NULL, DATA, "TEXT", "Put before every text, where a model wants that (\"passage: \").", V),
     TEXT("query_prompt", NULL, NULL, DATA, "TEXT", "The same before what is looked for (\"query: \").", Q),

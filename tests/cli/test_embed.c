@@ -116,6 +116,17 @@ static void vectors_are_written(void **state) {
 
 static void the_nearest_are_found(void **state) {
     (void)state;
+    program_expect("cd $D && $A embed --model scored --input texts.txt --output stored.npy --quiet && "
+                   "$A search --model scored --corpus texts.txt --corpus-vectors stored.npy --query texts.txt --top 3 > with.txt && "
+                   "$A search --model scored --corpus texts.txt --query texts.txt --top 3 > without.txt && cmp with.txt without.txt", 0, "", "");
+    program_expect("cd $D && $A embed --model scored --pooling cls --input texts.txt --output other.npy --quiet && "
+                   "$A search --model scored --corpus texts.txt --corpus-vectors other.npy c", 3, "", "is not what this model makes of texts.txt:");
+    program_expect("cd $D && head -n 4 texts.txt > four.txt && $A search --model scored --corpus four.txt --corpus-vectors stored.npy c", 3, "",
+                   "stored.npy holds 5 vectors of ");
+    program_expect("cd $D && head -c 200 stored.npy > cut.npy && $A search --model scored --corpus texts.txt --corpus-vectors cut.npy c", 3, "", "bytes of them");
+    program_expect("cd $D && head -c 20 stored.npy > cut.npy && $A search --model scored --corpus texts.txt --corpus-vectors cut.npy c", 3, "", "its header is cut off");
+    program_expect("cd $D && $A search --model scored --corpus texts.txt --corpus-vectors texts.txt c", 3, "", "is no npy file");
+    program_expect("cd $D && sed 's/<f4/<f8/' stored.npy > eight.npy && $A search --model scored --corpus texts.txt --corpus-vectors eight.npy c", 3, "", "not 32-bit floats");
     program_expect("cd $D && $A search --model scored --corpus texts.txt --top 2 'good bad' c", 0, "good bad\n  1.0000  texts.txt:4: good bad\n", "");
     program_expect("cd $D && $A search --model scored --corpus texts.txt --top 2 'good bad' c | wc -l", 0, "7\n", "");
     program_expect("cd $D && $A search --model scored --corpus texts.txt --query texts.txt --top 1 --format jsonl | grep -c '\"score\": \\(1\\|0.9999\\|1.0000\\)'", 0, "5\n", "");
