@@ -186,7 +186,7 @@ static const char *by_distance(walk *w, const char *distance, int (*meaning)(con
 }
 
 static int bias_bucket(const at_arch *a, int key_minus_query) {
-    return at_relative_bucket(key_minus_query, a->relative_buckets, a->relative_distance);
+    return at_relative_bucket(key_minus_query, a->relative_buckets, a->relative_distance, 0);
 }
 
 static void prepare_positions(walk *w) {
@@ -516,7 +516,7 @@ at_status at_export_onnx(const at_model *model, const char *path, at_error *err)
     at_arena arena = {0};
     walk w = {.arena = &arena, .g = at_onnx_new(&arena), .m = model, .a = &model->arch};
     at_status st = AT_OK;
-    if (model->head.kind > AT_HEAD_EMBED)
+    if (model->head.kind > AT_HEAD_EMBED || model->arch.decoder.layers)
         return at_fail(err, AT_USAGE, "ONNX of a %s with the head '%s' is not written", model->arch.family, at_head_name(model->head.kind));
     if (w.g) {
         inputs(&w);

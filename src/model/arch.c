@@ -47,6 +47,13 @@ static void refuse_unknown_switches(at_config *c) {
     }
 }
 
+static void complete_decoder(at_config *c, at_decoder_arch *d) {
+    if (!d->layers) return;
+    if (d->attention_scale == 0) d->attention_scale = 1 / sqrt((double)d->head_dim);
+    if ((long long)d->heads * d->head_dim > AT_MAX_HIDDEN * 4)
+        at_config_fail(c, "%d heads of %d are more than attune takes", d->heads, d->head_dim);
+}
+
 /* What a reader left open follows from the rest. */
 static void complete(at_config *c, at_arch *a) {
     if (c->status) return;
@@ -62,6 +69,8 @@ static void complete(at_config *c, at_arch *a) {
     if (!a->layer_sets) a->layer_sets = a->layers;
     if (a->attention_scale == 0 && a->head_dim) a->attention_scale = 1 / sqrt((double)a->head_dim);
     if (a->embedding_scale == 0) a->embedding_scale = 1;
+    if (a->answer_scale == 0) a->answer_scale = 1;
+    complete_decoder(c, &a->decoder);
     if (!a->rope[1].dim) a->rope[1] = a->rope[0];
     if (!c->status && (!(a->attention_scale > 0) || (long long)a->heads * a->head_dim > AT_MAX_HIDDEN * 4))
         at_config_fail(c, "%d heads of %d are more than attune takes", a->heads, a->head_dim);

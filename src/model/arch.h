@@ -21,6 +21,14 @@ typedef struct at_head_form {
     at_activation activation;  /* after the dense layer; AT_ACT_NONE: there is no dense layer */
 } at_head_form;
 
+/* The blocks that read an encoder's rows: attention of their own, causal; attention to the encoder; feed-forward. What is not here they share
+ * with the encoder: width, activation, norms, the place of the norms, positions, buckets, dropouts. */
+typedef struct at_decoder_arch {
+    int layers;               /* 0: the model is one stack */
+    int heads, head_dim, intermediate;
+    double attention_scale;
+} at_decoder_arch;
+
 typedef struct at_arch {
     const char *family;       /* "bert": model_type of config.json */
     int vocab_size, hidden, layers, heads, kv_heads, head_dim, intermediate;
@@ -30,9 +38,10 @@ typedef struct at_arch {
     const int *layer_set;     /* [layers] which set, or NULL: each its own */
     int max_positions;        /* longest sequence */
     int position_offset;      /* rows of the position table before that of the first token (RoBERTa's padding index + 1) */
+    int counts_padding;       /* a padding token within a text has a position like any other (BART); else the row before the first's */
     int type_vocab;
     at_activation activation;
-    int gated;                /* feed-forward: down(act(gate(x)) * up(x)) */
+    int gated, plain;         /* feed-forward: down(act(gate(x)) * up(x)); plain, for name rows: the other way */
     at_block_kind block;
     at_norm_kind norm;
     double norm_epsilon;
@@ -50,18 +59,24 @@ typedef struct at_arch {
     int own_position_keys, own_position_queries; /* projections of their own, else those of the contents */
     int position_buckets;     /* distances up to half of it have a row each, the others logarithmic up to relative_distance; 0: all have */
     int relative_norm;        /* the rows of positions are normalised */
-    double embedding_scale;   /* 1 in most models */
+    double embedding_scale;   /* of the words; 1 in most models */
     int qkv_bias, out_bias, mlp_bias, norm_bias, head_bias; /* for name rows with a condition */
     double embedding_dropout, hidden_dropout, output_dropout; /* after the embeddings, the attention, the feed-forward */
     double inner_dropout;     /* within the feed-forward */
+    double final_dropout;     /* after the last norm of a stack */
     double attention_dropout, classifier_dropout; /* classifier: hidden_dropout where the config has none */
     double initializer_range;
     int pad_id;               /* -1: the config names none */
     int learns_padding;       /* the padding's embedding is trained like any other (in most models it gets no gradient) */
     at_head_form head;
     int tied;                 /* the language model's classifier is the table of words */
+    double answer_scale;      /* of what its classifier reads; 1 in most models */
     double final_cap;         /* of its logits: final_cap * tanh(logit / final_cap); 0: none */
+    at_decoder_arch decoder;
 } at_arch;
+
+/* Blocks between the embeddings and the head. */
+static inline int at_arch_depth(const at_arch *arch) { return arch->layers + arch->decoder.layers; }
 
 /* Reads and checks config.json's root: every size positive and bounded (so that their products cannot overflow), heads
  * divide hidden, known activation, no switch that is on and unknown; unknown model_type: the list of those known. `path` is for errors. */

@@ -1,17 +1,44 @@
-/* The body: embeddings and blocks. A block is the variant that the arch names; a frozen block keeps nothing but its output. */
+/* The body: embeddings and blocks, once, or twice where a decoder reads what an encoder made. A block is the variant that the arch names; a
+ * frozen block keeps nothing but its output. */
 #include "op/op.h"
 #include "model/model.h"
+
+/* What an encoder and a decoder differ in. */
+typedef struct stack {
+    const at_layer *layer;
+    int layers, causal;
+    int heads, kv_heads, head_dim;
+    double scale;             /* of the scores */
+    at_weight *position, *embed_norm, *embed_norm_bias, *relative, *final_norm, *final_norm_bias;
+} stack;
 
 /* What the layers of one walk share. */
 typedef struct walk {
     at_tape *t;
     const at_model *m;
     const at_batch *b;
+    stack s;
+    at_tensor *encoded;       /* of a decoder beside an encoder: the encoder's rows, of the batch `source`; NULL: the cache has what is read */
+    const at_batch *source;
     at_rope_table rope[2]; /* of layers that see everything, of local ones */
     at_tensor *positions;  /* rows of positions that the batch's distances use, for disentangled attention; else NULL */
     const int *bucket;     /* [2 * max_len - 1] row of each distance */
     const uint64_t *position_row; /* names of the rows for dropout */
 } walk;
+
+static stack first_stack(const at_model *m) {
+    const at_arch *a = &m->arch;
+    const at_body *b = &m->body;
+    return (stack){b->layer, a->layers, a->causal, a->heads, a->kv_heads, a->head_dim, a->attention_scale, b->position, b->embed_norm,
+                   b->embed_norm_bias, b->relative, b->final_norm, b->final_norm_bias};
+}
+
+static stack decoder_stack(const at_model *m) {
+    const at_decoder_arch *a = &m->arch.decoder;
+    const at_decoder_body *b = &m->body.decoder;
+    return (stack){b->layer, a->layers, 1, a->heads, a->heads, a->head_dim, a->attention_scale, b->position, b->embed_norm,
+                   b->embed_norm_bias, b->relative, b->final_norm, b->final_norm_bias};
+}
 
 /* A norm of the model's kind; without a gain there is none, and x goes on as it is. */
 static at_tensor *norm(walk *w, at_tensor *x, at_tensor *residual, double p, at_weight *gain, at_weight *bias) {
@@ -31,9 +58,9 @@ static at_tensor *project_positions(walk *w, at_tensor *rows, at_weight *own, at
 /* What the scores have beside queries and keys. */
 static void add_positions(walk *w, int layer, at_attention_inputs *in) {
     const at_arch *a = &w->m->arch;
-    const at_layer *l = &w->m->body.layer[layer];
+    const at_layer *l = &w->s.layer[layer];
     if (!w->positions) {
-        in->relative = w->m->body.relative;
+        in->relative = w->s.relative;
         in->distance = a->relative_distance;
         return;
     }
@@ -57,14 +84,14 @@ static void add_past(const walk *w, int layer, at_attention_inputs *in) {
 /* Queries, keys and values apart: each may have its norm before it turns. */
 static at_tensor *attend_apart(walk *w, int layer, at_tensor *x, const at_attention *form) {
     const at_arch *a = &w->m->arch;
-    const at_layer *l = &w->m->body.layer[layer];
+    const at_layer *l = &w->s.layer[layer];
     at_weight *gain[3] = {l->query_norm, l->key_norm, NULL};
     at_tensor *part[3];
     for (int i = 0; i < 3; i++) {
         part[i] = at_op_linear(w->t, x, &l->qkv[i], &l->qkv_bias[i], 1, AT_ACT_NONE);
         if (gain[i]) part[i] = norm(w, part[i], NULL, 0, gain[i], NULL);
         if (i < 2 && a->position == AT_POSITION_ROTARY)
-            part[i] = at_op_rotary(w->t, part[i], &w->rope[rope_of(a, layer)], i ? a->kv_heads : a->heads, a->head_dim);
+            part[i] = at_op_rotary(w->t, part[i], &w->rope[rope_of(a, layer)], i ? w->s.kv_heads : w->s.heads, w->s.head_dim);
     }
     at_attention_inputs in = {.q = part[0], .k = part[1], .v = part[2]};
     add_positions(w, layer, &in);
@@ -74,10 +101,10 @@ static at_tensor *attend_apart(walk *w, int layer, at_tensor *x, const at_attent
 
 static at_tensor *attend_fused(walk *w, int layer, at_tensor *x, const at_attention *form) {
     const at_arch *a = &w->m->arch;
-    const at_layer *l = &w->m->body.layer[layer];
+    const at_layer *l = &w->s.layer[layer];
     at_tensor *qkv = at_op_linear(w->t, x, l->qkv, l->qkv_bias, 3, AT_ACT_NONE);
     if (a->position == AT_POSITION_ROTARY)
-        qkv = at_op_rotary(w->t, qkv, &w->rope[rope_of(a, layer)], a->heads + a->kv_heads, a->head_dim);
+        qkv = at_op_rotary(w->t, qkv, &w->rope[rope_of(a, layer)], w->s.heads + w->s.kv_heads, w->s.head_dim);
     at_attention_inputs in = {.q = qkv, .k = qkv, .v = qkv};
     add_positions(w, layer, &in);
     add_past(w, layer, &in);
@@ -86,16 +113,40 @@ static at_tensor *attend_fused(walk *w, int layer, at_tensor *x, const at_attent
 
 static at_tensor *attend(walk *w, int layer, at_tensor *x) {
     const at_arch *a = &w->m->arch;
-    const at_layer *l = &w->m->body.layer[layer];
-    at_attention form = {.heads = a->heads, .kv_heads = a->kv_heads, .head_dim = a->head_dim, .causal = a->causal,
-                         .window = is_local(a, layer) ? a->window : 0, .scale = (at_real)a->attention_scale,
+    const at_layer *l = &w->s.layer[layer];
+    at_attention form = {.heads = w->s.heads, .kv_heads = w->s.kv_heads, .head_dim = w->s.head_dim, .causal = w->s.causal,
+                         .window = is_local(a, layer) ? a->window : 0, .scale = (at_real)w->s.scale,
                          .soft_cap = (at_real)a->soft_cap};
     at_tensor *y = l->query_norm ? attend_apart(w, layer, x, &form) : attend_fused(w, layer, x, &form);
     return at_op_linear(w->t, y, &l->out, &l->out_bias, 1, AT_ACT_NONE);
 }
 
+/* Keys and values of the encoder's rows, side by side. */
+static at_tensor *source_keys(at_tape *t, const at_layer *l, at_tensor *encoded) {
+    return at_op_linear(t, encoded, l->source_kv, l->source_kv_bias, 2, AT_ACT_NONE);
+}
+
+static at_tensor *cached_source_keys(const walk *w, int layer) {
+    const at_cache *c = w->b->cache;
+    size_t each = (size_t)w->source->rows * 2 * (size_t)c->cols;
+    return at_tape_constant(w->t, AT_SPACE_TOKENS, w->source->rows, 2 * c->cols, c->source_keys + (size_t)layer * each);
+}
+
+/* Attention of a decoder's rows to the encoder's. */
+static at_tensor *attend_source(walk *w, int layer, at_tensor *x) {
+    const at_arch *a = &w->m->arch;
+    const at_layer *l = &w->s.layer[layer];
+    at_attention form = {.heads = w->s.heads, .kv_heads = w->s.kv_heads, .head_dim = w->s.head_dim, .scale = (at_real)w->s.scale,
+                         .soft_cap = (at_real)a->soft_cap};
+    at_tensor *q = at_op_linear(w->t, x, &l->source_query, &l->source_query_bias, 1, AT_ACT_NONE);
+    at_tensor *kv = w->encoded ? source_keys(w->t, l, w->encoded) : cached_source_keys(w, layer);
+    at_attention_inputs in = {.q = q, .k = kv, .v = kv, .source = w->source};
+    at_tensor *y = at_op_attention_with(w->t, &in, w->b, &form, a->attention_dropout);
+    return at_op_linear(w->t, y, &l->source_out, &l->source_out_bias, 1, AT_ACT_NONE);
+}
+
 static at_tensor *feed_forward(walk *w, int layer, at_tensor *x) {
-    const at_layer *l = &w->m->body.layer[layer];
+    const at_layer *l = &w->s.layer[layer];
     at_tensor *up;
     if (w->m->arch.gated) {
         at_weight *weight[2] = {l->gate, l->up}, *bias[2] = {l->gate_bias, l->up_bias};
@@ -107,22 +158,28 @@ static at_tensor *feed_forward(walk *w, int layer, at_tensor *x) {
     return at_op_linear(w->t, up, &l->down, &l->down_bias, 1, AT_ACT_NONE);
 }
 
-/* x = norm(x + dropout(attention(x)));  x = norm(x + dropout(ffn(x)))   (Vaswani et al. 2017; BERT) */
+/* x = norm(x + dropout(attention(x)));  [the same with the encoder's rows;]  x = norm(x + dropout(ffn(x)))   (Vaswani et al. 2017; BERT, BART) */
 static at_tensor *block_post(walk *w, int layer, at_tensor *x) {
     const at_arch *a = &w->m->arch;
-    const at_layer *l = &w->m->body.layer[layer];
+    const at_layer *l = &w->s.layer[layer];
     x = norm(w, attend(w, layer, x), x, a->hidden_dropout, l->attention_norm, l->attention_norm_bias);
+    if (w->source) x = norm(w, attend_source(w, layer, x), x, a->hidden_dropout, l->source_norm, l->source_norm_bias);
     return norm(w, feed_forward(w, layer, x), x, a->output_dropout, l->output_norm, l->output_norm_bias);
 }
 
 static at_tensor *drop(walk *w, at_tensor *x, double p) { return at_op_dropout(w->t, x, p, w->b->row_id); }
 
-/* x = x + dropout(after(attention(before(x))));  x = x + dropout(after(ffn(before(x))))   (GPT-2, LLaMA, Gemma 2) */
+/* x = x + dropout(after(attention(before(x))));  [the same with the encoder's rows;]  x = x + dropout(after(ffn(before(x))))
+ * (GPT-2, LLaMA, Gemma 2, T5) */
 static at_tensor *block_residual(walk *w, int layer, at_tensor *x) {
     const at_arch *a = &w->m->arch;
-    const at_layer *l = &w->m->body.layer[layer];
+    const at_layer *l = &w->s.layer[layer];
     at_tensor *y = attend(w, layer, norm(w, x, NULL, 0, l->attention_norm, l->attention_norm_bias));
     x = at_op_add(w->t, x, drop(w, norm(w, y, NULL, 0, l->attention_after, NULL), a->hidden_dropout));
+    if (w->source) {
+        y = attend_source(w, layer, norm(w, x, NULL, 0, l->source_norm, l->source_norm_bias));
+        x = at_op_add(w->t, x, drop(w, y, a->hidden_dropout));
+    }
     y = feed_forward(w, layer, norm(w, x, NULL, 0, l->output_norm, l->output_norm_bias));
     return at_op_add(w->t, x, drop(w, norm(w, y, NULL, 0, l->output_after, NULL), a->output_dropout));
 }
@@ -130,7 +187,7 @@ static at_tensor *block_residual(walk *w, int layer, at_tensor *x) {
 /* x = x + dropout(attention(norm_1(x))) + dropout(ffn(norm_2(x)))   (GPT-NeoX) */
 static at_tensor *block_parallel(walk *w, int layer, at_tensor *x) {
     const at_arch *a = &w->m->arch;
-    const at_layer *l = &w->m->body.layer[layer];
+    const at_layer *l = &w->s.layer[layer];
     at_tensor *y = attend(w, layer, norm(w, x, NULL, 0, l->attention_norm, l->attention_norm_bias));
     at_tensor *z = feed_forward(w, layer, norm(w, x, NULL, 0, l->output_norm, l->output_norm_bias));
     x = at_op_add(w->t, x, drop(w, y, a->hidden_dropout));
@@ -148,21 +205,32 @@ static const at_batch *shift_positions(at_tape *t, const at_arch *a, const at_ba
     }
     for (int s = 0; s < b->n_seq; s++)
         for (int r = b->cu_seqlens[s], next = a->position_offset; r < b->cu_seqlens[s + 1]; r++)
-            positions[r] = b->ids[r] == a->pad_id ? a->position_offset - 1 : next++;
+            positions[r] = b->ids[r] == a->pad_id && !a->counts_padding ? a->position_offset - 1 : next++;
     *shifted = *b;
     shifted->positions = positions;
     return shifted;
+}
+
+/* x + position[positions], where the words were scaled and positions are not. */
+static at_tensor *add_position_rows(at_tape *t, const at_batch *b, at_tensor *x, at_weight *position) {
+    at_batch *by_position = at_alloc(t->objects, 1, sizeof *by_position);
+    if (!by_position) return at_tape_fail(t, AT_NO_MEMORY, "not enough memory for %d positions", b->rows);
+    *by_position = *b;
+    by_position->ids = b->positions;
+    return at_op_add(t, x, at_op_embed(t, by_position, position, NULL, NULL));
 }
 
 static at_tensor *embed(walk *w) {
     at_tape *t = w->t;
     const at_arch *a = &w->m->arch;
     const at_body *body = &w->m->body;
-    at_weight *position = a->position == AT_POSITION_LEARNED ? body->position : NULL;
+    at_weight *position = a->position == AT_POSITION_LEARNED ? w->s.position : NULL;
     const at_batch *b = position && a->position_offset ? shift_positions(t, a, w->b) : w->b;
-    at_tensor *x = at_op_embed(t, b, body->token, position, a->type_vocab ? body->type : NULL);
+    int apart = position && a->embedding_scale != 1;
+    at_tensor *x = at_op_embed(t, b, body->token, apart ? NULL : position, a->type_vocab ? body->type : NULL);
     if (a->embedding_scale != 1) x = at_op_scale(t, x, a->embedding_scale);
-    x = drop(w, norm(w, x, NULL, 0, body->embed_norm, body->embed_norm_bias), a->embedding_dropout);
+    if (apart) x = add_position_rows(t, b, x, position);
+    x = drop(w, norm(w, x, NULL, 0, w->s.embed_norm, w->s.embed_norm_bias), a->embedding_dropout);
     return body->project ? at_op_linear(t, x, &body->project, &body->project_bias, 1, AT_ACT_NONE) : x;
 }
 
@@ -195,16 +263,36 @@ static void prepare_positions(walk *w) {
     if (a->local && a->rope[1].inverse != a->rope[0].inverse) at_rope_prepare(w->t, w->b, &a->rope[1], &w->rope[1]);
 }
 
-at_tensor *at_body_forward(at_tape *t, const at_model *m, const at_batch *b) {
+/* From words to the last norm of one stack. */
+static at_tensor *run(walk *w) {
     static at_tensor *(*const blocks[])(walk *, int, at_tensor *) = {
         [AT_BLOCK_POST] = block_post, [AT_BLOCK_RESIDUAL] = block_residual, [AT_BLOCK_PARALLEL] = block_parallel};
-    walk w = {.t = t, .m = m, .b = b};
-    prepare_positions(&w);
-    at_tensor *x = embed(&w);
-    for (int l = 0; l < m->arch.layers && !at_tape_status(t); l++) {
+    const at_arch *a = &w->m->arch;
+    at_tape *t = w->t;
+    prepare_positions(w);
+    at_tensor *x = embed(w);
+    for (int l = 0; l < w->s.layers && !at_tape_status(t); l++) {
         at_mark mark = at_arena_mark(t->arena);
-        at_tensor *y = blocks[m->arch.block](&w, l, x);
+        at_tensor *y = blocks[a->block](w, l, x);
         x = at_tape_keep(t, mark, x, y);
     }
-    return norm(&w, x, NULL, 0, m->body.final_norm, m->body.final_norm_bias);
+    x = norm(w, x, NULL, 0, w->s.final_norm, w->s.final_norm_bias);
+    return a->final_dropout > 0 ? drop(w, x, a->final_dropout) : x;
+}
+
+at_tensor *at_body_encode(at_tape *t, const at_model *m, const at_batch *b) {
+    walk w = {.t = t, .m = m, .b = b, .s = first_stack(m)};
+    return run(&w);
+}
+
+at_tensor *at_body_source(at_tape *t, const at_model *m, int layer, at_tensor *encoded) {
+    return at_tape_status(t) ? NULL : source_keys(t, &m->body.decoder.layer[layer], encoded);
+}
+
+at_tensor *at_body_forward(at_tape *t, const at_model *m, const at_batch *b) {
+    if (!m->arch.decoder.layers) return at_body_encode(t, m, b);
+    walk w = {.t = t, .m = m, .b = b->cache ? b : b->decoder, .s = decoder_stack(m), .source = b->cache ? b->cache->source : b};
+    if (!w.b || !w.source) return at_tape_fail(t, AT_BUG, "a batch without rows of a decoder");
+    if (!b->cache) w.encoded = at_body_encode(t, m, b);
+    return at_tape_status(t) ? NULL : run(&w);
 }

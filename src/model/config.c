@@ -86,6 +86,15 @@ const char *at_config_text(at_config *c, const char *key, const char *fallback) 
     return json_is_string(value) ? json_string_value(value) : fallback;
 }
 
+int at_activation_find(const char *name, at_activation *activation) {
+    for (int i = 0; i < N_ACTIVATIONS; i++)
+        if (!strcmp(name, ACTIVATIONS[i].name)) {
+            *activation = ACTIVATIONS[i].activation;
+            return 1;
+        }
+    return 0;
+}
+
 at_activation at_config_activation(at_config *c, const char *key, const char *fallback) {
     const char *name = at_config_text(c, key, fallback), *known[N_ACTIVATIONS];
     at_str all = {.arena = c->arena};

@@ -33,6 +33,7 @@ double at_config_number(at_config *c, const char *key, double fallback, double l
 double at_config_dropout(at_config *c, const char *key, double fallback);
 int at_config_flag(at_config *c, const char *key, int fallback);
 const char *at_config_text(at_config *c, const char *key, const char *fallback);
+int at_activation_find(const char *name, at_activation *activation); /* by transformers' name; 0: there is none */
 at_activation at_config_activation(at_config *c, const char *key, const char *fallback); /* fallback NULL: must be there */
 
 /* Variants that there are not: any other value is an error that names it. */

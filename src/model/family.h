@@ -10,14 +10,16 @@
 
 typedef enum at_dimension {
     AT_DIM_ONE, AT_DIM_VOCAB, AT_DIM_POSITIONS, AT_DIM_TYPES, AT_DIM_EMBEDDING, AT_DIM_HIDDEN, AT_DIM_QUERY, AT_DIM_KEY,
-    AT_DIM_INTERMEDIATE, AT_DIM_HEAD, AT_DIM_HEADS, AT_DIM_BUCKETS, AT_DIM_LABELS
+    AT_DIM_INTERMEDIATE, AT_DIM_HEAD, AT_DIM_HEADS, AT_DIM_BUCKETS, AT_DIM_LABELS,
+    AT_DIM_DECODER_QUERY, AT_DIM_DECODER_INTERMEDIATE, AT_DIM_DECODER_HEADS
 } at_dimension;
 
 /* How a weight lies in its tensor. Rows of a table that have the same name share one tensor, in their order. */
 typedef enum at_file_form {
     AT_FILE_PLAIN,      /* [out, in], parts one below the other */
     AT_FILE_TRANSPOSED, /* [in, out]: GPT-2's Conv1D */
-    AT_FILE_BY_HEADS    /* [heads, parts, head_dim, in]: GPT-NeoX */
+    AT_FILE_BY_HEADS,   /* [heads, parts, head_dim, in]: GPT-NeoX */
+    AT_FILE_CONSTANT    /* a vector as [1, out] that is no parameter: never trained, 0 where the file has none */
 } at_file_form;
 
 typedef struct at_name_row {
@@ -38,6 +40,8 @@ typedef struct at_family {
     const char *prefix;           /* of the body's names in files that hold a head too: "bert." */
     const at_name_row *body, *layer, *head;
     int n_body, n_layer, n_head;
+    const at_name_row *decoder;   /* of a layer of the decoder beside an encoder; NULL: one stack */
+    int n_decoder;
     const at_name_row *token;     /* head at each token (...ForTokenClassification); NULL: classifier.weight and classifier.bias */
     int n_token;
     const at_name_row *mask;      /* head over the vocabulary (...ForMaskedLM), its classifier the word table; NULL: none is known */
@@ -46,6 +50,7 @@ typedef struct at_family {
     int n_span;
     const at_name_row *lm;        /* classifier of ...ForCausalLM where it is not the table of words; NULL: no language model */
     int n_lm;
+    int lm_by_file;               /* the file says whether the classifier is the table of words: whether it has another */
     const char *lm_class;         /* NULL: stem + ForCausalLM */
     int ties;                     /* what tie_word_embeddings is where the config has none */
     int no_token_class;           /* transformers has no such class for this family */
@@ -74,6 +79,7 @@ const at_family *at_family_at(int i); /* the i-th of the list, NULL after the la
 #define AT_VECTOR_BUT_FIRST(name, field, out) {name, field, AT_WEIGHT_VECTOR, AT_DIM_##out, AT_DIM_ONE, 0, 0, AT_FILE_PLAIN, 1}
 #define AT_VECTOR_BUT_FIRST_IF(flag, name, field, out) \
     {name, field, AT_WEIGHT_VECTOR, AT_DIM_##out, AT_DIM_ONE, 0, AT_WHEN(flag), AT_FILE_PLAIN, 1}
+#define AT_CONSTANT(name, field, out) {name, field, AT_WEIGHT_VECTOR, AT_DIM_##out, AT_DIM_ONE, 0, 0, AT_FILE_CONSTANT, 0}
 #define AT_CONV1D(name, field, out, in) {name, field, AT_WEIGHT_LINEAR, AT_DIM_##out, AT_DIM_##in, 1, 0, AT_FILE_TRANSPOSED, 0}
 #define AT_BY_HEADS(name, field, out, in) {name, field, AT_WEIGHT_LINEAR, AT_DIM_##out, AT_DIM_##in, 1, 0, AT_FILE_BY_HEADS, 0}
 #define AT_VECTOR_BY_HEADS_IF(flag, name, field, out) \

@@ -48,6 +48,7 @@ static at_tensor *mask_head(at_tape *t, const at_model *m, at_tensor *x, const a
 static at_tensor *lm_head(at_tape *t, const at_model *m, at_tensor *x) {
     const at_head *h = &m->head;
     double cap = m->arch.final_cap;
+    if (m->arch.answer_scale != 1) x = at_op_scale(t, x, m->arch.answer_scale);
     at_tensor *y = at_op_linear(t, x, &h->classifier, &h->classifier_bias, 1, AT_ACT_NONE);
     if (cap <= 0) return y;
     return at_op_scale(t, at_op_activation(t, at_op_scale(t, y, 1 / cap), AT_ACT_TANH), cap);

@@ -84,7 +84,9 @@ static at_status choose_pooling(opening *o) {
 
 /* A language model's head is what the folder has. */
 static void choose_lm(opening *o) {
-    o->model->head = (at_head){.kind = AT_HEAD_LM, .n_out = o->model->arch.vocab_size};
+    at_arch *a = &o->model->arch;
+    if (o->family->lm_by_file && o->file) a->tied = !at_safetensors_find(o->file, o->family->lm->name);
+    o->model->head = (at_head){.kind = AT_HEAD_LM, .n_out = a->vocab_size};
     o->model->trained_head = 1;
 }
 
@@ -174,7 +176,7 @@ static at_status find_sources(opening *o) {
         const at_weight *w = &m->params.weights[i];
         o->sources[i] = find_source(o, i);
         if (source_name(&o->sources[i])) AT_TRY(check_shape(o, i, &o->sources[i]));
-        else if (!w->is_head || m->head.kind == AT_HEAD_LM)
+        else if (!w->constant && (!w->is_head || m->head.kind == AT_HEAD_LM))
             return at_fail(o->err, AT_BAD_MODEL, "%s: the weights have no tensor %s, which %s (%s) asks for", m->folder, m->place[i].bare,
                            o->gguf ? "the metadata" : "config.json", m->arch.family);
     }

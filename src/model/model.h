@@ -16,7 +16,16 @@ typedef struct at_layer {
     at_weight *query_norm, *key_norm;       /* over a head, or over all of them (LayerNorm's width says which) */
     at_weight *out, *out_bias, *attention_norm, *attention_norm_bias, *attention_after;
     at_weight *gate, *gate_bias, *up, *up_bias, *down, *down_bias, *output_norm, *output_norm_bias, *output_after;
+    /* Of a decoder beside an encoder: queries of its own rows, keys and values of the encoder's; its norm stands as attention_norm does. */
+    at_weight *source_query, *source_query_bias, *source_kv[2], *source_kv_bias[2];
+    at_weight *source_out, *source_out_bias, *source_norm, *source_norm_bias;
 } at_layer;
+
+/* A decoder beside an encoder (arch.decoder); the words it shares with it. */
+typedef struct at_decoder_body {
+    at_weight *position, *embed_norm, *embed_norm_bias, *relative, *final_norm, *final_norm_bias;
+    at_layer *layer; /* [arch.decoder.layers] */
+} at_decoder_body;
 
 typedef struct at_body {
     at_weight *token, *position, *type, *embed_norm, *embed_norm_bias;
@@ -25,6 +34,7 @@ typedef struct at_body {
     at_weight *relative_norm, *relative_norm_bias;
     at_weight *final_norm, *final_norm_bias; /* after the layers, and after everything else here */
     at_layer *layer; /* [arch.layers]; layers that share weights hold the same ones */
+    at_decoder_body decoder;
 } at_body;
 
 typedef enum at_head_kind {
@@ -60,6 +70,7 @@ typedef struct at_place {
     int total, first;     /* rows of the tensor, the first of ours */
     int unit, stride;     /* by heads: our row r is tensor row first + r / unit * stride + r % unit; else unit is 0 */
     int transposed;       /* the tensor is [in, total] */
+    int row;              /* a vector that is [1, total] */
 } at_place;
 
 /* What became of each tensor of the file and of the model. Names in the arena of the model. */
@@ -110,7 +121,11 @@ void at_model_close(at_model *model);
 at_status at_model_save(const at_model *model, const at_labels *labels, const char *folder, at_error *err);
 int at_model_saves(const char *name); /* 1: the name of a file or folder that at_model_save makes */
 
-/* Hidden states of the last layer [rows, hidden]; then the head's logits [n_outputs, n_out]; of a mask head, where gradients are recorded,
+/* The parts of a body with an encoder and a decoder, for generation: the encoder's rows [rows, hidden]; what the attention to them reads in a
+ * layer of the decoder, [rows, keys | values], for at_cache.source_keys. at_body_forward of a batch with such a cache is the decoder's. */
+at_tensor *at_body_encode(at_tape *t, const at_model *m, const at_batch *b);
+at_tensor *at_body_source(at_tape *t, const at_model *m, int layer, at_tensor *encoded);
+/* Hidden states of the last layer, of the decoder's rows where there is one [rows, hidden]; then the head's logits [n_outputs, n_out]; of a mask head, where gradients are recorded,
  * what its classifier reads [n_outputs, hidden]. */
 at_tensor *at_body_forward(at_tape *t, const at_model *m, const at_batch *b);
 at_tensor *at_head_forward(at_tape *t, const at_model *m, at_tensor *hidden, const at_batch *b);

@@ -20,6 +20,9 @@ int at_dimension_size(const at_arch *arch, at_dimension d, int n_out) {
     case AT_DIM_HEADS: return arch->heads;
     case AT_DIM_BUCKETS: return arch->relative_buckets;
     case AT_DIM_LABELS: return n_out;
+    case AT_DIM_DECODER_QUERY: return arch->decoder.heads * arch->decoder.head_dim;
+    case AT_DIM_DECODER_INTERMEDIATE: return arch->decoder.intermediate;
+    case AT_DIM_DECODER_HEADS: return arch->decoder.heads;
     }
     return 0;
 }
@@ -102,7 +105,7 @@ static void numbered(const char *pattern, int number, char *name, size_t size) {
 
 /* Where the row's weight lies among those that share its tensor. */
 static at_place place_of(const declaring *d, const table *t, int row, int *part, int *parts) {
-    at_place place = {.transposed = t->rows[row].form == AT_FILE_TRANSPOSED};
+    at_place place = {.transposed = t->rows[row].form == AT_FILE_TRANSPOSED, .row = t->rows[row].form == AT_FILE_CONSTANT};
     *part = *parts = 0;
     for (int i = 0; i < t->n; i++) {
         if (strcmp(t->rows[i].name, t->rows[row].name) || !is_there(d, &t->rows[i])) continue;
@@ -137,6 +140,7 @@ static at_status declare_row(const declaring *d, const table *t, int i) {
     at_weight_kind kind = d->packs_words ? AT_WEIGHT_LINEAR : row->kind;
     AT_TRY(at_params_add(d->params, d->arena, own, kind, out, in, t->depth, row->decay, field, d->err));
     (*field)->is_head = t->is_head;
+    (*field)->constant = row->form == AT_FILE_CONSTANT;
     if (d->place) d->place[d->params->n - 1] = place;
     return AT_OK;
 }
@@ -192,10 +196,15 @@ at_status at_head_declare(at_params *p, at_arena *arena, const at_arch *arch, at
         return at_fail(err, AT_USAGE, "answers in a text are not supported for the family %s", arch->family);
     if (kind == AT_HEAD_LM && !d.family->lm)
         return at_fail(err, AT_USAGE, "a %s is no language model that continues a text; gpt2, llama, mistral, qwen2 and their like are", arch->family);
-    if (kind == AT_HEAD_LM && arch->tied) return AT_OK; /* the table of words */
+    if (arch->decoder.layers && kind != AT_HEAD_LM)
+        return at_fail(err, AT_USAGE, "a %s reads a text and writes another; a head %s on it is not supported", arch->family, at_head_name(kind));
     table t = head_table(d.family, kind);
     t.fields = (char *)head;
-    t.depth = arch->layers + 1;
+    t.depth = at_arch_depth(arch) + 1;
+    if (kind == AT_HEAD_LM && arch->tied) { /* the table of words, which is the first row's place */
+        t.rows++;
+        t.n--;
+    }
     return declare_table(&d, &t);
 }
 
@@ -211,6 +220,23 @@ int at_head_has_bias(const at_arch *arch, at_head_kind kind) {
     for (int i = 0; i < t.n; i++)
         if (t.rows[i].field == AT_HEAD(classifier_bias)) return 1;
     return 0;
+}
+
+static at_status declare_decoder(const declaring *d, at_model *m) {
+    const at_arch *a = d->arch;
+    at_layer *layer = m->body.decoder.layer = AT_NEW_ARRAY(d->arena, at_layer, a->decoder.layers);
+    if (!layer) return at_fail_memory(d->err, (size_t)a->decoder.layers * sizeof(at_layer));
+    for (int l = 0; l < a->decoder.layers; l++) {
+        table t = {d->family->decoder, d->family->n_decoder, (char *)&layer[l], l, a->layers + l + 1, 0, d->family->prefix};
+        AT_TRY(declare_table(d, &t));
+    }
+    return AT_OK;
+}
+
+/* What comes after layers has the depth of the last of them. */
+static int body_depth(const at_arch *a, size_t field) {
+    if (field == AT_BODY(final_norm) || field == AT_BODY(final_norm_bias)) return a->layers;
+    return field == AT_BODY(decoder.final_norm) || field == AT_BODY(decoder.final_norm_bias) ? at_arch_depth(a) : 0;
 }
 
 /* Weights that layers share have the depth of the last layer that uses them. */
@@ -231,7 +257,7 @@ static at_status declare_layers(const declaring *d, at_model *m) {
 
 at_status at_names_declare(const at_family *family, at_model *m, at_error *err) {
     const at_arch *a = &m->arch;
-    int most = family->n_body + a->layer_sets * family->n_layer + AT_HEAD_WEIGHTS;
+    int most = family->n_body + a->layer_sets * family->n_layer + a->decoder.layers * family->n_decoder + AT_HEAD_WEIGHTS;
     AT_TRY(at_params_init(&m->params, &m->arena, most, err));
     m->place = AT_NEW_ARRAY(&m->arena, at_place, most);
     if (!m->place) return at_fail_memory(err, (size_t)most * sizeof(at_place));
@@ -240,7 +266,7 @@ at_status at_names_declare(const at_family *family, at_model *m, at_error *err) 
     int tied = m->head.kind == AT_HEAD_LM && a->tied;
     for (int i = 0; i < body.n; i++) {
         d.packs_words = tied && body.rows[i].field == AT_BODY(token);
-        body.depth = body.rows[i].field >= AT_BODY(final_norm) ? a->layers : 0; /* what comes after the layers */
+        body.depth = body_depth(a, body.rows[i].field);
         AT_TRY(declare_row(&d, &body, i));
     }
     d.packs_words = 0;
@@ -248,6 +274,7 @@ at_status at_names_declare(const at_family *family, at_model *m, at_error *err) 
     if (m->body.token && !a->learns_padding) m->body.token->still_row = a->pad_id;
     if (m->body.position) m->body.position->still_row = a->position_offset - 1;
     AT_TRY(declare_layers(&d, m));
+    AT_TRY(declare_decoder(&d, m));
     AT_TRY(at_head_declare(&m->params, &m->arena, a, m->head.kind, m->head.n_out, &m->head, m->place, err));
     if (tied) m->head.classifier = m->body.token;
     return AT_OK;
@@ -278,6 +305,11 @@ void at_place_give(const at_place *place, const at_weight *w, const float *rows,
 }
 
 int at_place_shape(const at_place *place, const at_weight *w, int64_t shape[2]) {
+    if (place->row) {
+        shape[0] = 1;
+        shape[1] = place->total;
+        return 2;
+    }
     shape[0] = place->transposed ? w->in : place->total;
     shape[1] = place->transposed ? place->total : w->in;
     return w->kind == AT_WEIGHT_VECTOR ? 1 : 2;

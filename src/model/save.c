@@ -241,7 +241,7 @@ static at_status save_config(saving *s) {
         if (json_object_get(config, types[i])) json_object_set_new(config, types[i], json_string("float32"));
     if (m->head.kind != AT_HEAD_NONE && m->head.kind != AT_HEAD_EMBED && s->labels) set_labels(config, s->labels);
     if (m->head.kind == AT_HEAD_MASK) json_object_set_new(config, "tie_word_embeddings", json_true());
-    if (m->head.kind == AT_HEAD_LM) json_object_set_new(config, "tie_word_embeddings", json_boolean(m->arch.tied));
+    if (m->head.kind == AT_HEAD_LM && !s->family->lm_by_file) json_object_set_new(config, "tie_word_embeddings", json_boolean(m->arch.tied));
     if (m->problem_type) json_object_set_new(config, "problem_type", json_string(m->problem_type));
     else json_object_del(config, "problem_type");
     return save_json(s, s->folder, "config.json", config);

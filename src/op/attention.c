@@ -19,34 +19,42 @@ typedef struct attention_node {
     at_attention form;
     /* The sequences that each thread of a team takes; parts 1: all of them, and the rest is not there. */
     int parts, *first; /* [parts + 1] sequence */
-    int *cu;           /* cu_seqlens of every part from 0, that of part p from cu + first[p] + p */
+    int *cu[2];        /* of queries and of keys: cu_seqlens of every part from 0, that of part p from cu + first[p] + p */
 } attention_node;
 
 static int query_cols(const at_attention *a) { return a->heads * a->head_dim; }
 static int key_cols(const at_attention *a) { return a->kv_heads * a->head_dim; }
 static int is_fused(at_tensor *const *x) { return x[0] == x[1] && x[1] == x[2]; }
+static int is_pair(at_tensor *const *x) { return x[0] != x[1] && x[1] == x[2]; }
 
 /* Column at which q, k, v begin in their tensors. */
 static int begin_of(const attention_node *n, int i) {
     const at_attention *a = &n->form;
-    return i == 0 || !is_fused(n->x) ? 0 : i == 1 ? query_cols(a) : query_cols(a) + key_cols(a);
+    if (is_fused(n->x)) return i == 0 ? 0 : i == 1 ? query_cols(a) : query_cols(a) + key_cols(a);
+    return i == 2 && is_pair(n->x) ? key_cols(a) : 0;
 }
 
 /* ---- a team ---- */
 
-/* Sequences in as many runs as there are threads, of about the same work, which grows with the square of a length and with the length. */
+/* Grows with queries times keys and with the queries. */
+static double work_of(const at_attention *a, int s) {
+    return (double)(a->cu_q[s + 1] - a->cu_q[s]) * (a->cu_k[s + 1] - a->cu_k[s] + 64);
+}
+
+/* Sequences in as many runs as there are threads, of about the same work. */
 static void deal(attention_node *n) {
-    const int *at = n->form.cu_q;
+    const int *at[2] = {n->form.cu_q, n->form.cu_k};
     double total = 0, before = 0;
-    for (int s = 0; s < n->form.n_seq; s++) total += (double)(at[s + 1] - at[s]) * (at[s + 1] - at[s] + 64);
+    for (int s = 0; s < n->form.n_seq; s++) total += work_of(&n->form, s);
     int p = 0;
     for (int s = 0; s < n->form.n_seq; s++) {
         while (p < n->parts && before >= total * p / n->parts) n->first[p++] = s;
-        before += (double)(at[s + 1] - at[s]) * (at[s + 1] - at[s] + 64);
+        before += work_of(&n->form, s);
     }
     while (p <= n->parts) n->first[p++] = n->form.n_seq;
-    for (p = 0; p < n->parts; p++)
-        for (int s = n->first[p]; s <= n->first[p + 1]; s++) n->cu[s + p] = at[s] - at[n->first[p]];
+    for (int i = 0; i < 2; i++)
+        for (p = 0; p < n->parts; p++)
+            for (int s = n->first[p]; s <= n->first[p + 1]; s++) n->cu[i][s + p] = at[i][s] - at[i][n->first[p]];
 }
 
 /* While training; a prediction shares heads. Gradients that all sequences add to cannot be shared. */
@@ -55,8 +63,8 @@ static int prepare_parts(at_tape *t, attention_node *n) {
     n->parts = can ? at_share_parts(t) : 1;
     if (n->parts == 1) return 1;
     n->first = at_alloc(t->objects, (size_t)n->parts + 1, sizeof(int));
-    n->cu = at_alloc(t->objects, (size_t)(n->form.n_seq + n->parts), sizeof(int));
-    if (!n->first || !n->cu) {
+    for (int i = 0; i < 2; i++) n->cu[i] = at_alloc(t->objects, (size_t)(n->form.n_seq + n->parts), sizeof(int));
+    if (!n->first || !n->cu[0] || !n->cu[1]) {
         at_tape_fail(t, AT_NO_MEMORY, "not enough memory for %d sequences", n->form.n_seq);
         return 0;
     }
@@ -64,15 +72,17 @@ static int prepare_parts(at_tape *t, attention_node *n) {
     return 1;
 }
 
-/* One part's sequences as if there were no others, and the row at which they begin. */
-static at_attention part_of(const attention_node *n, int p, size_t *row) {
+/* One part's sequences as if there were no others, and the rows at which their queries, keys and values begin. */
+static at_attention part_of(const attention_node *n, int p, size_t row[3]) {
     at_attention a = n->form;
-    *row = 0;
+    row[0] = row[1] = row[2] = 0;
     if (n->parts == 1) return a;
     int s = n->first[p];
-    *row = (size_t)n->form.cu_q[s];
+    row[0] = (size_t)n->form.cu_q[s];
+    row[1] = row[2] = (size_t)n->form.cu_k[s];
     a.n_seq = n->first[p + 1] - s;
-    a.cu_q = a.cu_k = n->cu + s + p;
+    a.cu_q = n->cu[0] + s + p;
+    a.cu_k = n->cu[1] + s + p;
     a.seq_id += s;
     return a;
 }
@@ -87,9 +97,9 @@ typedef struct team_job {
 
 /* ---- biases by distance ---- */
 
-int at_relative_bucket(int key_minus_query, int buckets, int distance) {
-    int half = buckets / 2, exact = half / 2, bucket = key_minus_query > 0 ? half : 0;
-    int n = key_minus_query < 0 ? -key_minus_query : key_minus_query;
+int at_relative_bucket(int key_minus_query, int buckets, int distance, int causal) {
+    int half = causal ? buckets : buckets / 2, exact = half / 2, bucket = key_minus_query > 0 && !causal ? half : 0;
+    int n = key_minus_query < 0 ? -key_minus_query : causal ? 0 : key_minus_query;
     if (n < exact) return bucket + n;
     /* In float, as the models were trained. */
     float share = logf((float)n / (float)exact) / (float)log((double)distance / exact);
@@ -99,23 +109,27 @@ int at_relative_bucket(int key_minus_query, int buckets, int distance) {
 
 static size_t distances(const attention_node *n) { return (size_t)n->form.heads * (size_t)(2 * n->reach - 1); }
 
-/* Element of the weight [buckets, heads] that stands at distance index d of a head. */
-static size_t bias_at(const attention_node *n, int head, int d) {
-    int bucket = at_relative_bucket(d - n->reach + 1, n->relative->out, n->max_distance);
-    return (size_t)bucket * (size_t)n->form.heads + (size_t)head;
+/* First element of the weight [buckets, heads] that stands at distance index d. */
+static size_t bias_at(const attention_node *n, int d) {
+    int bucket = at_relative_bucket(d - n->reach + 1, n->relative->out, n->max_distance, n->form.causal);
+    return (size_t)bucket * (size_t)n->form.heads;
 }
 
 static void spread(at_tape *t, const attention_node *n) {
     const at_real *values = at_weight_values(t->params, n->relative);
     int width = 2 * n->reach - 1;
-    for (int h = 0; h < n->form.heads; h++)
-        for (int d = 0; d < width; d++) n->distance[(size_t)h * (size_t)width + (size_t)d] = values[bias_at(n, h, d)];
+    for (int d = 0; d < width; d++) {
+        const at_real *bias = values + bias_at(n, d);
+        for (int h = 0; h < n->form.heads; h++) n->distance[(size_t)h * (size_t)width + (size_t)d] = bias[h];
+    }
 }
 
 static void gather(const attention_node *n, const at_real *ddistance, at_real *drelative) {
     int width = 2 * n->reach - 1;
-    for (int h = 0; h < n->form.heads; h++)
-        for (int d = 0; d < width; d++) drelative[bias_at(n, h, d)] += ddistance[(size_t)h * (size_t)width + (size_t)d];
+    for (int d = 0; d < width; d++) {
+        at_real *bias = drelative + bias_at(n, d);
+        for (int h = 0; h < n->form.heads; h++) bias[h] += ddistance[(size_t)h * (size_t)width + (size_t)d];
+    }
 }
 
 /* ---- backward ---- */
@@ -125,13 +139,13 @@ static void backward_part(void *context, int p, int parts) {
     const team_job *j = context;
     attention_node *n = j->n;
     at_tensor *y = n->node.y, *const *x = n->x;
-    size_t row, at[3];
-    const at_attention a = part_of(n, p, &row);
+    size_t row[3], at[3];
+    const at_attention a = part_of(n, p, row);
     if (!a.n_seq) return;
-    for (int i = 0; i < 3; i++) at[i] = row * (size_t)x[i]->cols + (size_t)begin_of(n, i);
-    size_t out = row * (size_t)y->cols;
+    for (int i = 0; i < 3; i++) at[i] = row[i] * (size_t)x[i]->cols + (size_t)begin_of(n, i);
+    size_t out = row[0] * (size_t)y->cols;
     j->t->backend->attention_backward(&a, x[0]->data + at[0], x[0]->cols, x[1]->data + at[1], x[1]->cols, x[2]->data + at[2], x[2]->cols,
-                                      y->data + out, y->grad + out, y->cols, n->lse + row * (size_t)a.heads, j->dx[0] + at[0], x[0]->cols,
+                                      y->data + out, y->grad + out, y->cols, n->lse + row[0] * (size_t)a.heads, j->dx[0] + at[0], x[0]->cols,
                                       j->dx[1] + at[1], x[1]->cols, j->dx[2] + at[2], x[2]->cols,
                                       j->scratch + (size_t)p * j->scratch_size);
 }
@@ -159,8 +173,8 @@ static void prepare_gradients(at_tape *t, const attention_node *n, at_real **dx,
     for (int i = 0; i < 3; i++) {
         int accumulate = 0;
         add_to[i] = NULL;
-        if (i && is_fused(n->x)) {
-            dx[i] = dx[0];
+        if (i && n->x[i] == n->x[i - 1]) { /* side by side in one tensor */
+            dx[i] = dx[i - 1];
             continue;
         }
         at_real *own = n->x[i]->needs_grad ? at_tape_gradient(t, n->x[i], &accumulate) : NULL;
@@ -193,13 +207,14 @@ static void attention_backward(at_tape *t, at_node *node) {
 static int check_tensors(at_tape *t, const at_attention_inputs *in, const at_batch *b, const at_attention *a) {
     at_tensor *const x[3] = {in->q, in->k, in->v};
     for (int i = 0; i < 3 && !t->status; i++) {
-        int want = is_fused(x) ? query_cols(a) + 2 * key_cols(a) : i ? key_cols(a) : query_cols(a);
-        if (!at_is_tokens(x[i], b) || x[i]->cols != want)
+        int want = is_fused(x) ? query_cols(a) + 2 * key_cols(a) : !i ? query_cols(a) : is_pair(x) ? 2 * key_cols(a) : key_cols(a);
+        const at_batch *own = i && in->source ? in->source : b;
+        if (!at_is_tokens(x[i], own) || x[i]->cols != want)
             at_tape_fail(t, AT_BUG, "attention: its input is [%d, %d], the batch has %d rows and the heads need %d columns", x[i]->rows,
-                         x[i]->cols, b->rows, want);
+                         x[i]->cols, own->rows, want);
     }
     const at_weight *w = in->relative;
-    if (w && (w->in != a->heads || w->out < 4 || w->kind != AT_WEIGHT_MATRIX || in->distance <= w->out / 4))
+    if (w && (w->in != a->heads || w->out < 4 || w->kind != AT_WEIGHT_MATRIX || in->distance <= w->out / (a->causal ? 2 : 4) || in->source))
         at_tape_fail(t, AT_BUG, "attention: %s is [%d, %d] for %d heads", w->name, w->out, w->in, a->heads);
     const at_tensor *const position[2] = {in->position_key, in->position_query};
     for (int i = 0; i < 2; i++)
@@ -210,9 +225,11 @@ static int check_tensors(at_tape *t, const at_attention_inputs *in, const at_bat
     return !t->status;
 }
 
-static int check(at_tape *t, const at_batch *b, const at_attention *a, double p) {
+static int check(at_tape *t, const at_attention_inputs *in, const at_batch *b, const at_attention *a, double p) {
     if (a->heads < 1 || a->kv_heads < 1 || a->head_dim < 1 || a->heads % a->kv_heads)
         at_tape_fail(t, AT_BUG, "attention: %d heads on %d key-value heads of %d", a->heads, a->kv_heads, a->head_dim);
+    else if (in->source && (in->source->n_seq != b->n_seq || in->past_keys || a->causal || a->window || in->position_key || in->position_query))
+        at_tape_fail(t, AT_BUG, "attention: %d sequences read %d others", b->n_seq, in->source->n_seq);
     else if (b->cu_seqlens[0] != 0 || b->cu_seqlens[b->n_seq] != b->rows)
         at_tape_fail(t, AT_BUG, "attention: the sequences cover rows %d to %d of %d", b->cu_seqlens[0],
                      b->cu_seqlens[b->n_seq], b->rows);
@@ -247,15 +264,16 @@ static void forward_part(void *context, int part, int parts) {
     at_attention form = n->form;
     form.kv_heads = last - first;
     form.heads = form.kv_heads * group;
+    if (form.distance) form.distance += (size_t)first * (size_t)group * (size_t)(2 * form.reach - 1);
     size_t q = (size_t)first * (size_t)group * (size_t)form.head_dim, k = (size_t)first * (size_t)form.head_dim;
     if (first == last) return;
     j->t->backend->attention(&form, n->x[0]->data + q, n->x[0]->cols, j->k + k, j->ldk, j->v + k, j->ldv, j->y + q, query_cols(&n->form),
                              n->lse + (size_t)first * (size_t)group * (size_t)n->x[0]->rows, j->scratch + (size_t)part * j->scratch_each);
 }
 
-/* Biases by distance and by position are of all heads, and dropout counts them, so these are worked on by one. */
+/* Biases by position are of all heads, and dropout counts them, so these are worked on by one. */
 static int parts_of(const at_tape *t, const at_attention_inputs *in) {
-    return in->relative || in->bucket || t->training ? 1 : at_team_parts(t->team);
+    return in->bucket || t->training ? 1 : at_team_parts(t->team);
 }
 
 static void copy_rows(const at_tensor *x, int col, at_real *to, int cols) {
@@ -279,12 +297,12 @@ static void attend_part(void *context, int p, int parts) {
     const team_job *j = context;
     const attention_node *n = j->n;
     at_tensor *const *x = n->x;
-    size_t row, at[3];
-    const at_attention a = part_of(n, p, &row);
+    size_t row[3], at[3];
+    const at_attention a = part_of(n, p, row);
     if (!a.n_seq) return;
-    for (int i = 0; i < 3; i++) at[i] = row * (size_t)x[i]->cols + (size_t)begin_of(n, i);
+    for (int i = 0; i < 3; i++) at[i] = row[i] * (size_t)x[i]->cols + (size_t)begin_of(n, i);
     j->t->backend->attention(&a, x[0]->data + at[0], x[0]->cols, x[1]->data + at[1], x[1]->cols, x[2]->data + at[2], x[2]->cols,
-                             j->y + row * (size_t)query_cols(&a), query_cols(&a), n->lse + row * (size_t)a.heads,
+                             j->y + row[0] * (size_t)query_cols(&a), query_cols(&a), n->lse + row[0] * (size_t)a.heads,
                              j->scratch + (size_t)p * j->scratch_size);
 }
 
@@ -301,7 +319,7 @@ static void run_forward(at_tape *t, attention_node *n, const at_attention_inputs
 /* With keys from before: where they end. */
 static int set_past(at_tape *t, at_attention *a, const at_attention_inputs *in, const at_batch *b, int records) {
     if (!in->past_keys) return 1;
-    if (b->n_seq != 1 || records || in->relative || in->bucket || in->n_past < 0 || in->n_past > INT_MAX - b->rows) {
+    if (b->n_seq != 1 || records || in->bucket || in->n_past < 0 || in->n_past > INT_MAX - b->rows) {
         at_tape_fail(t, AT_BUG, "attention: %d sequences behind %d cached keys", b->n_seq, in->n_past);
         return 0;
     }
@@ -313,14 +331,14 @@ static int set_past(at_tape *t, at_attention *a, const at_attention_inputs *in, 
 }
 
 at_tensor *at_op_attention_with(at_tape *t, const at_attention_inputs *in, const at_batch *b, const at_attention *form, double p) {
-    if (t->status || !check(t, b, form, p) || !check_tensors(t, in, b, form)) return NULL;
+    if (t->status || !check(t, in, b, form, p) || !check_tensors(t, in, b, form)) return NULL;
     attention_node n = {.x = {in->q, in->k, in->v}, .position = {in->position_key, in->position_query}, .relative = in->relative,
-                        .max_distance = in->distance, .reach = b->max_len,
-                        .form = *form};
+                        .max_distance = in->distance, .reach = b->max_len + (in->past_keys ? in->n_past : 0), .form = *form};
     at_attention *a = &n.form;
     at_dropout drop = at_next_dropout(t, p, NULL);
     a->n_seq = b->n_seq;
-    a->cu_q = a->cu_k = b->cu_seqlens;
+    a->cu_q = b->cu_seqlens;
+    a->cu_k = in->source ? in->source->cu_seqlens : b->cu_seqlens;
     a->seq_id = b->seq_id;
     a->dropout_threshold = drop.threshold;
     a->dropout_key = drop.key;

@@ -28,9 +28,11 @@ at_tensor *at_op_attention(at_tape *t, at_tensor *qkv, const at_batch *b, const 
 
 /* The same with more to it. q [rows, heads*head_dim], k and v [rows, kv_heads*head_dim], or all three the one tensor of above.
  * relative (may be NULL) [buckets, heads]: the score of key j from query i gets relative[bucket(j - i), head], in T5's buckets: half of
- * them for either direction, of these half a distance each, the rest logarithmic up to `distance` (Raffel et al. 2020; MPNet). */
+ * them for either direction (all for what came before, where the attention is causal), of these half a distance each, the rest logarithmic up
+ * to `distance` (Raffel et al. 2020; MPNet). */
 typedef struct at_attention_inputs {
-    at_tensor *q, *k, *v;
+    at_tensor *q, *k, *v;     /* k and v may be one tensor, side by side */
+    const at_batch *source;   /* keys and values are rows of it, sequence by sequence; NULL: of the queries' own batch */
     at_weight *relative;
     int distance;
     /* Disentangled attention (He et al. 2021), both NULL otherwise: [buckets, heads*head_dim], see at_attention; heads = kv_heads.
@@ -38,12 +40,12 @@ typedef struct at_attention_inputs {
     at_tensor *position_key, *position_query;
     const int *bucket;
     /* Generation, all 0 otherwise: a batch of one sequence whose first n_past keys and values lie in rows of kv_heads*head_dim, with room for the
-     * batch's own behind them, which the op puts there. No gradients, no biases by distance. */
+     * batch's own behind them, which the op puts there. No gradients. */
     at_real *past_keys, *past_values;
     int n_past;
 } at_attention_inputs;
 at_tensor *at_op_attention_with(at_tape *t, const at_attention_inputs *in, const at_batch *b, const at_attention *form, double p);
-int at_relative_bucket(int key_minus_query, int buckets, int distance);
+int at_relative_bucket(int key_minus_query, int buckets, int distance, int causal);
 
 /* Rotary positions (Su et al. 2021): the first `dim` columns of a head turn by position * inverse[i], column i with column i + dim/2;
  * cosines and sines are multiplied by `factor`. */

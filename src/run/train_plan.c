@@ -41,7 +41,7 @@ static void apply_options(at_train_run *run) {
     over_int(o, "lanes", &h->lanes);
     h->seed = (uint64_t)at_options_int(o, "seed", 42);
     if (run->method == AT_METHOD_GRADUAL) {
-        if (h->unfreeze_epochs <= 0) h->unfreeze_epochs = h->num_train_epochs / (2.0 * (run->model->arch.layers + 1));
+        if (h->unfreeze_epochs <= 0) h->unfreeze_epochs = h->num_train_epochs / (2.0 * (at_arch_depth(&run->model->arch) + 1));
         over_real(o, "unfreeze_epochs", &h->unfreeze_epochs);
     }
 }
@@ -49,7 +49,7 @@ static void apply_options(at_train_run *run) {
 /* ---- --freeze ---- */
 
 static at_status freeze_layers(at_train_run *run, const char *range, at_error *err) {
-    int first, last, end = 0, layers = run->model->arch.layers;
+    int first, last, end = 0, layers = at_arch_depth(&run->model->arch);
     if (sscanf(range, "%d-%d%n", &first, &last, &end) != 2 || range[end]) {
         end = 0;
         if (sscanf(range, "%d%n", &first, &end) != 1 || range[end])

@@ -12,6 +12,9 @@ typedef struct at_cache {
     at_real *keys, *values;   /* [layers][cap][cols] */
     int layers, cap, cols;    /* cols: key-value heads * head_dim */
     int length;               /* tokens before the batch */
+    /* Of a decoder beside an encoder: keys and values of the encoder's rows, made once, [layers][source->rows][2 * cols]. */
+    at_real *source_keys;
+    const struct at_batch *source; /* one sequence; its lengths alone are read */
 } at_cache;
 
 typedef struct at_batch {
@@ -33,6 +36,9 @@ typedef struct at_batch {
     const uint64_t *output_row; /* [n_outputs] names the answer's row for dropout */
     const int32_t *label;     /* [n_outputs] class of each answer, negative: none; NULL: the data have no labels */
     const at_cache *cache;    /* NULL: every sequence is whole */
+    /* The rows of a decoder that reads this batch's, sequence by sequence (n_seq and seq_id are the same); places are rows of it then. Its own
+     * answers, cache and decoder are not there. NULL: a model of one stack. */
+    const struct at_batch *decoder;
 } at_batch;
 
 #endif

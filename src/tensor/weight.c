@@ -124,7 +124,7 @@ void at_params_set_trainable(at_params *p, const unsigned char *trainable) {
     for (int i = 0; i < p->n; i++) {
         at_weight *w = &p->weights[i];
         w->gradient = w->moments = AT_NO_GRADIENT;
-        if (!trainable || !trainable[i]) continue;
+        if (!trainable || !trainable[i] || w->constant) continue;
         w->gradient = w->kind == AT_WEIGHT_TABLE ? (size_t)p->n_tables++ : take(&p->n_gradient, w->size);
         w->moments = take(&p->n_moments, w->size);
     }

@@ -30,6 +30,7 @@ typedef struct at_weight {
     int depth;          /* 0 embeddings, 1.. layers, then the head: for freezing, unfreezing, layer-wise rates */
     int decay;          /* 1 where weight decay applies: not on biases and norms */
     int is_head;        /* part of the new network */
+    int constant;       /* no parameter: never trained, whatever is asked for */
     int still_row;      /* of a table: this row gets no gradient (the padding's, as PyTorch's padding_idx); -1: none */
     float rate_scale;   /* multiplies the learning rate */
 } at_weight;

@@ -46,6 +46,13 @@ void at_workspace_lend(at_workspace *w, at_tape *tape) {
     tape->objects = &w->objects;
 }
 
+static at_status largest_decoder(at_arena *arena, at_batch_size size, at_batch *batch, at_error *err) {
+    at_batch *decoder = AT_NEW_ARRAY(arena, at_batch, 1);
+    if (!decoder) return at_fail_memory(err, sizeof *decoder);
+    batch->decoder = decoder;
+    return at_batch_largest(arena, (at_batch_size){.rows = size.decoder_rows, .n_seq = size.n_seq, .max_len = size.decoder_len}, decoder, err);
+}
+
 at_status at_batch_largest(at_arena *arena, at_batch_size size, at_batch *batch, at_error *err) {
     int rows = size.rows, n_seq = size.n_seq, max_len = size.max_len, n_outputs = size.n_places ? size.n_places : n_seq;
     if (rows < max_len + n_seq - 1) rows = max_len + n_seq - 1;
@@ -67,6 +74,6 @@ at_status at_batch_largest(at_arena *arena, at_batch_size size, at_batch *batch,
         for (int i = 0; i < len; i++) positions[cu[s] + i] = i;
     }
     *batch = (at_batch){cu[n_seq], n_seq, max_len, cu, ids, types, positions, row_id, seq_row, seq_id, example, n_outputs,
-                        size.n_places ? place : NULL, output, output_row, label, NULL};
-    return AT_OK;
+                        size.n_places ? place : NULL, output, output_row, label, NULL, NULL};
+    return size.decoder_rows ? largest_decoder(arena, size, batch, err) : AT_OK;
 }

@@ -24,6 +24,7 @@ void at_workspace_lend(at_workspace *w, at_tape *tape); /* sets the tape's arena
 typedef struct at_batch_size {
     int rows, n_seq, max_len;
     int n_places; /* answers at tokens; 0: one a sequence */
+    int decoder_rows, decoder_len; /* of a decoder's rows beside these, and the longest sequence of them; 0: none */
 } at_batch_size;
 
 /* A batch for dry runs that is at least as large as every batch with at most so many rows, sequences, tokens a sequence and places:

@@ -28,8 +28,9 @@ typedef struct at_dataset {
     const uint8_t *types;     /* [token_at[n]] */
     uint32_t *line;           /* [n] 1-based line of the user's file */
     uint32_t *row;            /* [n] row of the table, ascending; NULL: example i is row i */
+    uint32_t *source;         /* [n] tokens of each example that an encoder reads; those behind them are its decoder's. NULL: there is none */
     uint64_t *place_at;       /* [n + 1] outputs before each example; NULL: one output an example */
-    uint32_t *place;          /* [place_at[n]] token of its example that the output stands at, ascending */
+    uint32_t *place;          /* [place_at[n]] token of its example, of the decoder's where there is one, that the output stands at, ascending */
     /* Where tokens stand, for tasks that answer with parts of a text; else NULL. [outputs, 2] characters begin and end of the text that is
      * answered from; begin -1: the token is not of it; begin -2 - b: begin is b, and another window has more context there. */
     int32_t *span;
@@ -74,6 +75,14 @@ at_status at_dataset_subset(const at_dataset *from, const uint32_t *index, int n
 void at_dataset_close(at_dataset *dataset);
 static inline int at_dataset_length(const at_dataset *d, int example) {
     return (int)(d->token_at[example + 1] - d->token_at[example]);
+}
+
+/* Tokens of an example that a model of one stack, or an encoder, reads; and those of its decoder. */
+static inline int at_dataset_source_length(const at_dataset *d, int example) {
+    return d->source ? (int)d->source[example] : at_dataset_length(d, example);
+}
+static inline int at_dataset_decoder_length(const at_dataset *d, int example) {
+    return at_dataset_length(d, example) - at_dataset_source_length(d, example);
 }
 
 /* Outputs before an example (of `n`: all of them), and those of one example. */

@@ -19,9 +19,9 @@ static const struct field {
 } FIELDS[] = {{offsetof(at_dataset, token_at), 8}, {offsetof(at_dataset, place_at), 8}, {offsetof(at_dataset, ids), 4},
               {offsetof(at_dataset, types), 1},    {offsetof(at_dataset, line), 4},     {offsetof(at_dataset, row), 4},
               {offsetof(at_dataset, place), 4},    {offsetof(at_dataset, span), 8},     {offsetof(at_dataset, label), 4},
-              {offsetof(at_dataset, target), 4}};
+              {offsetof(at_dataset, target), 4},   {offsetof(at_dataset, source), 4}};
 enum { N_FIELDS = sizeof FIELDS / sizeof *FIELDS, MAGIC_BYTES = 16, ALIGN = 64 };
-static const char MAGIC[MAGIC_BYTES] = "attune tokens 1";
+static const char MAGIC[MAGIC_BYTES] = "attune tokens 2";
 
 typedef struct header {
     char magic[MAGIC_BYTES];
@@ -44,7 +44,7 @@ static size_t header_bytes(void) { return (sizeof(header) + ALIGN - 1) / ALIGN *
 
 static void describe(const at_dataset *d, uint64_t key, header *h) {
     uint64_t n = (uint64_t)d->n, tokens = d->token_at[d->n], outputs = at_dataset_outputs(d);
-    const uint64_t count[N_FIELDS] = {n + 1, n + 1, tokens, tokens, n, n, outputs, outputs, outputs, outputs * (uint64_t)d->target_width};
+    const uint64_t count[N_FIELDS] = {n + 1, n + 1, tokens, tokens, n, n, outputs, outputs, outputs, outputs * (uint64_t)d->target_width, n};
     memset(h, 0, sizeof *h);
     memcpy(h->magic, MAGIC, sizeof h->magic);
     h->key = key;

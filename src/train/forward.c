@@ -53,20 +53,33 @@ static at_status sort_by_length(walk *w, at_arena *arena, at_error *err) {
 
 static int max_int(int a, int b) { return a > b ? a : b; }
 
+static void raise_most(walk *w, const chunk *c) {
+    const at_dataset *d = w->d;
+    int rows = 0, places = 0, decoder_rows = 0;
+    for (int i = c->start; i < c->start + c->n; i++) {
+        int example = (int)w->order[i], decoder = at_dataset_decoder_length(d, example);
+        rows += at_dataset_source_length(d, example);
+        decoder_rows += decoder;
+        if (d->place_at) places += at_dataset_n_outputs(d, example);
+        w->most.max_len = max_int(w->most.max_len, at_dataset_source_length(d, example));
+        w->most.decoder_len = max_int(w->most.decoder_len, decoder);
+    }
+    w->most.rows = max_int(w->most.rows, rows);
+    w->most.decoder_rows = max_int(w->most.decoder_rows, decoder_rows);
+    w->most.n_seq = max_int(w->most.n_seq, c->n);
+    w->most.n_places = max_int(w->most.n_places, places);
+}
+
 static at_status cut_chunks(walk *w, at_arena *arena, at_error *err) {
     const at_dataset *d = w->d;
     w->chunks = AT_NEW_ARRAY(arena, chunk, d->n);
     if (!w->chunks) return at_fail_memory(err, (size_t)d->n * sizeof *w->chunks);
     for (int i = 0; i < d->n; w->n_chunks++) {
-        int rows = 0, start = i, places = 0;
-        w->most.max_len = max_int(w->most.max_len, at_dataset_length(d, (int)w->order[i]));
+        int rows = 0, start = i;
         do rows += at_dataset_length(d, (int)w->order[i++]);
         while (i < d->n && rows + at_dataset_length(d, (int)w->order[i]) <= w->backend->chunk_rows);
         w->chunks[w->n_chunks] = (chunk){start, i - start};
-        for (int k = start; k < i && d->place_at; k++) places += at_dataset_n_outputs(d, (int)w->order[k]);
-        w->most.rows = max_int(w->most.rows, rows);
-        w->most.n_seq = max_int(w->most.n_seq, i - start);
-        w->most.n_places = max_int(w->most.n_places, places);
+        raise_most(w, &w->chunks[w->n_chunks]);
     }
     return AT_OK;
 }

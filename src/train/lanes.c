@@ -132,7 +132,8 @@ static at_status measure_walk(const at_lanes_setup *s, at_gradients *g, at_works
         return st;
     }
     const at_step_bounds *b = &s->bounds;
-    st = at_batch_largest(&w.objects, (at_batch_size){b->rows, b->n_seq, b->max_len, b->n_places}, &batch, err);
+    at_batch_size size = {b->rows, b->n_seq, b->max_len, b->n_places, b->decoder_rows, b->decoder_len};
+    st = at_batch_largest(&w.objects, size, &batch, err);
     at_tape tape = make_tape(s, half, &w, g, 0, err);
     tape.dry_team = at_lanes_team(s, 0); /* the largest */
     tape.dry = 1;
@@ -166,7 +167,7 @@ static at_status measure_phases(const at_lanes_setup *s, at_workspace_size *most
     size_t *place = malloc((size_t)p->n * sizeof *place);
     if (!place) return at_fail_memory(err, 0);
     for (int i = 0; i < p->n; i++) place[i] = p->weights[i].gradient;
-    for (int lowest = 1; lowest <= s->model->arch.layers + 1 && !st; lowest++) {
+    for (int lowest = 1; lowest <= at_arch_depth(&s->model->arch) + 1 && !st; lowest++) {
         for (int i = 0; i < p->n; i++)
             if (!p->weights[i].is_head && p->weights[i].depth < lowest) p->weights[i].gradient = AT_NO_GRADIENT;
         st = measure_phase(s, most, err);

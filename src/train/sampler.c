@@ -188,14 +188,18 @@ void at_step_bounds_add(at_step_bounds *b, const at_step_plan *p, const at_datas
     raise_to(&b->step_seq, p->n);
     for (int c = 0; c < p->n_chunks; c++) {
         const at_step_chunk *chunk = &p->chunk[c];
-        int rows = 0, places = 0;
+        int rows = 0, places = 0, decoder_rows = 0;
         for (int i = 0; i < chunk->n; i++) {
-            int example = (int)p->dealt[chunk->start + i], length = at_dataset_length(d, example);
+            int example = (int)p->dealt[chunk->start + i], length = at_dataset_source_length(d, example);
+            int behind = at_dataset_decoder_length(d, example);
             rows += length;
+            decoder_rows += behind;
             if (d->place_at) places += at_dataset_n_outputs(d, example);
             raise_to(&b->max_len, length);
+            raise_to(&b->decoder_len, behind);
         }
         raise_to(&b->rows, rows);
+        raise_to(&b->decoder_rows, decoder_rows);
         raise_to(&b->n_places, places);
         raise_to(&b->n_seq, chunk->n);
     }

@@ -27,6 +27,7 @@ typedef struct at_step_plan {
 typedef struct at_step_bounds {
     int rows, n_seq, max_len; /* of a chunk */
     int n_places;             /* of a chunk: answers at tokens; 0: one a sequence */
+    int decoder_rows, decoder_len; /* of a chunk: a decoder's rows, the longest of its sequences; then rows and max_len are the encoder's */
     int lane_rows, n_chunks;  /* of a lane, of a step */
     int step_seq;             /* sequences of a step */
 } at_step_bounds;

@@ -102,7 +102,7 @@ static at_status plan_rates(at_training *r, at_error *err) {
     r->rate_now = AT_NEW_ARRAY(&r->arena, double, r->params->n);
     if (!r->rate || !r->rate_now) return at_fail_memory(err, 0);
     for (int i = 0; i < r->params->n; i++)
-        r->rate[i] = at_schedule_rate(&r->h, &r->params->weights[i], r->view.arch.layers);
+        r->rate[i] = at_schedule_rate(&r->h, &r->params->weights[i], at_arch_depth(&r->view.arch));
     return AT_OK;
 }
 

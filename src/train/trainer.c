@@ -107,7 +107,7 @@ static at_status take_step(at_training *r, at_error *err) {
     double began = at_clock();
     at_lanes_result result;
     const at_step_plan *plan = at_sampler_step(&r->sampler, r->now.step);
-    at_optimizer_activate(&r->optimizer, at_schedule_lowest_depth(&r->h, r->now.step, r->sampler.steps_per_epoch, r->view.arch.layers));
+    at_optimizer_activate(&r->optimizer, at_schedule_lowest_depth(&r->h, r->now.step, r->sampler.steps_per_epoch, at_arch_depth(&r->view.arch)));
     AT_TRY(at_lanes_run(r->lanes, plan, r->now.step, &result, err));
     double norm = at_optimizer_reduce(&r->optimizer, at_lanes_gradients(r->lanes));
     double clip = clip_factor(&r->h, norm);

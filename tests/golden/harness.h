@@ -166,6 +166,7 @@ static inline double harness_adamw(harness *h, at_real *m, at_real *v, int step,
                   .correction1 = 1 - pow(0.9, step), .correction2 = 1 - pow(0.999, step), .gradient_scale = clip < 1 ? clip : 1};
     for (int i = 0; i < p->n; i++) {
         const at_weight *w = &p->weights[i];
+        if (w->gradient == AT_NO_GRADIENT) continue;
         a.weight_decay = w->decay ? 0.01 : 0;
         at_real *values = at_weight_values(p, w);
         if (w->kind != AT_WEIGHT_TABLE) {

@@ -18,7 +18,7 @@
 enum { MAX_WEIGHTS = 6, MAX_ROWS = 64, ARENA_BYTES = 8 << 20 };
 enum { BIAS = 1, RESIDUAL = 2, RMS = 4, TWICE = 8, STILL_X = 16, STILL_X2 = 32, NO_POSITION = 64, NO_TYPE = 128,
        CLASS_WEIGHTS = 256, IGNORE_SOME = 512, SAME = 1024, GROUPS = 2048, PLUS_ONE = 4096, NO_BIAS = 8192, APART = 16384,
-       RELATIVE = 32768, POSITIONS = 65536, MATRIX = 131072 };
+       RELATIVE = 32768, POSITIONS = 65536, MATRIX = 131072, SOURCE = 262144 };
 
 typedef struct grad_case {
     const char *op, *what;
@@ -90,6 +90,15 @@ static const grad_case CASES[] = {
     {"attention_with", "relative alone trained", {9, 4}, .flags = RELATIVE | STILL_X,
      .form = {.heads = 2, .kv_heads = 2, .head_dim = 3, .causal = 1, .scale = 0.7}},
     {"attention_with", "relative frozen", {9, 4}, .flags = RELATIVE, .frozen = 1,
+     .form = {.heads = 2, .kv_heads = 2, .head_dim = 3, .scale = 0.7}},
+    {"attention_with", "relative, causal, twice", {17, 1, 4}, .flags = RELATIVE | TWICE,
+     .form = {.heads = 2, .kv_heads = 2, .head_dim = 3, .causal = 1, .scale = 1}},
+    {"attention_with", "another batch's keys", {3, 9, 1}, .flags = SOURCE, .form = {.heads = 2, .kv_heads = 2, .head_dim = 3, .scale = 0.7}},
+    {"attention_with", "another batch's keys, groups, dropout, soft cap, twice", {7, 1, 4}, .p = 0.2, .flags = SOURCE | TWICE,
+     .form = {.heads = 4, .kv_heads = 2, .head_dim = 3, .scale = 0.7, .soft_cap = 1.5}},
+    {"attention_with", "another batch's keys, queries still", {3, 9}, .flags = SOURCE | STILL_X,
+     .form = {.heads = 2, .kv_heads = 2, .head_dim = 3, .scale = 0.7}},
+    {"attention_with", "another batch's keys, which are still", {3, 9}, .flags = SOURCE | STILL_X2,
      .form = {.heads = 2, .kv_heads = 2, .head_dim = 3, .scale = 0.7}},
     {"attention_with", "disentangled", {9, 1, 4}, .flags = POSITIONS, .form = {.heads = 2, .kv_heads = 2, .head_dim = 3, .scale = 0.5}},
     {"attention_with", "disentangled, long, twice", {37}, .flags = POSITIONS | TWICE, .form = {.heads = 1, .kv_heads = 1, .head_dim = 2, .scale = 0.5}},
@@ -263,12 +272,12 @@ static void make_weights(context *x) {
 
 static void make_inputs(context *x) {
     const grad_case *c = x->c;
-    int apart = c->flags & APART, two = apart || (!strcmp(c->op, "norm") && c->flags & RESIDUAL) || (!strcmp(c->op, "add") && !(c->flags & SAME));
+    int apart = c->flags & (APART | SOURCE), two = apart || (!strcmp(c->op, "norm") && c->flags & RESIDUAL) || (!strcmp(c->op, "add") && !(c->flags & SAME));
     x->n_inputs = !strcmp(c->op, "embed") || !strcmp(c->op, "rows") ? 0 : two ? 2 : 1;
     x->rows = x->batch.rows;
     x->cols = c->form.heads ? (c->form.heads + 2 * c->form.kv_heads) * c->form.head_dim : c->cols;
     x->width[0] = apart ? c->form.heads * c->form.head_dim : x->cols;
-    x->width[1] = apart ? c->form.kv_heads * c->form.head_dim : x->cols;
+    x->width[1] = apart ? (c->flags & SOURCE ? 2 : 1) * c->form.kv_heads * c->form.head_dim : x->cols;
     for (int i = 0; i < x->n_inputs; i++) {
         size_t n = (size_t)x->rows * (size_t)x->width[i];
         x->x[i] = draw_array(x, (uint64_t)i + 10, n);
@@ -315,6 +324,14 @@ static at_tensor *run_attention_with(context *x, at_tape *t) {
     if (x->c->flags & APART) {
         inputs.k = x->input[1];
         inputs.v = at_op_activation(t, x->input[1], AT_ACT_TANH);
+    }
+    if (x->c->flags & SOURCE) { /* as many rows in all, in other lengths: each sequence reads what one of the others is long */
+        int n = x->batch.n_seq, *cu = at_alloc(t->objects, (size_t)n + 1, sizeof *cu);
+        at_batch *source = at_alloc(t->objects, 1, sizeof *source);
+        for (int s = 0; s < n; s++) cu[s + 1] = cu[s] + x->c->len[(s + 1) % n];
+        *source = (at_batch){.rows = x->batch.rows, .n_seq = n, .max_len = x->batch.max_len, .cu_seqlens = cu};
+        inputs.source = source;
+        inputs.k = inputs.v = x->input[1];
     }
     return at_op_attention_with(t, &inputs, &x->batch, form, x->c->p);
 }

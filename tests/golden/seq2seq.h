@@ -1,0 +1,133 @@
+/* A recorded encoder-decoder (tests/oracle/make_golden_seq2seq.py), its pairs packed, and its forward and backward pass. */
+#ifndef AT_TESTS_SEQ2SEQ_H
+#define AT_TESTS_SEQ2SEQ_H
+
+#include "check.h"
+
+#include <dirent.h>
+
+#include "golden/harness.h"
+
+enum { MOST_FOLDERS = 32 };
+
+typedef struct golden {
+    harness h;
+    at_safetensors *expected;
+    int32_t *decoder_ids, *decoder_cu, *target; /* of the file; h.target is that of the pairs packed last */
+    at_batch decoder;
+    int asked; /* words of the pairs packed last that are asked for */
+    at_error err;
+    char folder[4096];
+} golden;
+
+static inline const char *path_in(const char *folder, const char *name) {
+    static char relative[512];
+    snprintf(relative, sizeof relative, "golden/seq2seq/%.100s%s%.100s", folder, *name ? "/" : "", name);
+    return check_source(relative);
+}
+
+static inline int by_name(const void *a, const void *b) { return strcmp(a, b); }
+
+/* The names of the recorded folders, sorted; returns how many. */
+static inline int list_folders(char folders[MOST_FOLDERS][64]) {
+    int n = 0;
+    DIR *dir = opendir(path_in("", ""));
+    if (!dir) return 0;
+    for (struct dirent *e; (e = readdir(dir)) != NULL && n < MOST_FOLDERS;)
+        if (e->d_name[0] != '.') snprintf(folders[n++], sizeof folders[0], "%.63s", e->d_name);
+    closedir(dir);
+    qsort(folders, (size_t)n, sizeof folders[0], by_name);
+    return n;
+}
+
+/* Pairs first, first + stride, ...: the decoder's rows beside those of harness_pack, every one of them asked for its next word. */
+static inline void pack_pairs(golden *g, int first, int stride) {
+    harness *h = &g->h;
+    at_arena *a = &h->memory;
+    size_t rows = (size_t)g->decoder_cu[h->n_seq];
+    harness_pack(h, first, stride);
+    int32_t *ids = AT_NEW_ARRAY(a, int32_t, rows), *positions = AT_NEW_ARRAY(a, int32_t, rows), *place = AT_NEW_ARRAY(a, int32_t, rows);
+    uint64_t *row_id = AT_NEW_ARRAY(a, uint64_t, rows);
+    uint8_t *types = AT_NEW_ARRAY(a, uint8_t, rows);
+    int *cu = AT_NEW_ARRAY(a, int, h->n_seq + 1);
+    at_batch d = {.cu_seqlens = cu, .ids = ids, .types = types, .positions = positions, .row_id = row_id, .seq_row = h->batch.seq_row,
+                  .seq_id = h->batch.seq_id};
+    h->target = AT_NEW_ARRAY(a, int32_t, rows);
+    g->asked = 0;
+    for (int s = first; s < h->n_seq; s += stride) {
+        int n = g->decoder_cu[s + 1] - g->decoder_cu[s];
+        for (int i = 0; i < n; i++, d.rows++) {
+            ids[d.rows] = g->decoder_ids[g->decoder_cu[s] + i];
+            h->target[d.rows] = g->target[g->decoder_cu[s] + i];
+            g->asked += h->target[d.rows] >= 0;
+            positions[d.rows] = i;
+            place[d.rows] = d.rows;
+            row_id[d.rows] = (uint64_t)d.n_seq << 32 | (uint64_t)i;
+        }
+        if (n > d.max_len) d.max_len = n;
+        cu[++d.n_seq] = d.rows;
+    }
+    g->decoder = d;
+    h->batch.decoder = &g->decoder;
+    h->batch.place = h->batch.output = place;
+    h->batch.output_row = row_id;
+    h->batch.n_outputs = d.rows;
+}
+
+static inline void open_folder(golden *g, const char *folder, const char *name) {
+    at_model_options options = {.head = AT_HEAD_LM, .keep_head = 1};
+    char batch[4096];
+    at_safetensors *file;
+    snprintf(g->folder, sizeof g->folder, "%s", folder);
+    snprintf(batch, sizeof batch, "%s", path_in(name, "batch.safetensors"));
+    check_ok(harness_open(&g->h, g->folder, &options, batch, &g->err), &g->err);
+    check_ok(at_safetensors_open(path_in(name, "expected.safetensors"), &g->expected, &g->err), &g->err);
+    check_ok(at_safetensors_open(batch, &file, &g->err), &g->err);
+    check_ok(harness_read(&g->h.memory, file, "decoder_ids", (void **)&g->decoder_ids, NULL, &g->err), &g->err);
+    check_ok(harness_read(&g->h.memory, file, "decoder_cu", (void **)&g->decoder_cu, NULL, &g->err), &g->err);
+    check_ok(harness_read(&g->h.memory, file, "target", (void **)&g->target, NULL, &g->err), &g->err);
+    at_safetensors_close(file);
+    /* The decoder's words have rows in the tables' gradients too. */
+    int rows = g->h.cu[g->h.n_seq] + g->decoder_cu[g->h.n_seq];
+    check_ok(at_gradients_make(&g->h.gradients, &g->h.memory, &g->h.model->params, rows, &g->err), &g->err);
+    pack_pairs(g, 0, 1);
+}
+
+static inline void open_golden(golden *g, const char *name) {
+    char folder[4096];
+    snprintf(folder, sizeof folder, "%.4000s", path_in(name, ""));
+    open_folder(g, folder, name);
+}
+
+static inline void close_golden(golden *g) {
+    harness_close(&g->h);
+    at_safetensors_close(g->expected);
+}
+
+static inline at_status forward(golden *g, int backward) {
+    harness *h = &g->h;
+    at_tape *t = &h->tape;
+    for (int i = 0; i < HARNESS_ARENAS; i++) at_arena_rewind(&h->step[i], (at_mark){0});
+    at_gradients_clear(&h->gradients);
+    t->gradients = backward ? &h->gradients : NULL;
+    at_tape_begin(t);
+    h->hidden = at_body_forward(t, h->model, &h->batch);
+    h->logits = at_head_forward(t, h->model, h->hidden, &h->batch);
+    h->loss = at_op_cross_entropy(t, h->logits, h->target, NULL, 0, g->asked);
+    return backward && h->loss ? at_tape_backward(t, h->loss) : at_tape_status(t);
+}
+
+static inline float *expected_values(golden *g, const at_stored_tensor *t) {
+    if (!t) fail_msg("%s: a reference is missing", g->folder);
+    float *values = AT_NEW_ARRAY(&g->h.memory, float, t->count);
+    check_ok(at_safetensors_read_f32(g->expected, t, values, 0, &g->err), &g->err);
+    return values;
+}
+
+static inline double norm_of(const float *x, size_t n) {
+    double sum = 0;
+    for (size_t i = 0; i < n; i++) sum += (double)x[i] * (double)x[i];
+    return sqrt(sum);
+}
+
+#endif
