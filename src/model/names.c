@@ -186,7 +186,10 @@ at_status at_head_declare(at_params *p, at_arena *arena, const at_arch *arch, at
                           at_place *place, at_error *err) {
     declaring d = {at_family_find(arch->family), arch, p, arena, place, n_out, err, 0};
     *head = (at_head){.kind = kind, .n_out = n_out};
-    if (kind == AT_HEAD_NONE || kind == AT_HEAD_EMBED) return AT_OK;
+    if (kind == AT_HEAD_NONE) return AT_OK;
+    if (arch->decoder.layers && kind != AT_HEAD_LM)
+        return at_fail(err, AT_USAGE, "a %s reads a text and writes another; it takes no other task", arch->family);
+    if (kind == AT_HEAD_EMBED) return AT_OK;
     if (kind == AT_HEAD_TOKEN && d.family->no_token_class)
         return at_fail(err, AT_USAGE, "transformers has no class for labels of tokens on a %s, so that nobody could open the model",
                        arch->family);
@@ -196,8 +199,6 @@ at_status at_head_declare(at_params *p, at_arena *arena, const at_arch *arch, at
         return at_fail(err, AT_USAGE, "answers in a text are not supported for the family %s", arch->family);
     if (kind == AT_HEAD_LM && !d.family->lm)
         return at_fail(err, AT_USAGE, "a %s is no language model that continues a text; gpt2, llama, mistral, qwen2 and their like are", arch->family);
-    if (arch->decoder.layers && kind != AT_HEAD_LM)
-        return at_fail(err, AT_USAGE, "a %s reads a text and writes another; a head %s on it is not supported", arch->family, at_head_name(kind));
     table t = head_table(d.family, kind);
     t.fields = (char *)head;
     t.depth = at_arch_depth(arch) + 1;

@@ -101,11 +101,14 @@ static int types_of_family(void) {
 static void make_family(const char *family) {
     char path[600];
     at_error err;
-    snprintf(path, sizeof path, "golden/data/%s/config.json", strcmp(family, "bert") ? family : "pooler");
-    if (access(check_source(path), R_OK)) fail_msg("the family '%s' has no small model in tests/golden/data", family);
+    const char *name = strcmp(family, "bert") ? family : "pooler", *kind = "data";
+    snprintf(path, sizeof path, "golden/seq2seq/%s/config.json", name);
+    if (!access(check_source(path), R_OK)) kind = "seq2seq";
+    snprintf(path, sizeof path, "golden/%s/%s/config.json", kind, name);
+    if (access(check_source(path), R_OK)) fail_msg("the family '%s' has no small model in tests/golden", family);
     mkdir(in_folder("family"), 0777);
     check_ok(at_file_copy(check_source(path), in_folder("family/config.json"), &err), &err);
-    snprintf(path, sizeof path, "golden/data/%s/model.safetensors", strcmp(family, "bert") ? family : "pooler");
+    snprintf(path, sizeof path, "golden/%s/%s/model.safetensors", kind, name);
     check_ok(at_file_copy(check_source(path), in_folder("family/model.safetensors"), &err), &err);
     write_tokenizer(types_of_family());
 }

@@ -245,7 +245,7 @@ static const struct {
     const char *key, *value; /* JSON; NULL removes the key */
     const char *words;
 } CONFIGS[] = {
-    {"model_type", "\"bart\"", "'bart' is not one that attune knows: bert, roberta, "},
+    {"model_type", "\"xlnet\"", "'xlnet' is not one that attune knows: bert, roberta, "},
     {"model_type", "\"brt\"", "Did you mean 'bert'?"},
     {"use_magic", "true", "'use_magic' is true, a switch that attune does not know for this family"},
     {"hidden_size", "33", "'hidden_size' 33 is not a multiple of 'num_attention_heads' 4"},
