@@ -152,6 +152,7 @@ typedef struct at_backend {
     /* AdamW (Loshchilov, Hutter 2019) as PyTorch computes it; w, m, v [n] updated. g may be NULL: zero gradient. */
     void (*adamw)(const at_adamw *step, at_real *w, const at_real *g, at_real *m, at_real *v, size_t n);
 
+    const struct at_compact *compact; /* products with weights kept as bf16 or Q8_0 (compact.h); NULL in the double build */
     const struct at_half *half; /* products with bf16 operands (half.h) where the precision asks for them; NULL: fp32 */
 } at_backend;
 

@@ -3,6 +3,7 @@
 
 #if AT_X86_TABLES
 
+#include "backend/compact_avx512.h"
 #include "backend/vec_avx512.h"
 
 #include "backend/kernels.inc"

@@ -1,6 +1,7 @@
 /* The kernels for any processor. */
 #include "backend/tables.h"
 
+#include "backend/compact_portable.h"
 #include "backend/vec_portable.h"
 
 #include "backend/kernels.inc"

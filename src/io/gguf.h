@@ -70,5 +70,7 @@ const at_gguf_tensor *at_gguf_at(const at_gguf *file, int i); /* in order of nam
 const at_gguf_tensor *at_gguf_find(const at_gguf *file, const char *name); /* or NULL */
 /* All its numbers. A type that is not read here, or a number that is not finite: AT_BAD_MODEL with the tensor's name. Thread-safe. */
 at_status at_gguf_read(const at_gguf *file, const at_gguf_tensor *tensor, float *values, at_error *err);
+/* The same of n numbers from `first`; both are multiples of the numbers in a row. */
+at_status at_gguf_read_part(const at_gguf *file, const at_gguf_tensor *tensor, uint64_t first, uint64_t n, float *values, at_error *err);
 
 #endif

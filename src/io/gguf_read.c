@@ -180,14 +180,18 @@ const at_gguf_tensor *at_gguf_find(const at_gguf *f, const char *name) {
 enum { BLOCKS_AT_ONCE = 512 };
 
 at_status at_gguf_read(const at_gguf *f, const at_gguf_tensor *t, float *values, at_error *err) {
+    return at_gguf_read_part(f, t, 0, t->count, values, err);
+}
+
+at_status at_gguf_read_part(const at_gguf *f, const at_gguf_tensor *t, uint64_t first, uint64_t count, float *values, at_error *err) {
     at_gguf_packing packing = at_gguf_packing_of(t->type);
     if (!packing.count)
         return at_fail(err, AT_BAD_MODEL, "%s: tensor %s is of type %u (%s), which is not read here; make another with llama.cpp's quantize tool",
                        f->path, t->name, t->type, packing.name);
     size_t each = packing.count > 1 ? 1 : 256, at_once = BLOCKS_AT_ONCE * each; /* of single numbers, more at once */
     unsigned char blocks[BLOCKS_AT_ONCE * 256 * 4];
-    uint64_t n_blocks = t->count / (uint64_t)packing.count;
-    for (uint64_t b = 0; b < n_blocks; b += at_once) {
+    uint64_t n_blocks = (first + count) / (uint64_t)packing.count;
+    for (uint64_t b = first / (uint64_t)packing.count; b < n_blocks; b += at_once) {
         size_t n = n_blocks - b < at_once ? (size_t)(n_blocks - b) : at_once, numbers = n * (size_t)packing.count;
         AT_TRY(read_at(f, blocks, n * (size_t)packing.bytes, t->offset + b * (uint64_t)packing.bytes, err));
         at_gguf_unpack((at_gguf_type)t->type, blocks, values, numbers);

@@ -5,6 +5,7 @@
 #define AT_IO_SAFETENSORS_H
 
 #include "base/arena.h"
+#include "base/half.h"
 
 typedef enum at_dtype { AT_F64, AT_F32, AT_F16, AT_BF16, AT_I64, AT_I32, AT_I16, AT_I8, AT_U8, AT_BOOL } at_dtype;
 
@@ -38,6 +39,9 @@ const char *at_safetensors_path(const at_safetensors *file, const at_stored_tens
  * the tensor and the element, unless allow_nonfinite. Thread-safe. */
 at_status at_safetensors_read_f32(const at_safetensors *file, const at_stored_tensor *t, float *values,
                                   int allow_nonfinite, at_error *err);
+/* The same of n elements from `first`. */
+at_status at_safetensors_read_part(const at_safetensors *file, const at_stored_tensor *t, size_t first, size_t n, float *values,
+                                   int allow_nonfinite, at_error *err);
 at_status at_safetensors_read_raw(const at_safetensors *file, const at_stored_tensor *t, void *bytes, at_error *err);
 
 /* Writing: declare the tensors in the order of their data, then the data is asked for one tensor at a time through `fill`, so that no
@@ -51,11 +55,5 @@ typedef struct at_tensor_out {
 typedef at_status at_tensor_fill(void *context, int i, void *bytes, at_error *err);
 at_status at_safetensors_write(const char *path, const at_tensor_out *tensors, int n, const char *const *metadata_pairs,
                                at_tensor_fill *fill, void *context, at_error *err);
-
-/* IEEE half and bfloat16, round to nearest even. */
-float at_from_f16(uint16_t h);
-uint16_t at_to_f16(float f);
-float at_from_bf16(uint16_t h);
-uint16_t at_to_bf16(float f);
 
 #endif

@@ -307,22 +307,27 @@ static size_t first_nonfinite(const float *x, size_t n) {
 
 at_status at_safetensors_read_f32(const at_safetensors *file, const at_stored_tensor *t, float *values, int allow_nonfinite,
                                   at_error *err) {
+    return at_safetensors_read_part(file, t, 0, (size_t)t->count, values, allow_nonfinite, err);
+}
+
+at_status at_safetensors_read_part(const at_safetensors *file, const at_stored_tensor *t, size_t first, size_t count, float *values,
+                                   int allow_nonfinite, at_error *err) {
     enum { PIECE = 8192 }; /* elements: what is converted is still in L2 */
     double piece[PIECE];
     const shard *s = &file->shards[t->shard];
     if (t->dtype > AT_BF16)
         return at_fail(err, AT_BAD_MODEL, "%s: tensor '%s' is %s, a floating-point type was expected", s->path, t->name,
                        at_dtype_name(t->dtype));
-    size_t size = at_dtype_bytes(t->dtype), count = (size_t)t->count;
+    size_t size = at_dtype_bytes(t->dtype);
     for (size_t done = 0; done < count; done += PIECE) {
         size_t n = count - done < PIECE ? count - done : PIECE;
         void *to = t->dtype == AT_F32 ? (void *)(values + done) : piece;
-        AT_TRY(read_at(s, to, n * size, t->offset + done * size, err));
+        AT_TRY(read_at(s, to, n * size, t->offset + (first + done) * size, err));
         if (t->dtype != AT_F32) convert(t->dtype, piece, values + done, n);
         size_t bad = allow_nonfinite ? n : first_nonfinite(values + done, n);
         if (bad < n)
             return at_fail(err, AT_BAD_MODEL, "%s: tensor '%s': element %zu is %s; the weights are damaged", s->path, t->name,
-                           done + bad, isnan(values[done + bad]) ? "not a number (NaN)" : "infinite");
+                           first + done + bad, isnan(values[done + bad]) ? "not a number (NaN)" : "infinite");
     }
     return AT_OK;
 }

@@ -183,6 +183,27 @@ static at_status find_sources(opening *o) {
     return AT_OK;
 }
 
+/* What the file keeps a weight as. */
+static at_form stored_form(const source *from) {
+    if (from->packed) return from->packed->type == AT_GGUF_BF16 ? AT_FORM_BF16 : from->packed->type == AT_GGUF_Q8_0 ? AT_FORM_Q8_0 : AT_FORM_FP32;
+    return from->tensor && from->tensor->dtype == AT_BF16 ? AT_FORM_BF16 : AT_FORM_FP32;
+}
+
+/* Matrices of products, and the table of words. */
+static at_status choose_forms(opening *o) {
+    static const at_form FORM[] = {[AT_WEIGHTS_FP32] = AT_FORM_FP32, [AT_WEIGHTS_BF16] = AT_FORM_BF16, [AT_WEIGHTS_Q8_0] = AT_FORM_Q8_0};
+    at_model *m = o->model;
+    at_weights choice = o->options->weights;
+    if (choice == AT_WEIGHTS_FP32) return AT_OK;
+    at_form *form = AT_NEW_ARRAY(&m->arena, at_form, m->params.n);
+    if (!form) return at_fail_memory(o->err, (size_t)m->params.n * sizeof *form);
+    for (int i = 0; i < m->params.n; i++) {
+        const at_weight *w = &m->params.weights[i];
+        if (w->kind == AT_WEIGHT_LINEAR || w == m->body.token) form[i] = choice == AT_WEIGHTS_AUTO ? stored_form(&o->sources[i]) : FORM[choice];
+    }
+    return at_params_choose_forms(&m->params, form, o->err);
+}
+
 /* As a GGUF file has it, then as ours. */
 static at_status read_packed(const opening *o, int i, at_error *err) {
     at_params *p = &o->model->params;
@@ -201,6 +222,29 @@ static at_status read_packed(const opening *o, int i, at_error *err) {
     return st;
 }
 
+static int has_place_alone(const at_place *place, const at_weight *w) { return place->total == w->out && !place->transposed; }
+
+/* The table of words and the classifier over them, the largest of all, some rows at a time, so that no second copy is in memory. */
+static at_status read_words(const opening *o, int i, at_error *err) {
+    enum { ROWS = 16 * AT_PANEL };
+    at_params *p = &o->model->params;
+    const at_weight *w = &p->weights[i];
+    const source *from = &o->sources[i];
+    at_arena scratch = {0};
+    size_t in = (size_t)w->in;
+    float *rows = at_alloc_raw(&scratch, ROWS * in, sizeof(float));
+    at_status st = rows ? AT_OK : at_fail_memory(err, ROWS * in * sizeof(float));
+    for (int first = 0; first < w->out && !st; first += ROWS) {
+        int n = w->out - first < ROWS ? w->out - first : ROWS;
+        size_t begin = (size_t)first * in, count = (size_t)n * in;
+        st = from->packed ? at_gguf_read_part(o->gguf, from->packed, begin, count, rows, err)
+                          : at_safetensors_read_part(from->file, from->tensor, begin, count, rows, 0, err);
+        if (!st) at_weight_put_rows(p, w, first, n, rows);
+    }
+    at_arena_free(&scratch);
+    return st;
+}
+
 /* A packed weight, or one that shares its tensor, is read in the file's layout first; where the home has that layout, it is read
  * straight into it. */
 static at_status read_weight(const opening *o, int i, at_error *err) {
@@ -208,10 +252,11 @@ static at_status read_weight(const opening *o, int i, at_error *err) {
     const at_weight *w = &p->weights[i];
     const at_place *place = &o->model->place[i];
     const source *from = &o->sources[i];
+    int whole = has_place_alone(place, w), in_home = w->kind != AT_WEIGHT_LINEAR && w->form == AT_FORM_FP32 && whole && !from->packed;
+    if (!in_home && whole && (w == o->model->body.token || w == o->model->head.classifier)) return read_words(o, i, err);
     if (from->packed) return read_packed(o, i, err);
-    int whole = place->total == w->out && !place->transposed;
 #ifndef AT_DOUBLE
-    if (w->kind != AT_WEIGHT_LINEAR && whole)
+    if (in_home)
         return at_safetensors_read_f32(from->file, from->tensor, at_weight_values(p, w), 0, err);
 #endif
     at_arena scratch = {0};
@@ -296,6 +341,7 @@ static at_status open_all(opening *o, const char *folder) {
     AT_TRY(at_names_declare(o->family, m, o->err));
     AT_TRY(choose_pooling(o));
     AT_TRY(find_sources(o));
+    AT_TRY(choose_forms(o));
     AT_TRY(read_weights(o));
     return report(o);
 }

@@ -100,6 +100,10 @@ typedef struct at_model {
     at_load_report report;
 } at_model;
 
+/* As what the large matrices of a model that is only read are kept. auto: bf16 and Q8_0 as the file has them, everything else as fp32, so
+ * that no number changes. */
+typedef enum at_weights { AT_WEIGHTS_FP32, AT_WEIGHTS_BF16, AT_WEIGHTS_Q8_0, AT_WEIGHTS_AUTO } at_weights;
+
 typedef struct at_model_options {
     at_head_kind head;    /* AT_HEAD_NONE: the folder's own head if it has one (else a body alone) */
     int n_out;            /* labels of a new head */
@@ -108,6 +112,7 @@ typedef struct at_model_options {
     int unit;             /* AT_HEAD_EMBED: 1 vectors of length 1, -1 as they are; 0: as the folder's modules have it, else as they are */
     uint64_t seed;        /* of new parts */
     at_pool *pool;        /* for reading in parallel, or NULL */
+    at_weights weights;   /* other than fp32: the model is not trained */
     int sizes_only;       /* read no values (params.values stays NULL): what a plan needs */
 } at_model_options;
 

@@ -75,21 +75,33 @@ static void embed_backward(at_tape *t, at_node *node) {
     }
 }
 
+/* out [in] (+)= a table's row; `row` [in] is scratch. */
+static void add_row(const at_tape *t, const at_weight *w, int32_t index, int accumulate, at_real *row, at_real *out) {
+    const at_real *from = row;
+    stride at = {0, 1};
+    if (w->form == AT_FORM_FP32) {
+        at = row_of(w, index);
+        from = at_weight_values(t->params, w) + at.begin;
+    } else {
+#ifndef AT_DOUBLE
+        at_compact_row(w->form, at_weight_compact(t->params, w), w->in, index, row);
+#endif
+    }
+    for (size_t c = 0; c < (size_t)w->in; c++) out[c] = accumulate ? out[c] + from[c * at.step] : from[c * at.step];
+}
+
 at_tensor *at_op_embed(at_tape *t, const at_batch *b, at_weight *token, at_weight *position, at_weight *type) {
     at_weight *table[3] = {token, position, type};
     if (t->status || !check_tables(t, table) || !check_indices(t, b, table)) return NULL;
     at_tensor *y = at_tape_tensor(t, AT_SPACE_TOKENS, b->rows, token->in);
     if (!y) return NULL;
-    size_t cols = (size_t)token->in;
-    for (int r = 0; r < b->rows && !t->dry; r++) {
-        at_real *out = y->data + (size_t)r * cols;
-        for (int i = 0; i < 3; i++) {
-            if (!table[i]) continue;
-            stride at = row_of(table[i], index_of(b, i, r));
-            const at_real *row = at_weight_values(t->params, table[i]) + at.begin;
-            for (size_t c = 0; c < cols; c++) out[c] = i ? out[c] + row[c * at.step] : row[c * at.step];
-        }
-    }
+    at_mark mark = at_arena_mark(t->scratch);
+    at_real *row = at_tape_scratch(t, (size_t)token->in);
+    for (int r = 0; r < b->rows && !t->dry && row; r++)
+        for (int i = 0; i < 3; i++)
+            if (table[i]) add_row(t, table[i], index_of(b, i, r), i, row, y->data + (size_t)r * (size_t)token->in);
+    at_arena_rewind(t->scratch, mark);
+    if (t->status) return NULL;
     if (!at_weight_records(t, token) && !at_weight_records(t, position) && !at_weight_records(t, type)) return y;
     embed_node *e = (embed_node *)at_tape_push(t, sizeof *e, y, embed_backward);
     if (!e) return NULL;

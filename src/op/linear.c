@@ -1,6 +1,7 @@
 /* y = act(x Wᵀ + b), column segments side by side: y = [act(x W1ᵀ + b1) | act(x W2ᵀ + b2) | ...]
  * dpre = dy ⊙ act'(pre);  dx (+)= Σ_s dpre_s W_s;  dW_s += dpre_sᵀ x;  db_s += Σ_rows dpre_s
  * Where every segment has a bf16 copy, the products take bf16 operands, and the sum before the activation is kept as bf16.
+ * A weight may be kept as bf16 or Q8_0 (backend/compact.h) where nothing is recorded.
  * A team shares columns (forward, dW) or rows (dx, and what is bf16). */
 #include "op/shape.h"
 #include "op/share.h"
@@ -40,6 +41,8 @@ typedef struct forward_job {
     at_tensor *y;
     int panels;  /* of all segments */
     uint16_t *a; /* x as bf16 */
+    unsigned char *scratch; /* [parts][scratch_each] of compact weights */
+    size_t scratch_each;
 } forward_job;
 
 enum { SHARED_FROM = 1 << 15 }; /* products below so many elements are done sooner than shared */
@@ -51,13 +54,21 @@ static const at_real *bias_of(const forward_job *j, int s) {
 }
 
 /* Panels from .. to-1 of segment s, whose columns begin at col. */
-static void forward_panels(const forward_job *j, int s, int col, int from, int to) {
+static void forward_panels(const forward_job *j, int s, int col, int from, int to, int part) {
     const at_weight *w = j->weight[s];
     const at_real *bias = bias_of(j, s);
+    const at_backend *b = j->t->backend;
     int first = from * AT_PANEL, cols = (to * AT_PANEL < w->out ? to * AT_PANEL : w->out) - first;
-    j->t->backend->linear(j->x->data, j->x->cols, at_weight_values(j->t->params, w) + (size_t)first * (size_t)w->in,
-                          bias ? bias + first : NULL, j->act, j->pre ? j->pre + col + first : NULL, j->y->data + col + first, j->y->cols,
-                          j->x->rows, w->in, cols);
+    at_real *y = j->y->data + col + first;
+    if (bias) bias += first;
+    if (w->form != AT_FORM_FP32) {
+        const unsigned char *packed = at_weight_compact(j->t->params, w);
+        b->compact->linear(w->form, j->x->data, j->x->cols, packed + (size_t)from * at_compact_panel_bytes(w->form, w->in), bias, j->act, y,
+                           j->y->cols, j->x->rows, w->in, cols, j->scratch + (size_t)part * j->scratch_each);
+        return;
+    }
+    b->linear(j->x->data, j->x->cols, at_weight_values(j->t->params, w) + (size_t)first * (size_t)w->in, bias, j->act,
+              j->pre ? j->pre + col + first : NULL, y, j->y->cols, j->x->rows, w->in, cols);
 }
 
 /* The panels of all segments, one after the other, dealt out in equal runs. */
@@ -66,7 +77,7 @@ static void forward_part(void *context, int part, int parts) {
     int begin = (int)((long long)j->panels * part / parts), end = (int)((long long)j->panels * (part + 1) / parts);
     for (int s = 0, col = 0, at = 0; s < j->n; s++) {
         int n = panels_of(j->weight[s]), from = begin > at ? begin - at : 0, to = end - at < n ? end - at : n;
-        if (from < to) forward_panels(j, s, col, from, to);
+        if (from < to) forward_panels(j, s, col, from, to, part);
         at += n;
         col += j->weight[s]->out;
     }
@@ -86,9 +97,21 @@ static void half_forward_part(void *context, int part, int parts) {
                      y->data + to, y->cols, r.n, x->cols, j->weight[s]->out);
 }
 
+/* What the products of compact weights need, of each part. */
+static void take_compact_scratch(forward_job *j) {
+    at_tape *t = j->t;
+    for (int s = 0; s < j->n; s++) {
+        const at_weight *w = j->weight[s];
+        size_t need = w->form == AT_FORM_FP32 ? 0 : (t->backend->compact->scratch(w->form, j->x->rows, w->in) + AT_ALIGN - 1) / AT_ALIGN * AT_ALIGN;
+        if (need > j->scratch_each) j->scratch_each = need;
+    }
+    if (j->scratch_each) j->scratch = (unsigned char *)at_tape_scratch(t, (size_t)at_share_parts(t) * j->scratch_each / sizeof(at_real));
+}
+
 static void run_forward(forward_job *j, int half) {
     at_tape *t = j->t;
     at_mark mark = at_arena_mark(t->scratch);
+    take_compact_scratch(j);
     int shared = (long long)j->y->cols * j->x->cols >= SHARED_FROM;
     for (int s = 0; s < j->n; s++) j->panels += panels_of(j->weight[s]);
     if (half) j->a = half_scratch(t, at_half_rows_size(j->x->rows, j->x->cols));
@@ -213,6 +236,8 @@ static int check_segments(at_tape *t, const at_tensor *x, at_weight *const *weig
         const at_weight *w = weight[s], *b = bias ? bias[s] : NULL;
         if (w->kind != AT_WEIGHT_LINEAR || w->in != x->cols)
             at_tape_fail(t, AT_BUG, "linear: x is [%d, %d], %s is [%d, %d]", x->rows, x->cols, w->name, w->out, w->in);
+        else if (w->form != AT_FORM_FP32 && (t->gradients || !t->backend->compact))
+            at_tape_fail(t, AT_BUG, "linear: %s is kept as %s, which is not trained", w->name, at_form_name(w->form));
         else if (b && (b->kind != AT_WEIGHT_VECTOR || b->out != w->out))
             at_tape_fail(t, AT_BUG, "linear: %s has %d elements, %s %d rows", b->name, b->out, w->name, w->out);
     }
@@ -231,7 +256,7 @@ at_tensor *at_op_linear(at_tape *t, at_tensor *x, at_weight *const *weight, at_w
     int half = all_have_copies(t, weight, n_segments), keeps = y && records && act != AT_ACT_NONE;
     void *pre = keeps ? at_tape_save(t, at_elements(y), half ? sizeof(uint16_t) : sizeof(at_real)) : NULL;
     if (t->status) return NULL;
-    run_forward(&(forward_job){t, x, weight, bias, n_segments, act, half ? NULL : pre, half ? pre : NULL, y, 0, NULL}, half);
+    run_forward(&(forward_job){t, x, weight, bias, n_segments, act, half ? NULL : pre, half ? pre : NULL, y, 0, NULL, NULL, 0}, half);
     if (!records || t->status) return t->status ? NULL : y;
     linear_node *l = (linear_node *)at_tape_push(t, sizeof *l, y, linear_backward);
     if (!l) return NULL;

@@ -103,7 +103,7 @@ static at_status open_model(generating *g, at_error *err) {
     AT_TRY(at_backend_choose(at_options_text(o, "cpu", NULL), &g->backend, err));
     g->threads = (int)at_options_int(o, "threads", at_cpu_count());
     AT_TRY(at_pool_open(&pool, g->threads, err));
-    at_model_options options = {.head = AT_HEAD_LM, .keep_head = 1, .pool = pool};
+    at_model_options options = {.head = AT_HEAD_LM, .keep_head = 1, .pool = pool, .weights = (at_weights)at_options_choice(o, "weights")};
     at_status st = at_model_open(path, &options, &g->model, err);
     at_pool_close(pool);
     return st ? st : at_model_tokenizer_open(path, &g->tokenizer, err);
@@ -167,9 +167,9 @@ static json_t *fields(const generating *g, int n_prompt, const at_continuation *
     json_t *ids = json_array();
     for (int i = 0; i < c->n; i++) json_array_append_new(ids, json_integer(c->ids[i]));
     double speed = c->n > 1 && c->seconds > 0 ? (c->n - 1) / c->seconds : 0;
-    return json_pack("{s:i, s:o, s:o, s:i, s:i, s:s, s:f, s:f, s:f}", "index", g->index, "text", json_stringn(c->text, c->len), "ids", ids,
+    return json_pack("{s:i, s:o, s:o, s:i, s:i, s:s, s:f, s:f, s:f, s:I}", "index", g->index, "text", json_stringn(c->text, c->len), "ids", ids,
                      "prompt_tokens", n_prompt, "tokens", c->n, "finish", at_finish_name(c->finish), "prompt_seconds", c->prompt_seconds,
-                     "seconds", c->seconds, "tokens_per_second", speed);
+                     "seconds", c->seconds, "tokens_per_second", speed, "weight_bytes", (json_int_t)at_params_bytes(&g->model->params));
 }
 
 static at_status continue_text(generating *g, at_arena *arena, const char *text, size_t len, at_error *err) {

@@ -45,15 +45,35 @@ at_status at_params_add(at_params *p, at_arena *arena, const char *name, at_weig
     return AT_OK;
 }
 
+/* Bytes of a weight that is kept compact, to the next cache line. */
+static size_t compact_size(const at_weight *w) { return (at_compact_bytes(w->form, w->out, w->in) + AT_ALIGN - 1) / AT_ALIGN * AT_ALIGN; }
+
+at_status at_params_choose_forms(at_params *p, const at_form *form, at_error *err) {
+    p->total = p->compact_bytes = 0;
+    for (int i = 0; i < p->n; i++) {
+        at_weight *w = &p->weights[i];
+        w->form = form[i];
+        int can = w->kind == AT_WEIGHT_LINEAR || w->kind == AT_WEIGHT_TABLE;
+        if (p->values || (w->form != AT_FORM_FP32 && !can)) return at_fail(err, AT_BUG, "%s cannot be kept as %s", w->name, at_form_name(w->form));
+        w->size = w->form == AT_FORM_FP32 ? home_size(w->kind, w->out, w->in) : 0;
+        w->offset = w->form == AT_FORM_FP32 ? take(&p->total, w->size) : p->compact_bytes;
+        if (w->form != AT_FORM_FP32) p->compact_bytes += compact_size(w); /* less than in fp32, which was looked at */
+    }
+    return AT_OK;
+}
+
 at_status at_params_allocate(at_params *p, at_error *err) {
     size_t bytes = (p->total ? p->total : 1) * sizeof(at_real);
     p->values = at_pages_take(bytes);
-    return p->values ? AT_OK : at_fail_memory(err, bytes);
+    if (p->compact_bytes) p->compact = at_pages_take(p->compact_bytes);
+    return p->values && (p->compact || !p->compact_bytes) ? AT_OK : at_fail_memory(err, bytes + p->compact_bytes);
 }
 
 void at_params_free(at_params *p) {
     at_pages_return(p->values, (p->total ? p->total : 1) * sizeof(at_real));
+    at_pages_return(p->compact, p->compact_bytes);
     p->values = NULL;
+    p->compact = NULL;
 }
 
 at_weight *at_params_find(const at_params *p, const char *name) {
@@ -81,18 +101,27 @@ static void put_packed(at_real *home, const float *file, size_t out, size_t in) 
     }
 }
 
-void at_weight_put(at_params *p, const at_weight *w, const float *file_values) {
-    at_real *home = at_weight_values(p, w);
-    if (w->kind == AT_WEIGHT_LINEAR) {
-        put_packed(home, file_values, (size_t)w->out, (size_t)w->in);
+void at_weight_put_rows(at_params *p, const at_weight *w, int first, int n, const float *rows) {
+    size_t before = (size_t)first * (size_t)w->in;
+    if (w->form != AT_FORM_FP32) {
+        at_compact_pack(w->form, rows, n, w->in, p->compact + w->offset + (size_t)(first / AT_PANEL) * at_compact_panel_bytes(w->form, w->in));
         return;
     }
-    for (size_t i = 0; i < w->size; i++) home[i] = file_values[i];
+    at_real *home = at_weight_values(p, w) + before;
+    if (w->kind == AT_WEIGHT_LINEAR) put_packed(home, rows, (size_t)n, (size_t)w->in);
+    else
+        for (size_t i = 0; i < (size_t)n * (size_t)w->in; i++) home[i] = rows[i];
 }
 
+void at_weight_put(at_params *p, const at_weight *w, const float *file_values) { at_weight_put_rows(p, w, 0, w->out, file_values); }
+
 void at_weight_get(const at_params *p, const at_weight *w, float *file_values) {
-    const at_real *home = at_weight_values(p, w);
     size_t in = (size_t)w->in;
+    if (w->form != AT_FORM_FP32) {
+        for (int n = 0; n < w->out; n++) at_compact_row(w->form, at_weight_compact(p, w), w->in, n, file_values + (size_t)n * in);
+        return;
+    }
+    const at_real *home = at_weight_values(p, w);
     for (size_t n = 0; n < (size_t)w->out; n++)
         for (size_t k = 0; k < in; k++) file_values[n * in + k] = (float)home[home_index(w, n, k)];
 }

@@ -1,6 +1,6 @@
 #include <string.h>
 
-#include "io/safetensors.h"
+#include "base/half.h"
 
 static uint32_t bits_of(float f) {
     uint32_t bits;
