@@ -13,12 +13,14 @@ enum {
 typedef struct member {
     at_team *team;
     pthread_t thread;
-    int part;
 } member;
 
+/* Parts of a call are not tied to members: whoever is free takes the next one. A member that the system has put aside is waited for only where it
+ * is in the middle of a part; else the caller does its part too.
+ * `turn` holds the number of the call and, in its low half, the next part: taking a part is one exchange that fails where the call is over. */
 struct at_team {
-    atomic_ulong call; /* counts calls */
-    atomic_int busy;   /* members that have not finished the call */
+    atomic_ullong turn; /* call << 32 | next part */
+    atomic_int done;    /* parts of the call that are finished */
     atomic_int asleep, closing;
     void (*task)(void *, int, int);
     void *context;
@@ -34,38 +36,52 @@ static void breathe(void) {
 #endif
 }
 
+static unsigned long long call_of(unsigned long long turn) { return turn >> 32; }
+static int part_of(unsigned long long turn) { return (int)(turn & 0xffffffffu); }
+
 /* Returns once there is a call after `seen`, or the team closes. */
-static void wait_for_call(at_team *t, unsigned long seen) {
+static void wait_for_call(at_team *t, unsigned long long seen) {
     for (int i = 0; i < WATCHED; i++) {
-        if (atomic_load_explicit(&t->call, memory_order_acquire) != seen) return;
+        if (call_of(atomic_load_explicit(&t->turn, memory_order_acquire)) != seen) return;
         breathe();
     }
     pthread_mutex_lock(&t->lock);
     atomic_fetch_add(&t->asleep, 1);
-    while (atomic_load(&t->call) == seen) pthread_cond_wait(&t->wake, &t->lock);
+    while (call_of(atomic_load(&t->turn)) == seen) pthread_cond_wait(&t->wake, &t->lock);
     atomic_fetch_sub(&t->asleep, 1);
     pthread_mutex_unlock(&t->lock);
 }
 
+/* Does parts of this call until none is left. The call cannot end, and task and context cannot change, before a part that was taken is done. */
+static void take_parts(at_team *t, unsigned long long call) {
+    unsigned long long turn = atomic_load_explicit(&t->turn, memory_order_acquire);
+    while (call_of(turn) == call && part_of(turn) < t->n) {
+        if (!atomic_compare_exchange_weak_explicit(&t->turn, &turn, turn + 1, memory_order_acq_rel, memory_order_acquire)) continue;
+        t->task(t->context, part_of(turn), t->n);
+        atomic_fetch_add_explicit(&t->done, 1, memory_order_release);
+        turn = atomic_load_explicit(&t->turn, memory_order_acquire);
+    }
+}
+
 static void *work(void *argument) {
-    member *m = argument;
-    at_team *t = m->team;
-    for (unsigned long seen = 0;;) {
+    at_team *t = ((member *)argument)->team;
+    for (unsigned long long seen = 0;;) {
         wait_for_call(t, seen);
-        seen = atomic_load_explicit(&t->call, memory_order_acquire);
         if (atomic_load(&t->closing)) return NULL;
-        t->task(t->context, m->part, t->n);
-        atomic_fetch_sub_explicit(&t->busy, 1, memory_order_release);
+        seen = call_of(atomic_load_explicit(&t->turn, memory_order_acquire));
+        take_parts(t, seen);
     }
 }
 
 /* The call is counted before sleepers are looked for, and a sleeper counts itself before it looks for the call: one sees the other. */
-static void call(at_team *t) {
-    atomic_fetch_add(&t->call, 1);
-    if (!atomic_load(&t->asleep)) return;
+static unsigned long long begin_call(at_team *t, int first_part) {
+    unsigned long long call = (call_of(atomic_load(&t->turn)) + 1) & 0xffffffffu;
+    atomic_store(&t->turn, call << 32 | (unsigned)first_part);
+    if (!atomic_load(&t->asleep)) return call;
     pthread_mutex_lock(&t->lock);
     pthread_cond_broadcast(&t->wake);
     pthread_mutex_unlock(&t->lock);
+    return call;
 }
 
 at_status at_team_open(at_team **team, int n_threads, at_error *err) {
@@ -78,7 +94,7 @@ at_status at_team_open(at_team **team, int n_threads, at_error *err) {
     t->n = n;
     for (; t->n_started < n - 1; t->n_started++) {
         member *m = &t->members[t->n_started];
-        *m = (member){.team = t, .part = t->n_started + 1};
+        m->team = t;
         if (!pthread_create(&m->thread, NULL, work, m)) continue;
         at_team_close(t);
         return at_fail(err, AT_NO_MEMORY, "cannot start %d threads", n);
@@ -90,7 +106,7 @@ at_status at_team_open(at_team **team, int n_threads, at_error *err) {
 void at_team_close(at_team *t) {
     if (!t) return;
     atomic_store(&t->closing, 1);
-    call(t);
+    begin_call(t, t->n); /* without parts: a member that has not yet seen `closing` finds none */
     for (int i = 0; i < t->n_started; i++) pthread_join(t->members[i].thread, NULL);
     pthread_mutex_destroy(&t->lock);
     pthread_cond_destroy(&t->wake);
@@ -106,10 +122,9 @@ void at_team_run(at_team *t, void (*task)(void *, int, int), void *context) {
     }
     t->task = task;
     t->context = context;
-    atomic_store(&t->busy, t->n - 1);
-    call(t);
-    task(context, 0, t->n);
-    for (int i = 0; atomic_load_explicit(&t->busy, memory_order_acquire); i++) {
+    atomic_store(&t->done, 0);
+    take_parts(t, begin_call(t, 0));
+    for (int i = 0; atomic_load_explicit(&t->done, memory_order_acquire) < t->n; i++) {
         if (i < PATIENT) breathe();
         else sched_yield();
     }

@@ -7,9 +7,10 @@
 #include "base/half.h"
 #include "io/gguf.h"
 
-static const int row_counts[] = {0, 1, 2, 3, 4, 5, 7, 8, 9, 17};
+static const int row_counts[] = {0, 1, 2, 3, 5, 8, 9, 17};
 static const int sizes[] = {1, 2, 3, 16, 31, 32, 33, 47, 48, 49, 64, 97, 131};
 static const at_form forms[] = {AT_FORM_BF16, AT_FORM_Q8_0};
+static const int outs[] = {1, 16, 47, 48, 49, 131};
 #define COUNT(list) (sizeof(list) / sizeof(list)[0])
 enum { GAP = 3 };
 
@@ -66,8 +67,8 @@ static void products_in_any_shape(void **state) {
         for (size_t f = 0; f < COUNT(forms); f++)
             for (size_t r = 0; r < COUNT(row_counts); r++)
                 for (size_t i = 0; i < COUNT(sizes); i++)
-                    for (size_t o = 0; o < COUNT(sizes); o++) {
-                        arrays t = make(table->compact, forms[f], row_counts[r], sizes[i], sizes[o]);
+                    for (size_t o = 0; o < COUNT(outs); o++) {
+                        arrays t = make(table->compact, forms[f], row_counts[r], sizes[i], outs[o]);
                         const float *bias = (i + o) % 2 ? t.bias : NULL;
                         run(table->compact, &t, bias, AT_ACT_NONE);
                         check_product(table->name, &t, bias);
