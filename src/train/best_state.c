@@ -23,6 +23,7 @@ static void copy_weight(void *context, int i) {
 }
 
 void at_training_keep_weights(at_training *r) {
+    if (r->saver) at_saver_settle(r->saver); /* it may be writing the one that is there */
     at_pool_run(r->setup->pool, copy_weight, &(copy_job){r, 0}, r->params->n);
     r->best.copied = r->now.step;
 }

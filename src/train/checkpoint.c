@@ -48,36 +48,59 @@ static int list_weights(const at_training *r, at_saved_array *arrays) {
     for (int i = 0; i < r->params->n; i++) {
         const at_weight *w = &r->params->weights[i];
         if (at_optimizer_owns(&r->optimizer, i))
-            arrays[n++] = (at_saved_array){w->name, 0, at_weight_values(r->params, w), w->size};
+            arrays[n++] = (at_saved_array){.name = w->name, .data = at_weight_values(r->params, w), .count = w->size};
     }
     return n;
 }
 
-static at_status write_checkpoint(at_training *r, at_error *err) {
-    at_arena arena = {0};
+typedef struct at_checkpoint {
+    at_arena arena;
+    at_saved_array moments[2], squares, best;
+    at_saved_file files[4];
+    int n;
+} at_checkpoint;
+
+static at_status list_files(const at_training *r, at_checkpoint *c, at_error *err) {
     size_t n = r->params->n_moments;
-    at_saved_array *weights = AT_NEW_ARRAY(&arena, at_saved_array, r->params->n);
+    at_saved_array *weights = AT_NEW_ARRAY(&c->arena, at_saved_array, r->params->n);
+    at_saved_range *ranges;
+    int n_ranges;
+    if (!weights) return at_fail_memory(err, (size_t)r->params->n * sizeof *weights);
+    AT_TRY(at_optimizer_history(&r->optimizer, &c->arena, &ranges, &n_ranges, err));
+    c->moments[0] = (at_saved_array){"exp_avg", 0, r->optimizer.m, n, ranges, n_ranges};
+    c->moments[1] = (at_saved_array){.name = "updates", .is_int = 1, .data = r->optimizer.updates, .count = (size_t)r->params->n};
+    c->squares = (at_saved_array){"exp_avg_sq", 0, r->optimizer.v, n, ranges, n_ranges};
+    c->best = (at_saved_array){.name = "best", .data = r->best.copy, .count = n};
+    c->files[0] = (at_saved_file){.name = "weights.safetensors", .arrays = weights, .n = list_weights(r, weights)};
+    c->files[1] = (at_saved_file){.name = "moments.safetensors", .arrays = c->moments, .n = 2};
+    c->files[2] = (at_saved_file){.name = "squares.safetensors", .arrays = &c->squares, .n = 1};
+    c->files[3] = (at_saved_file){.name = "best.safetensors", .arrays = &c->best, .n = 1, .stays = 1};
+    c->n = best_differs(r) ? 4 : 3;
+    return AT_OK;
+}
+
+static at_status write_checkpoint(at_training *r, at_error *err) {
+    at_checkpoint c = {0};
     json_t *state = describe(r);
-    at_status st = weights && state ? AT_OK : at_fail_memory(err, 0);
-    const at_saved_array moments[] = {{"exp_avg", 0, r->optimizer.m, n},
-                                      {"exp_avg_sq", 0, r->optimizer.v, n},
-                                      {"updates", 1, r->optimizer.updates, (size_t)r->params->n}};
-    const at_saved_array best = {"best", 0, r->best.copy, n};
-    at_saved_file files[] = {{"weights.safetensors", weights, 0}, {"optimizer.safetensors", moments, 3},
-                             {"best.safetensors", &best, 1}};
-    if (!st) {
-        files[0].n = list_weights(r, weights);
-        st = at_saver_write(r->saver, r->now.step, files, best_differs(r) ? 3 : 2, state, err);
-    }
+    at_status st = state ? list_files(r, &c, err) : at_fail_memory(err, 0);
+    if (!st) st = at_saver_write(r->saver, r->now.step, c.files, c.n, state, r->setup->pool, err);
     json_decref(state);
-    at_arena_free(&arena);
+    at_arena_free(&c.arena);
     return st;
+}
+
+void at_training_prepare_save(at_training *r) {
+    at_checkpoint c = {0};
+    at_error why;
+    r->save_prepared = list_files(r, &c, &why) || at_saver_prepare(r->saver, c.files, c.n);
+    at_arena_free(&c.arena);
 }
 
 void at_training_save(at_training *r) {
     at_error why;
     if (!r->saver || r->saved_step == r->now.step) return;
     double began = at_clock();
+    r->save_prepared = 0;
     if (at_saver_wait(r->saver, &why)) {
         r->saved_step = -1;
         at_training_note(r, 1, "the last checkpoint could not be kept: %s", why.text);
@@ -120,12 +143,12 @@ static at_status load_weights(at_training *r, const at_safetensors *file, at_err
 }
 
 static at_status load_moments(at_training *r, const at_safetensors *file, at_error *err) {
-    size_t n = r->params->n_moments;
-    AT_TRY(at_saved_array_load(file, "exp_avg", 0, r->optimizer.m, n, err));
-    AT_TRY(at_saved_array_load(file, "exp_avg_sq", 0, r->optimizer.v, n, err));
-    AT_TRY(at_saved_array_load(file, "updates", 1, r->optimizer.updates, (size_t)r->params->n, err));
-    at_optimizer_recall(&r->optimizer);
-    return AT_OK;
+    AT_TRY(at_saved_array_load(file, "exp_avg", 0, r->optimizer.m, r->params->n_moments, err));
+    return at_saved_array_load(file, "updates", 1, r->optimizer.updates, (size_t)r->params->n, err);
+}
+
+static at_status load_squares(at_training *r, const at_safetensors *file, at_error *err) {
+    return at_saved_array_load(file, "exp_avg_sq", 0, r->optimizer.v, r->params->n_moments, err);
 }
 
 static at_status load_best(at_training *r, const at_safetensors *file, at_error *err) {
@@ -175,7 +198,9 @@ static at_status load_state(at_training *r, const char *path, at_error *err) {
 static at_status load_all(at_training *r, const char *path, at_error *err) {
     AT_TRY(load_state(r, path, err));
     AT_TRY(with_file(r, path, "weights.safetensors", load_weights, err));
-    AT_TRY(with_file(r, path, "optimizer.safetensors", load_moments, err));
+    AT_TRY(with_file(r, path, "moments.safetensors", load_moments, err));
+    AT_TRY(with_file(r, path, "squares.safetensors", load_squares, err));
+    at_optimizer_recall(&r->optimizer);
     if (best_differs(r)) return with_file(r, path, "best.safetensors", load_best, err);
     at_training_keep_weights(r);
     return AT_OK;

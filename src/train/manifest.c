@@ -9,7 +9,7 @@
 #include "base/file.h"
 #include "base/str.h"
 
-static const char FORMAT[] = "attune checkpoint 1";
+static const char FORMAT[] = "attune checkpoint 2";
 enum { READ_BYTES = 1 << 18 };
 
 void at_hash_text(XXH128_hash_t hash, char text[33]) {

@@ -3,6 +3,8 @@
 #include <math.h>
 #include <string.h>
 
+#include "train/saver.h"
+
 enum { PIECE = 1 << 15, ROWS_BLOCK = 64, TABLE_ROWS = 256 };
 
 /* ---- making ---- */
@@ -127,6 +129,56 @@ void at_optimizer_recall(at_optimizer *o) {
             table->history[r] = (unsigned char)(any(o->m + at, cols) || any(o->v + at, cols));
         }
     }
+}
+
+/* ---- history ---- */
+
+enum { FEW_ROWS = 16 }; /* without history between two that have one: cheaper read and written than left out */
+
+typedef struct range_list {
+    at_saved_range *of;
+    int n;
+} range_list;
+
+static void add_range(range_list *list, size_t start, size_t end) {
+    if (start < end) list->of[list->n++] = (at_saved_range){start, end - start};
+}
+
+/* The rows of a table that have history, from the end of what was covered before; the end of the last of them. */
+static size_t add_table(const at_table_state *t, range_list *list, size_t start) {
+    size_t cols = (size_t)t->weight->in, end = t->weight->moments;
+    for (size_t r = 0; r < (size_t)t->weight->out; r++) {
+        size_t at = t->weight->moments + r * cols;
+        if (!t->history[r]) continue;
+        if (at - end > FEW_ROWS * cols) {
+            add_range(list, start, end);
+            start = at;
+        }
+        end = at + cols;
+    }
+    add_range(list, start, end);
+    return t->weight->moments + t->weight->size;
+}
+
+static const at_table_state *next_table(const at_optimizer *o, size_t from) {
+    const at_table_state *next = NULL;
+    for (int t = 0; t < o->n_tables; t++) {
+        size_t at = o->tables[t].weight->moments;
+        if (at >= from && (!next || at < next->weight->moments)) next = &o->tables[t];
+    }
+    return next;
+}
+
+at_status at_optimizer_history(const at_optimizer *o, at_arena *arena, at_saved_range **ranges, int *n, at_error *err) {
+    size_t most = 1, at = 0;
+    for (int t = 0; t < o->n_tables; t++) most += (size_t)o->tables[t].weight->out / FEW_ROWS + 2;
+    range_list list = {AT_NEW_ARRAY(arena, at_saved_range, most), 0};
+    if (!list.of) return at_fail_memory(err, most * sizeof *list.of);
+    for (const at_table_state *t; (t = next_table(o, at));) at = add_table(t, &list, at);
+    add_range(&list, at, o->params->n_moments);
+    *ranges = list.of;
+    *n = list.n;
+    return AT_OK;
 }
 
 /* ---- reduce ---- */

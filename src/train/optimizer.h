@@ -14,6 +14,7 @@
 #include "train/trainer.h"
 
 enum { AT_MAX_LANES = 64 };
+struct at_saved_range;
 
 typedef struct at_piece {
     int weight;
@@ -61,6 +62,9 @@ void at_optimizer_activate(at_optimizer *o, int lowest_depth);
 static inline int at_optimizer_owns(const at_optimizer *o, int weight) { return o->place[weight] != AT_NO_GRADIENT; }
 void at_optimizer_reset(at_optimizer *o);   /* zero moments, no history */
 void at_optimizer_recall(at_optimizer *o);  /* after m and v were loaded: which rows have history */
+
+/* The parts of m and v that may be other than zero, ascending, in the arena: all but the rows of tables that have no history. */
+at_status at_optimizer_history(const at_optimizer *o, at_arena *arena, struct at_saved_range **ranges, int *n, at_error *err);
 
 /* The norm of the summed gradient; NaN or infinite where it is. */
 double at_optimizer_reduce(at_optimizer *o, at_gradients *gradients);

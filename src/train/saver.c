@@ -1,27 +1,20 @@
 #include "train/saver.h"
 
 #include <pthread.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include <xxhash.h>
-
 #include "base/file.h"
 #include "base/str.h"
+#include "train/filling.h"
 #include "train/manifest.h"
 
 _Static_assert(sizeof(float) == 4, "arrays are stored as they are");
 
-enum { MAX_FILES = 4, KEPT = 2 };
-
-typedef struct written {
-    at_writer writer;
-    char path[4096];
-    int open;
-    XXH128_hash_t hash;
-} written;
+enum { MAX_FILES = 5, KEPT = 2 };
 
 struct at_saver {
     at_arena arena;             /* folder and owner */
@@ -30,12 +23,18 @@ struct at_saver {
     int keep; /* checkpoints that stay */
     /* The checkpoint that is being written. */
     at_arena current;
-    written *file;              /* [MAX_FILES] */
+    at_filling *file;           /* [MAX_FILES] */
     at_saved_entry entry[MAX_FILES];
-    int n_files, step;
+    int n_files, n_filled, step;/* the first n_filled have their bytes */
     char *temporary, *target;
+    /* The files of the next one, made beforehand in a folder of their own. */
+    char *waiting;              /* the folder */
+    at_filling *next;           /* [MAX_FILES] */
+    int n_next;
+    atomic_int hurry;           /* somebody waits for the thread */
     pthread_t thread;
     int running;
+    atomic_int done;            /* the thread has nothing left to do */
     at_status status;
     at_error why;
 };
@@ -62,8 +61,10 @@ static at_status prepare(at_saver *s, const char *folder, const at_checkpoint_ow
     s->folder = at_strdup(&s->arena, folder);
     s->owner = *owner;
     s->owner.fingerprint = at_strdup(&s->arena, owner->fingerprint ? owner->fingerprint : "");
-    s->file = calloc(MAX_FILES, sizeof *s->file);
-    if (!s->folder || !s->owner.fingerprint || !s->file) return at_fail_memory(err, sizeof *s->file * MAX_FILES);
+    s->waiting = at_format(&s->arena, "%s/.checkpoint-next.tmp", folder);
+    s->file = AT_NEW_ARRAY(&s->arena, at_filling, MAX_FILES);
+    s->next = AT_NEW_ARRAY(&s->arena, at_filling, MAX_FILES);
+    if (!s->folder || !s->owner.fingerprint || !s->waiting || !s->file || !s->next) return at_fail_memory(err, 2 * sizeof *s->file * MAX_FILES);
     AT_TRY(at_folder_make(folder, err));
     return remove_half_written(s, err);
 }
@@ -77,12 +78,29 @@ at_status at_saver_open(const char *folder, const at_checkpoint_owner *owner, at
     return st;
 }
 
+static void forget_next(at_saver *s) {
+    for (int i = 0; i < s->n_next; i++) at_filling_close(&s->next[i]);
+    s->n_next = 0;
+}
+
+static void drop_next(at_saver *s) {
+    forget_next(s);
+    if (at_file_exists(s->waiting)) at_folder_remove(s->waiting, NULL);
+}
+
+static void start(at_saver *s, void *(*part)(void *saver)) {
+    atomic_store(&s->done, 0);
+    atomic_store(&s->hurry, 0);
+    s->running = !pthread_create(&s->thread, NULL, part, s);
+    if (!s->running) atomic_store(&s->hurry, 1);
+}
+
 void at_saver_keep(at_saver *s, int n) { s->keep = n > 1 ? n : 1; }
 
 void at_saver_close(at_saver *s) {
     if (!s) return;
     at_saver_wait(s, NULL);
-    free(s->file);
+    drop_next(s);
     at_arena_free(&s->current);
     at_arena_free(&s->arena);
     free(s);
@@ -90,121 +108,72 @@ void at_saver_close(at_saver *s) {
 
 /* ---- the caller's part ---- */
 
-static int all_finite(const void *data, size_t count) {
-    const unsigned char *bytes = data;
-    uint32_t bad = 0;
-    for (size_t i = 0; i < count; i++) {
-        uint32_t bits;
-        memcpy(&bits, bytes + 4 * i, sizeof bits);
-        bad |= (bits & 0x7f800000u) == 0x7f800000u;
+/* Takes a file that was made beforehand, or makes it. */
+static at_status take_file(at_saver *s, const char *path, const char *name, at_filling *f, uint64_t bytes, at_error *err) {
+    for (int i = 0; i < s->n_next; i++) {
+        at_filling *made = &s->next[i];
+        const char *its = strrchr(made->path, '/');
+        if (made->fd < 0 || !its || strcmp(its + 1, name) || made->bytes != bytes) continue;
+        *f = *made;
+        made->fd = -1;
+        snprintf(f->path, sizeof f->path, "%s", path);
+        return AT_OK;
     }
-    return !bad;
+    return at_filling_open(f, path, bytes, err);
 }
 
-static at_status check_finite(const at_saved_file *files, int n_files, at_error *err) {
-    for (int f = 0; f < n_files; f++)
-        for (int i = 0; i < files[f].n; i++) {
-            const at_saved_array *a = &files[f].arrays[i];
-            if (!a->is_int && !all_finite(a->data, a->count))
-                return at_fail(err, AT_DIVERGED, "%s is not finite any more", a->name);
-        }
-    return AT_OK;
-}
-
-/* The header of a safetensors file, padded to 8 bytes with spaces. */
-static at_status make_header(const at_saved_file *file, at_arena *arena, at_str *header, at_error *err) {
-    json_t *root = json_object();
-    size_t at = 0;
-    for (int i = 0; i < file->n; i++) {
-        const at_saved_array *a = &file->arrays[i];
-        json_t *entry = json_pack("{s:s, s:[I], s:[I, I]}", "dtype", a->is_int ? "I32" : "F32", "shape", (json_int_t)a->count,
-                                  "data_offsets", (json_int_t)at, (json_int_t)(at + 4 * a->count));
-        json_object_set_new(root, a->name, entry);
-        at += 4 * a->count;
-    }
-    char *text = json_dumps(root, JSON_COMPACT);
-    json_decref(root);
-    *header = (at_str){.arena = arena};
-    if (text) at_str_add(header, text);
-    free(text);
-    while (header->len % 8 && !header->failed) at_str_add(header, " ");
-    return header->failed || !header->text ? at_fail_memory(err, 0) : AT_OK;
-}
-
-/* `total` bytes of the file are hashed as they are written. */
-typedef struct stream {
-    written *file;
-    XXH3_state_t *hash;
-} stream;
-
-static at_status put(stream *s, const void *bytes, size_t len, at_error *err) {
-    XXH3_128bits_update(s->hash, bytes, len);
-    return at_writer_add(&s->file->writer, bytes, len, err);
-}
-
-static at_status put_arrays(stream *s, const at_saved_file *file, const at_str *header, at_error *err) {
-    unsigned char length[8];
-    for (int i = 0; i < 8; i++) length[i] = (unsigned char)((uint64_t)header->len >> (8 * i));
-    AT_TRY(put(s, length, sizeof length, err));
-    AT_TRY(put(s, header->text, header->len, err));
-    for (int i = 0; i < file->n; i++) AT_TRY(put(s, file->arrays[i].data, 4 * file->arrays[i].count, err));
-    return AT_OK;
-}
-
-/* Opens the next file of the checkpoint, lets it be filled, and notes size and hash. It is not synced yet. */
-static at_status begin_file(at_saver *s, const char *name, stream *out, at_error *err) {
-    written *file = &s->file[s->n_files];
+static at_status add_file(at_saver *s, const char *name, uint64_t bytes, at_part *parts, int n, at_error *err) {
+    at_filling *f = &s->file[s->n_files];
+    at_saved_entry *entry = &s->entry[s->n_files];
     char *path = at_path_join(&s->current, s->temporary, name);
-    char *kept = at_strdup(&s->current, name);
-    if (!path || !kept) return at_fail_memory(err, 0);
-    snprintf(file->path, sizeof file->path, "%s", path);
-    AT_TRY(at_writer_open(&file->writer, path, err));
-    s->entry[s->n_files].name = kept;
+    *entry = (at_saved_entry){.name = at_strdup(&s->current, name), .bytes = bytes};
+    if (!path || !entry->name) return at_fail_memory(err, 0);
+    AT_TRY(take_file(s, path, name, f, bytes, err));
+    f->part = parts;
+    f->n = n;
     s->n_files++;
-    *out = (stream){file, XXH3_createState()};
-    if (!out->hash) return at_fail_memory(err, 0);
-    XXH3_128bits_reset(out->hash);
-    file->open = 1;
     return AT_OK;
 }
 
-static void end_file(at_saver *s, stream *out) {
-    if (!out->hash) return;
-    at_saved_entry *entry = &s->entry[s->n_files - 1];
-    entry->bytes = out->file->writer.bytes;
-    out->file->hash = XXH3_128bits_digest(out->hash);
-    at_hash_text(out->file->hash, entry->hash);
-    XXH3_freeState(out->hash);
+static at_status add_arrays(at_saver *s, const at_saved_file *files, int n_files, int stays, at_error *err) {
+    for (int i = 0; i < n_files; i++) {
+        uint64_t bytes;
+        at_part *parts;
+        int n;
+        if (!files[i].stays != !stays) continue;
+        AT_TRY(at_filling_lay(&files[i], &s->current, &bytes, &parts, &n, err));
+        AT_TRY(add_file(s, files[i].name, bytes, parts, n, err));
+    }
+    return AT_OK;
 }
 
-static at_status write_arrays(at_saver *s, const at_saved_file *file, at_error *err) {
-    at_str header;
-    stream out = {0};
-    AT_TRY(make_header(file, &s->current, &header, err));
-    at_status st = begin_file(s, file->name, &out, err);
-    if (!st) st = put_arrays(&out, file, &header, err);
-    end_file(s, &out);
-    return st;
-}
-
-static at_status write_state(at_saver *s, const json_t *state, at_error *err) {
-    char *text = json_dumps(state, JSON_COMPACT);
-    stream out = {0};
-    if (!text) return at_fail(err, AT_BUG, "the state of the training cannot be written as JSON");
-    at_status st = begin_file(s, "state.json", &out, err);
-    if (!st) st = put(&out, text, strlen(text), err);
-    end_file(s, &out);
+static at_status add_state(at_saver *s, const json_t *state, at_error *err) {
+    at_part *parts;
+    int n;
+    char *text = json_dumps(state, JSON_COMPACT), *kept = text ? at_strdup(&s->current, text) : NULL;
     free(text);
-    return st;
+    if (!text) return at_fail(err, AT_BUG, "the state of the training cannot be written as JSON");
+    if (!kept) return at_fail_memory(err, 0);
+    AT_TRY(at_filling_lay_bytes(kept, strlen(kept), &s->current, &parts, &n, err));
+    return add_file(s, "state.json", strlen(kept), parts, n, err);
+}
+
+/* What changes first: it is written at once. */
+static at_status fill_files(at_saver *s, const at_saved_file *files, int n_files, const json_t *state, at_pool *pool, at_error *err) {
+    AT_TRY(add_arrays(s, files, n_files, 0, err));
+    AT_TRY(add_state(s, state, err));
+    s->n_filled = s->n_files;
+    AT_TRY(add_arrays(s, files, n_files, 1, err));
+    return at_fillings_write(s->file, s->n_filled, pool, &s->current, err);
 }
 
 static void abandon(at_saver *s) {
-    for (int i = 0; i < s->n_files; i++)
-        if (s->file[i].open) at_writer_abandon(&s->file[i].writer);
+    for (int i = 0; i < s->n_files; i++) at_filling_close(&s->file[i]);
     s->n_files = 0;
     if (s->temporary) at_folder_remove(s->temporary, NULL);
 }
 
+/* The folder of the files that were made beforehand, or a new one. */
 static at_status begin(at_saver *s, int step, at_error *err) {
     at_arena_free(&s->current);
     s->step = step;
@@ -213,19 +182,18 @@ static at_status begin(at_saver *s, int step, at_error *err) {
     s->target = at_format(&s->current, "%s/checkpoint-%d", s->folder, step);
     if (!s->temporary || !s->target) return at_fail_memory(err, 0);
     if (at_file_exists(s->temporary)) AT_TRY(at_folder_remove(s->temporary, err));
+    if (s->n_next && !rename(s->waiting, s->temporary)) return AT_OK;
+    drop_next(s);
     return at_folder_make(s->temporary, err);
 }
 
 /* ---- the thread's part ---- */
 
-static at_status finish_file(written *file, at_error *err) {
-    XXH128_hash_t now;
-    uint64_t bytes;
-    file->open = 0;
-    AT_TRY(at_writer_commit(&file->writer, err));
-    AT_TRY(at_file_hash(file->path, &now, &bytes, err));
-    if (!XXH128_isEqual(now, file->hash) || bytes != file->writer.bytes)
-        return at_fail(err, AT_DISK, "%s: what was read back is not what was written", file->path);
+static at_status finish_file(at_saver *s, int i, at_error *err) {
+    XXH128_hash_t hash;
+    if (i >= s->n_filled) AT_TRY(at_filling_write_slowly(&s->file[i], &s->hurry, err));
+    AT_TRY(at_filling_check(&s->file[i], &s->hurry, &hash, err));
+    at_hash_text(hash, s->entry[i].hash);
     return AT_OK;
 }
 
@@ -253,37 +221,81 @@ static at_status rotate(at_saver *s, at_error *err) {
     return AT_OK;
 }
 
-static void *finish(void *argument) {
-    at_saver *s = argument;
-    for (int i = 0; i < s->n_files && !s->status; i++) s->status = finish_file(&s->file[i], &s->why);
+static void finish(at_saver *s) {
+    for (int i = 0; i < s->n_files && !s->status; i++) s->status = finish_file(s, i, &s->why);
+    if (!s->status) s->status = at_folder_sync(s->temporary, &s->why);
     if (!s->status) s->status = publish(s, &s->why);
     if (s->status) abandon(s);
     else s->status = rotate(s, &s->why);
+}
+
+static void *finish_thread(void *argument) {
+    at_saver *s = argument;
+    finish(s);
+    atomic_store(&s->done, 1);
     return NULL;
 }
 
-at_status at_saver_write(at_saver *s, int step, const at_saved_file *files, int n_files, const json_t *state, at_error *err) {
+at_status at_saver_write(at_saver *s, int step, const at_saved_file *files, int n_files, const json_t *state, at_pool *pool, at_error *err) {
     AT_TRY(at_saver_wait(s, err));
-    AT_TRY(check_finite(files, n_files, err));
     if (n_files >= MAX_FILES) return at_fail(err, AT_BUG, "a checkpoint of %d files", n_files);
     at_status st = begin(s, step, err);
-    for (int f = 0; f < n_files && !st; f++) st = write_arrays(s, &files[f], err);
-    if (!st) st = write_state(s, state, err);
+    if (!st) st = fill_files(s, files, n_files, state, pool, err);
+    forget_next(s);
     if (st) {
         abandon(s);
         return st;
     }
-    s->running = !pthread_create(&s->thread, NULL, finish, s);
+    start(s, finish_thread);
     if (!s->running) finish(s);
     return AT_OK;
 }
 
-at_status at_saver_wait(at_saver *s, at_error *err) {
+void at_saver_settle(at_saver *s) {
+    atomic_store(&s->hurry, 1);
     if (s->running) pthread_join(s->thread, NULL);
     s->running = 0;
+}
+
+at_status at_saver_wait(at_saver *s, at_error *err) {
+    at_saver_settle(s);
     at_status st = s->status;
     s->status = AT_OK;
     return st ? at_fail(err, st, "%s", s->why.text) : AT_OK;
+}
+
+/* ---- the next one's files ---- */
+
+static void *warm_thread(void *argument) {
+    at_saver *s = argument;
+    for (int i = 0; i < s->n_next; i++) at_filling_warm(&s->next[i], &s->hurry);
+    atomic_store(&s->done, 1);
+    return NULL;
+}
+
+static at_status make_next(at_saver *s, const at_saved_file *files, int n_files, at_error *err) {
+    at_arena scratch = {0};
+    at_status st = at_folder_make(s->waiting, err);
+    for (int i = 0; i < n_files && !st; i++) {
+        uint64_t bytes;
+        if (files[i].stays) continue;
+        char *path = at_path_join(&scratch, s->waiting, files[i].name);
+        st = path ? at_filling_lay(&files[i], &scratch, &bytes, NULL, NULL, err) : at_fail_memory(err, 0);
+        if (!st) st = at_filling_open(&s->next[s->n_next], path, bytes, err);
+        s->n_next += !st;
+    }
+    at_arena_free(&scratch);
+    return st;
+}
+
+int at_saver_prepare(at_saver *s, const at_saved_file *files, int n_files) {
+    at_error why;
+    if (s->running && !atomic_load(&s->done)) return 0;
+    at_saver_settle(s);
+    if (s->n_next || n_files >= MAX_FILES) return 1;
+    if (make_next(s, files, n_files, &why)) drop_next(s);
+    else start(s, warm_thread);
+    return 1;
 }
 
 /* ---- finding ---- */

@@ -143,6 +143,11 @@ static int save_is_due(const at_training *r, int evaluated) {
     return (evaluated && since >= 20 * r->save_cost) || (r->h.save_seconds > 0 && since >= r->h.save_seconds);
 }
 
+/* Half way to the next one. */
+static int preparation_is_due(const at_training *r) {
+    return r->saver && !r->save_prepared && r->h.save_seconds > 0 && at_clock() - r->save_ended >= r->h.save_seconds / 2;
+}
+
 static int is_finished(const at_training *r) {
     return r->now.step >= r->n_steps || (r->h.patience > 0 && r->best.no_better >= r->h.patience);
 }
@@ -174,6 +179,7 @@ static at_status train(at_training *r, at_error *err) {
         int due = r->now.step > before && evaluation_is_due(r);
         if (due) AT_TRY(evaluate(r, err));
         if (save_is_due(r, due)) at_training_save(r);
+        else if (preparation_is_due(r)) at_training_prepare_save(r);
     }
     return AT_OK;
 }

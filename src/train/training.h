@@ -51,6 +51,7 @@ typedef struct at_training {
     at_saver *saver;        /* NULL: no checkpoints */
     double began;           /* at_clock */
     double save_ended, save_cost; /* when the last save returned and how long it held the training up */
+    int save_prepared;      /* the files of the next checkpoint are made already */
     int saved_step;         /* of the newest checkpoint, -1: none */
     double train_seconds;   /* in steps, since this process began */
     uint64_t tokens;        /* the same */
@@ -86,6 +87,8 @@ void at_log_end(at_training *r, double seconds, double train_loss);
 
 /* Begins to write checkpoint-STEP (see saver.h); a failure is a warning to the user, never the end of the training. */
 void at_training_save(at_training *r);
+/* Some time before the next one is due, so that it takes less (at_saver_prepare). */
+void at_training_prepare_save(at_training *r);
 /* Loads the newest whole checkpoint of this configuration and data. *found 0: there is none. */
 at_status at_training_load(at_training *r, int *found, at_error *err);
 

@@ -164,9 +164,10 @@ static void make_two(void) {
 
 static void damage_is_seen_and_the_older_one_taken(void **state) {
     (void)state;
-    static const char *const files[] = {"weights.safetensors", "optimizer.safetensors", "best.safetensors", "state.json", "manifest.json"};
+    static const char *const files[] = {"weights.safetensors", "moments.safetensors", "squares.safetensors",
+                                        "best.safetensors", "state.json", "manifest.json"};
     tiny_training whole = undisturbed(), t = base();
-    for (int f = 0; f < 5; f++)
+    for (int f = 0; f < 6; f++)
         for (int how = 0; how < 7; how++) {
             char path[256];
             struct stat info;
@@ -230,15 +231,16 @@ static void a_foreign_checkpoint_is_left_alone(void **state) {
 /* What a crash can leave: a folder with any part of a checkpoint under its temporary name. */
 static void what_a_crash_left_is_cleared_away(void **state) {
     (void)state;
-    static const char *const files[] = {"weights.safetensors", "optimizer.safetensors", "best.safetensors", "state.json", "manifest.json"};
+    static const char *const files[] = {"weights.safetensors", "moments.safetensors", "squares.safetensors",
+                                        "best.safetensors", "state.json", "manifest.json"};
     tiny_training whole = undisturbed(), t = base();
-    for (int prefix = 0; prefix <= 5; prefix++) {
+    for (int prefix = 0; prefix <= 6; prefix++) {
         at_arena arena = {0};
         at_error err;
         make_two();
         char *complete = at_path_join(&arena, run_folder, "checkpoint-12"), *partial = at_path_join(&arena, run_folder, ".checkpoint-12.tmp");
         assert_int_equal(rename(complete, partial), 0);
-        for (int f = prefix; f < 5; f++) assert_int_equal(unlink(at_path_join(&arena, partial, files[f])), 0);
+        for (int f = prefix; f < 6; f++) assert_int_equal(unlink(at_path_join(&arena, partial, files[f])), 0);
         check_ok(at_file_write(at_path_join(&arena, partial, ".weights.safetensors.tmp.77"), "half", 4, &err), &err);
         tiny_training_run(&t);
         assert_int_equal(t.resumed_from, 11);
