@@ -34,6 +34,16 @@ uint16_t at_to_f16(float f) {
     return (uint16_t)(sign | ((magnitude + 0xfffu + odd - (112u << 23)) >> 13));
 }
 
+float at_from_f8_e4m3(uint8_t x) {
+    uint32_t exponent = x >> 3 & 15u, fraction = x & 7u, sign = (uint32_t)(x & 0x80u) << 24;
+    if ((x & 0x7fu) == 0x7fu) return float_of(sign | 0x7fc00000u);
+    if (exponent) return float_of(sign | (exponent + 120) << 23 | fraction << 20);
+    float small = (float)fraction * 0x1p-9f;
+    return sign ? -small : small;
+}
+
+float at_from_f8_e5m2(uint8_t x) { return at_from_f16((uint16_t)(x << 8)); } /* the upper half of an IEEE half */
+
 float at_from_bf16(uint16_t h) { return float_of((uint32_t)h << 16); }
 
 uint16_t at_to_bf16(float f) {

@@ -7,7 +7,8 @@
 #include "base/arena.h"
 #include "base/half.h"
 
-typedef enum at_dtype { AT_F64, AT_F32, AT_F16, AT_BF16, AT_I64, AT_I32, AT_I16, AT_I8, AT_U8, AT_BOOL } at_dtype;
+/* Floating types first. */
+typedef enum at_dtype { AT_F64, AT_F32, AT_F16, AT_BF16, AT_F8_E4M3, AT_F8_E5M2, AT_I64, AT_I32, AT_I16, AT_I8, AT_U8, AT_BOOL } at_dtype;
 
 typedef struct at_stored_tensor {
     const char *name;
@@ -35,7 +36,8 @@ const at_stored_tensor *at_safetensors_find(const at_safetensors *file, const ch
 const char *at_safetensors_metadata(const at_safetensors *file, const char *key);         /* or NULL */
 const char *at_safetensors_path(const at_safetensors *file, const at_stored_tensor *t);
 
-/* All elements as float, converted from F64, F32, F16, BF16; other types: AT_BAD_MODEL. NaN or infinity in the data: AT_BAD_MODEL that names
+/* All elements as float, converted from F64, F32, F16, BF16, F8; other types: AT_BAD_MODEL. An F8 tensor is multiplied by the scales that the file holds
+ * for it (NAME_scale_inv or NAME_scale: one number, one a row, or one a block). NaN or infinity in the data: AT_BAD_MODEL that names
  * the tensor and the element, unless allow_nonfinite. Thread-safe. */
 at_status at_safetensors_read_f32(const at_safetensors *file, const at_stored_tensor *t, float *values,
                                   int allow_nonfinite, at_error *err);
@@ -55,5 +57,8 @@ typedef struct at_tensor_out {
 typedef at_status at_tensor_fill(void *context, int i, void *bytes, at_error *err);
 at_status at_safetensors_write(const char *path, const at_tensor_out *tensors, int n, const char *const *metadata_pairs,
                                at_tensor_fill *fill, void *context, at_error *err);
+
+/* 1 where the tensor holds the scales of an F8 tensor of the file. */
+int at_safetensors_is_scale(const at_safetensors *file, const at_stored_tensor *t);
 
 #endif

@@ -4,8 +4,8 @@
 #include "base/json.h"
 #include "io/safetensors_parse.h"
 
-static const char *const DTYPE_NAMES[] = {"F64", "F32", "F16", "BF16", "I64", "I32", "I16", "I8", "U8", "BOOL", NULL};
-static const size_t DTYPE_BYTES[] = {8, 4, 2, 2, 8, 4, 2, 1, 1, 1};
+static const char *const DTYPE_NAMES[] = {"F64", "F32", "F16", "BF16", "F8_E4M3", "F8_E5M2", "I64", "I32", "I16", "I8", "U8", "BOOL", NULL};
+static const size_t DTYPE_BYTES[] = {8, 4, 2, 2, 1, 1, 8, 4, 2, 1, 1, 1};
 
 const char *at_dtype_name(at_dtype dtype) { return DTYPE_NAMES[dtype]; }
 size_t at_dtype_bytes(at_dtype dtype) { return DTYPE_BYTES[dtype]; }
@@ -36,7 +36,7 @@ static at_status parse_dtype(const parser *p, const json_t *value, at_stored_ten
             return AT_OK;
         }
     return at_fail(p->err, AT_BAD_MODEL,
-                   "%s: tensor '%s': dtype '%.30s' is not one of F64, F32, F16, BF16, I64, I32, I16, I8, U8, BOOL", p->path,
+                   "%s: tensor '%s': dtype '%.30s' is not one of F64, F32, F16, BF16, F8_E4M3, F8_E5M2, I64, I32, I16, I8, U8, BOOL", p->path,
                    t->name, json_string_value(value));
 }
 

@@ -284,7 +284,12 @@ at_status at_safetensors_read_raw(const at_safetensors *file, const at_stored_te
 static void convert(at_dtype dtype, const void *from, float *to, size_t n) {
     const double *f64 = from;
     const uint16_t *half = from;
-    if (dtype == AT_F64)
+    const uint8_t *eighth = from;
+    if (dtype == AT_F8_E4M3)
+        for (size_t i = 0; i < n; i++) to[i] = at_from_f8_e4m3(eighth[i]);
+    else if (dtype == AT_F8_E5M2)
+        for (size_t i = 0; i < n; i++) to[i] = at_from_f8_e5m2(eighth[i]);
+    else if (dtype == AT_F64)
         for (size_t i = 0; i < n; i++) to[i] = (float)f64[i];
     else if (dtype == AT_F16)
         for (size_t i = 0; i < n; i++) to[i] = at_from_f16(half[i]);
@@ -305,17 +310,12 @@ static size_t first_nonfinite(const float *x, size_t n) {
     return n;
 }
 
-at_status at_safetensors_read_f32(const at_safetensors *file, const at_stored_tensor *t, float *values, int allow_nonfinite,
-                                  at_error *err) {
-    return at_safetensors_read_part(file, t, 0, (size_t)t->count, values, allow_nonfinite, err);
-}
-
-at_status at_safetensors_read_part(const at_safetensors *file, const at_stored_tensor *t, size_t first, size_t count, float *values,
-                                   int allow_nonfinite, at_error *err) {
+static at_status read_numbers(const at_safetensors *file, const at_stored_tensor *t, size_t first, size_t count, float *values, int allow_nonfinite,
+                              at_error *err) {
     enum { PIECE = 8192 }; /* elements: what is converted is still in L2 */
     double piece[PIECE];
     const shard *s = &file->shards[t->shard];
-    if (t->dtype > AT_BF16)
+    if (t->dtype > AT_F8_E5M2)
         return at_fail(err, AT_BAD_MODEL, "%s: tensor '%s' is %s, a floating-point type was expected", s->path, t->name,
                        at_dtype_name(t->dtype));
     size_t size = at_dtype_bytes(t->dtype);
@@ -330,4 +330,71 @@ at_status at_safetensors_read_part(const at_safetensors *file, const at_stored_t
                            first + done + bad, isnan(values[done + bad]) ? "not a number (NaN)" : "infinite");
     }
     return AT_OK;
+}
+
+/* ---- scales of F8 tensors ---- */
+
+static const char *const SCALES[] = {"_scale_inv", "_scale"};
+
+static const at_stored_tensor *find_scale(const at_safetensors *file, const at_stored_tensor *t) {
+    char name[AT_SAFETENSORS_NAME_BYTES + 16];
+    for (size_t i = 0; i < sizeof SCALES / sizeof *SCALES; i++) {
+        snprintf(name, sizeof name, "%s%s", t->name, SCALES[i]);
+        const at_stored_tensor *found = at_safetensors_find(file, name);
+        if (found) return found;
+    }
+    return NULL;
+}
+
+int at_safetensors_is_scale(const at_safetensors *file, const at_stored_tensor *t) {
+    char name[AT_SAFETENSORS_NAME_BYTES + 1];
+    for (size_t i = 0; i < sizeof SCALES / sizeof *SCALES; i++) {
+        size_t n = strlen(t->name), m = strlen(SCALES[i]);
+        if (n <= m || strcmp(t->name + n - m, SCALES[i])) continue;
+        snprintf(name, sizeof name, "%.*s", (int)(n - m), t->name);
+        const at_stored_tensor *scaled = at_safetensors_find(file, name);
+        if (scaled && (scaled->dtype == AT_F8_E4M3 || scaled->dtype == AT_F8_E5M2)) return 1;
+    }
+    return 0;
+}
+
+/* Blocks are squares whose side is a power of two, cut off at the edges; with one column of scales each row has its own. */
+static at_status block_of(const char *path, const at_stored_tensor *t, const at_stored_tensor *scale, int64_t block[2], at_error *err) {
+    int64_t rows = t->n_dims ? t->shape[0] : 1, cols = t->count && rows ? t->count / rows : 1;
+    int64_t high = scale->n_dims ? scale->shape[0] : 1, wide = scale->n_dims > 1 ? scale->shape[1] : 1;
+    int fits = scale->n_dims <= 2 && high > 0 && wide > 0;
+    block[0] = rows;
+    block[1] = cols;
+    if (fits && high * wide == 1) return AT_OK;
+    if (fits && high == rows && wide == 1) return block[0] = 1, AT_OK;
+    for (int64_t side = 1; fits && side <= 1 << 20; side *= 2)
+        if ((rows + side - 1) / side == high && (cols + side - 1) / side == wide) return block[0] = block[1] = side, AT_OK;
+    return at_fail(err, AT_BAD_MODEL, "%s: the scales '%s' of tensor '%s' are neither one number, nor one a row, nor one a square block", path, scale->name, t->name);
+}
+
+/* Elements first .. first + count - 1. */
+static at_status multiply_scales(const at_safetensors *file, const at_stored_tensor *t, const at_stored_tensor *scale, size_t first, size_t count, float *values,
+                                 at_error *err) {
+    int64_t block[2], cols = t->n_dims && t->shape[0] ? t->count / t->shape[0] : 1;
+    AT_TRY(block_of(at_safetensors_path(file, t), t, scale, block, err));
+    float *by = malloc((size_t)scale->count * sizeof *by);
+    at_status st = by ? read_numbers(file, scale, 0, (size_t)scale->count, by, 0, err) : at_fail_memory(err, (size_t)scale->count * sizeof *by);
+    int64_t wide = (cols + block[1] - 1) / block[1];
+    for (size_t i = 0; i < count && !st; i++) {
+        int64_t at = (int64_t)(first + i), r = at / cols, c = at % cols;
+        values[i] *= by[r / block[0] * wide + c / block[1]];
+    }
+    free(by);
+    return st;
+}
+
+at_status at_safetensors_read_part(const at_safetensors *file, const at_stored_tensor *t, size_t first, size_t count, float *values,
+                                   int allow_nonfinite, at_error *err) {
+    AT_TRY(read_numbers(file, t, first, count, values, allow_nonfinite, err));
+    const at_stored_tensor *scale = t->dtype == AT_F8_E4M3 || t->dtype == AT_F8_E5M2 ? find_scale(file, t) : NULL;
+    return scale && count ? multiply_scales(file, t, scale, first, count, values, err) : AT_OK;
+}
+
+at_status at_safetensors_read_f32(const at_safetensors *file, const at_stored_tensor *t, float *values, int allow_nonfinite, at_error *err) {
+    return at_safetensors_read_part(file, t, 0, (size_t)t->count, values, allow_nonfinite, err);
 }

@@ -33,6 +33,15 @@ typedef struct opening {
     at_error *err;
 } opening;
 
+/* Weights in packages of a few bits are other tensors; F8 with scales is read (io/safetensors.h). */
+static at_status check_quantization(const json_t *config, const char *path, at_error *err) {
+    const json_t *how = json_object_get(config, "quantization_config");
+    const char *method = json_string_value(json_object_get(how, "quant_method"));
+    if (!how || (method && (!strcmp(method, "fp8") || !strcmp(method, "compressed-tensors")))) return AT_OK;
+    return at_fail(err, AT_BAD_MODEL, "%s: the weights are packed by '%s' (quantization_config), which is not read here; take the model's unpacked weights, or its GGUF file",
+                   path, method ? method : "an unnamed method");
+}
+
 static at_status read_folder_config(at_model *m, const char *folder, at_error *err) {
     const char *path = at_path_join(&m->arena, folder, "config.json");
     if (!path) return at_fail_memory(err, strlen(folder));
@@ -40,6 +49,7 @@ static at_status read_folder_config(at_model *m, const char *folder, at_error *e
     if (!at_file_exists(path))
         return at_fail(err, AT_BAD_MODEL, "%s: not a model folder: it has no config.json", folder);
     AT_TRY(at_json_load(path, AT_JSON_CONFIG_BYTES, AT_BAD_MODEL, &m->config, err));
+    AT_TRY(check_quantization(m->config, path, err));
     return at_arch_read(m->config, path, &m->arena, &m->arch, err);
 }
 
@@ -317,6 +327,7 @@ static at_status report(opening *o) {
     for (int i = 0; i < n_file; i++) {
         const char *name = stored_name(o, i);
         if (at_names_is_buffer(o->family, name) || is_used(o, name)) continue;
+        if (o->file && at_safetensors_is_scale(o->file, at_safetensors_at(o->file, i))) continue;
         if (!(r->dropped[r->n_dropped++] = at_strdup(&m->arena, name))) return at_fail_memory(o->err, 0);
     }
     return AT_OK;

@@ -239,6 +239,7 @@ static at_status save_config(saving *s) {
     static const char *const types[] = {"torch_dtype", "dtype"};
     for (int i = 0; i < 2; i++)
         if (json_object_get(config, types[i])) json_object_set_new(config, types[i], json_string("float32"));
+    json_object_del(config, "quantization_config"); /* the weights are written as F32 */
     if (m->head.kind != AT_HEAD_NONE && m->head.kind != AT_HEAD_EMBED && s->labels) set_labels(config, s->labels);
     if (m->head.kind == AT_HEAD_MASK) json_object_set_new(config, "tie_word_embeddings", json_true());
     if (m->head.kind == AT_HEAD_LM && !s->family->lm_by_file) json_object_set_new(config, "tie_word_embeddings", json_boolean(m->arch.tied));

@@ -105,6 +105,7 @@ static void models(void **state) {
         {"sed -i 's/\"num_hidden_layers\": 2/\"num_hidden_layers\": -1/' model/config.json", "", 4, "'num_hidden_layers' is -1"},
         {"sed -i 's/\"num_attention_heads\": 4/\"num_attention_heads\": 5/' model/config.json", "", 4, "'hidden_size' 32 is not a multiple of 'num_attention_heads' 5"},
         {"sed -i 's/\"model_type\": \"bert\"/\"model_type\": \"rwkv\"/' model/config.json", "", 4, "model_type 'rwkv' is not one that attune knows: bert"},
+        {"sed -i 's/\"model_type\"/\"quantization_config\": {\"quant_method\": \"gptq\"}, \"model_type\"/' model/config.json", "", 4, "packed by 'gptq' (quantization_config)"},
         {"echo '{' > model/config.json", "", 4, "model/config.json:2:0: not valid JSON"},
         {"rm " WEIGHTS "; echo x > model/pytorch_model.bin", "", 4, "only the pickle pytorch_model.bin, which can run code when it is opened; attune does not read it. Convert it once"},
         {"printf 'PK\\3\\4aaaaaaaaaaaaaaaaaaaa' > " WEIGHTS, "", 4, "not a safetensors file but a PyTorch pickle"},

@@ -77,21 +77,22 @@ static at_status fill_value(void *context, int i, void *bytes, at_error *e) {
 
 static void every_type_comes_back(void **state) {
     (void)state;
-    static const char *const NAMES[] = {"z.f64", "f32", "f16", "bf16", "i64", "i32", "i16", "i8", "u8", "bool"};
-    at_tensor_out out[10];
-    for (int i = 0; i < 10; i++) out[i] = (at_tensor_out){NAMES[i], (at_dtype)i, 2, {2, 4}};
+    static const char *const NAMES[] = {"z.f64", "f32", "f16", "bf16", "f8_e4m3", "f8_e5m2", "i64", "i32", "i16", "i8", "u8", "bool"};
+    enum { N_TYPES = sizeof NAMES / sizeof *NAMES };
+    at_tensor_out out[N_TYPES];
+    for (int i = 0; i < N_TYPES; i++) out[i] = (at_tensor_out){NAMES[i], (at_dtype)i, 2, {2, 4}};
     const char *metadata[] = {"format", "pt", "note", "a \"quoted\" w\xc3\xb6rd", NULL};
-    check_ok(at_safetensors_write(path, out, 10, metadata, fill_value, out, &err), &err);
+    check_ok(at_safetensors_write(path, out, N_TYPES, metadata, fill_value, out, &err), &err);
     at_safetensors *file;
     check_ok(at_safetensors_open_folder(folder, &file, &err), &err);
-    assert_int_equal(at_safetensors_count(file), 10);
+    assert_int_equal(at_safetensors_count(file), N_TYPES);
     assert_string_equal(at_safetensors_metadata(file, "format"), "pt");
     assert_string_equal(at_safetensors_metadata(file, "note"), "a \"quoted\" w\xc3\xb6rd");
     assert_null(at_safetensors_metadata(file, "none"));
     assert_string_equal(at_safetensors_at(file, 0)->name, "bf16");
-    assert_string_equal(at_safetensors_at(file, 9)->name, "z.f64");
+    assert_string_equal(at_safetensors_at(file, N_TYPES - 1)->name, "z.f64");
     assert_null(at_safetensors_find(file, "f3"));
-    for (int i = 0; i < 10; i++) {
+    for (int i = 0; i < N_TYPES; i++) {
         const at_stored_tensor *t = at_safetensors_find(file, NAMES[i]);
         assert_non_null(t);
         assert_int_equal(t->dtype, i);
@@ -103,13 +104,13 @@ static void every_type_comes_back(void **state) {
         check_ok(at_safetensors_read_raw(file, t, raw, &err), &err);
         assert_memory_equal(raw, expected, t->bytes);
         float values[N_VALUES];
-        if (i > AT_BF16) {
+        if (i > AT_F8_E5M2) {
             check_fails(at_safetensors_read_f32(file, t, values, 0, &err), AT_BAD_MODEL, &err, NAMES[i]);
             continue;
         }
         check_ok(at_safetensors_read_f32(file, t, values, 0, &err), &err);
         for (int k = 0; k < N_VALUES; k++) {
-            float want = i == AT_BF16 ? at_from_bf16(at_to_bf16(VALUES[k])) : VALUES[k];
+            float want = i == AT_F8_E4M3 ? at_from_f8_e4m3((uint8_t)k) : i == AT_F8_E5M2 ? at_from_f8_e5m2((uint8_t)k) : i == AT_BF16 ? at_from_bf16(at_to_bf16(VALUES[k])) : VALUES[k];
             assert_memory_equal(&values[k], &want, 4);
         }
     }
@@ -120,6 +121,57 @@ static void every_type_comes_back(void **state) {
     uint64_t header_len;
     memcpy(&header_len, text, 8);
     assert_int_equal(header_len % 8, 0);
+}
+
+/* The specification's own table of special values; the rest by the definition, (-1)^s 2^(e - bias) (1 + f / 2^m). */
+static void eighths_convert_exactly(void **state) {
+    (void)state;
+    assert_true(at_from_f8_e4m3(0x7e) == 448 && at_from_f8_e4m3(0xfe) == -448 && at_from_f8_e4m3(0x08) == 0x1p-6f && at_from_f8_e4m3(0x01) == 0x1p-9f);
+    assert_true(at_from_f8_e5m2(0x7b) == 57344 && at_from_f8_e5m2(0x04) == 0x1p-14f && at_from_f8_e5m2(0x81) == -0x1p-16f);
+    assert_true(isnan(at_from_f8_e4m3(0x7f)) && isnan(at_from_f8_e4m3(0xff)) && isinf(at_from_f8_e5m2(0x7c)) && isnan(at_from_f8_e5m2(0x7d)));
+    for (unsigned x = 0; x < 256; x++) {
+        int e = (int)(x >> 3 & 15), f = (int)(x & 7), s = x & 128 ? -1 : 1;
+        float want = (float)s * (e ? ldexpf(1 + (float)f / 8, e - 7) : ldexpf((float)f / 8, -6));
+        if ((x & 127) != 127) assert_true(at_from_f8_e4m3((uint8_t)x) == want);
+        e = (int)(x >> 2 & 31);
+        f = (int)(x & 3);
+        want = (float)s * (e ? ldexpf(1 + (float)f / 4, e - 15) : ldexpf((float)f / 4, -14));
+        if (e != 31) assert_true(at_from_f8_e5m2((uint8_t)x) == want);
+    }
+}
+
+static at_status fill_scaled(void *context, int i, void *bytes, at_error *e) {
+    (void)e;
+    const at_tensor_out *t = context;
+    int64_t n = t[i].shape[0] * (t[i].n_dims > 1 ? t[i].shape[1] : 1);
+    for (int64_t k = 0; k < n; k++) {
+        if (t[i].dtype == AT_F32) ((float *)bytes)[k] = (float)(k + 2);
+        else ((uint8_t *)bytes)[k] = 0x38; /* 1 */
+    }
+    return AT_OK;
+}
+
+/* One number, one a row, one a block of 2 x 2 with edges. */
+static void eighths_have_scales(void **state) {
+    (void)state;
+    const at_tensor_out scales[] = {{"w_scale", AT_F32, 1, {1}}, {"w_scale", AT_F32, 2, {3, 1}}, {"w_scale_inv", AT_F32, 2, {2, 3}}, {"w_scale", AT_F32, 2, {2, 2}}};
+    const float want[][15] = {{2, 2, 2, 2, 2, 2, 2, 2, 2, 2, 2, 2, 2, 2, 2}, {2, 2, 2, 2, 2, 3, 3, 3, 3, 3, 4, 4, 4, 4, 4}, {2, 2, 3, 3, 4, 2, 2, 3, 3, 4, 5, 5, 6, 6, 7}};
+    for (int i = 0; i < 4; i++) {
+        at_tensor_out out[] = {{"w", AT_F8_E4M3, 2, {3, 5}}, scales[i], {"v_scale", AT_F32, 1, {1}}};
+        check_ok(at_safetensors_write(path, out, 3, NULL, fill_scaled, out, &err), &err);
+        at_safetensors *file;
+        check_ok(at_safetensors_open_folder(folder, &file, &err), &err);
+        float values[15];
+        const at_stored_tensor *w = at_safetensors_find(file, "w");
+        if (i == 3) check_fails(at_safetensors_read_f32(file, w, values, 0, &err), AT_BAD_MODEL, &err, "neither one number");
+        else {
+            check_ok(at_safetensors_read_f32(file, w, values, 0, &err), &err);
+            assert_memory_equal(values, want[i], sizeof values);
+        }
+        assert_int_equal(at_safetensors_is_scale(file, at_safetensors_find(file, scales[i].name)), 1);
+        assert_int_equal(at_safetensors_is_scale(file, at_safetensors_find(file, "v_scale")), 0);
+        at_safetensors_close(file);
+    }
 }
 
 static void halves_convert_exactly(void **state) {
@@ -241,7 +293,7 @@ static void bad_headers_are_refused(void **state) {
     refuses_header("[]", 0, "byte 8");
     refuses_header("{\"a\":1}", 0, "tensor 'a': an object");
     refuses_header("{\"a\":{}}", 0, "tensor 'a': no dtype");
-    refuses_header("{\"a\":{\"dtype\":\"F8_E4M3\",\"shape\":[],\"data_offsets\":[0,1]}}", 1, "tensor 'a': dtype 'F8_E4M3'");
+    refuses_header("{\"a\":{\"dtype\":\"F4_E2M1\",\"shape\":[],\"data_offsets\":[0,1]}}", 1, "tensor 'a': dtype 'F4_E2M1'");
     refuses_header("{\"a\":{\"dtype\":\"F32\",\"data_offsets\":[0,4]}}", 4, "tensor 'a': no shape");
     refuses_header("{\"a\":{\"dtype\":\"F32\",\"shape\":[-1],\"data_offsets\":[0,4]}}", 4, "dimension 0");
     refuses_header("{\"a\":{\"dtype\":\"F32\",\"shape\":[1,1.5],\"data_offsets\":[0,4]}}", 4, "dimension 1");
@@ -478,6 +530,8 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         TEST(every_type_comes_back),
         TEST(halves_convert_exactly),
+        TEST(eighths_convert_exactly),
+        TEST(eighths_have_scales),
         TEST(halves_round_to_nearest_even),
         TEST(nonfinite_values_are_named),
         TEST(a_file_that_shrinks_is_an_error),
