@@ -36,7 +36,16 @@ class Heads:
 
     def loss(self, chosen):
         batch = self.peer.batch([self.examples[i] for i in chosen], True)
-        return self.model(**batch).loss, batch["input_ids"].numel()
+        loss = self.spans(batch) if self.peer.task == "answer" else self.model(**batch).loss
+        return loss, batch["input_ids"].numel()
+
+    def spans(self, batch):
+        """Cross-entropy over the tokens that are there: transformers' own counts padding as places, so that its loss depends on the batch."""
+        targets = [batch.pop(name) for name in ("start_positions", "end_positions")]
+        out, padding = self.model(**batch), batch["attention_mask"] == 0
+        losses = [torch.nn.functional.cross_entropy(logits.masked_fill(padding, float("-inf")), target)
+                  for logits, target in zip((out.start_logits, out.end_logits), targets)]
+        return sum(losses) / 2
 
 
 class Embed:
