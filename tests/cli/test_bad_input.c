@@ -119,7 +119,7 @@ static void the_other_commands_say_the_same(void **state) {
     program_expect("cd $D && rm -rf m && cp -r model m && truncate -s 40000 m/model.safetensors && $A predict --model m good", 4, "", "model.safetensors: truncated");
     program_expect("cd $D && $A eval --model m dev.csv", 4, "", "model.safetensors: truncated");
     program_expect("cd $D && rm m/model.safetensors && touch m/pytorch_model.bin && $A info m", 4, "", "only the pickle pytorch_model.bin");
-    program_expect("cd $D && sed 's/\"bert\"/\"t5\"/' model/config.json > m/config.json && $A info m", 4, "", "model_type 't5' is not one that attune knows: bert");
+    program_expect("cd $D && sed 's/\"bert\"/\"mamba\"/' model/config.json > m/config.json && $A info m", 4, "", "model_type 'mamba' is not one that attune knows: bert");
 }
 
 /* The disk is full as the limit on file sizes makes it: nothing of the model is left by half, and with room the command goes on to the
