@@ -10,6 +10,7 @@
 #include "run/session.h"
 #include "task/lint.h"
 #include "task/mend.h"
+#include "train/long_text.h"
 
 enum { SHOWN = 5 }; /* findings of a kind that are put into words */
 
@@ -106,12 +107,23 @@ static at_status read_all(check *c, at_error *err) {
 
 /* ---- lengths, where a model is named ---- */
 
+/* Asked for, or as the named model was trained, else the end is cut off. */
+static at_status choose_long(check *c, const json_t *config, at_error *err) {
+    at_long *how = &c->state.long_texts;
+    AT_TRY(at_settings_long_check(c->options, c->state.task, err));
+    if (!*how) *how = at_long_find(json_string_value(json_object_get(json_object_get(config, "attune"), "long")));
+    if (c->state.task->in_windows) *how = AT_LONG_WINDOW;
+    if (!*how) *how = AT_LONG_TAIL;
+    return AT_OK;
+}
+
 static at_status read_arch(check *c, const char *folder, at_arch *arch, at_error *err) {
     json_t *config = NULL;
     const char *path = at_path_join(&c->arena, folder, "config.json");
     if (!path) return at_fail_memory(err, 0);
     AT_TRY(at_json_load(path, AT_JSON_CONFIG_BYTES, AT_BAD_MODEL, &config, err));
     at_status st = at_arch_read(config, path, &c->arena, arch, err);
+    if (!st) st = choose_long(c, config, err);
     json_decref(config);
     return st;
 }
@@ -134,7 +146,7 @@ static at_status check_split_lengths(check *c, int i, const at_tokenizer *tokeni
     at_arena scratch = {0};
     int *tokens = AT_NEW_ARRAY(&scratch, int, d->n);
     for (int r = 0; r < d->n && tokens; r++) tokens[r] = at_dataset_length(d, r);
-    at_status st = tokens ? at_lint_lengths(&c->lint, i, tokens, limit, err) : at_fail_memory(err, 0);
+    at_status st = tokens ? at_lint_lengths(&c->lint, i, tokens, limit, c->state.long_texts, err) : at_fail_memory(err, 0);
     at_arena_free(&scratch);
     at_dataset_close(d);
     return st;

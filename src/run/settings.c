@@ -91,7 +91,7 @@ static const at_setting SETTINGS[] = {
     CHOICE("long", "long_texts truncation", "auto truncate-tail truncate-head middle window error", "auto", MODEL,
            "Texts that are longer than the model reads lose their end (truncate-tail), their beginning (truncate-head) or what is between them (middle), are "
            "read in overlapping windows whose answers are averaged (window), or end the run (error); auto: as the model was trained, else truncate-tail. "
-           "tag, answer and mask always read windows.", RUN),
+           "tag, answer and mask always read windows.", RUN | C),
     INT("stride", "doc_stride", "auto", 0, 1 << 20, MODEL,
         "Answers: tokens that two windows of a long text share; auto: 128, or a third of the longest input where that is less.", T | E),
     INT("max_length", "max_seq_length", "0", 0, 1 << 20, MODEL,

@@ -59,6 +59,7 @@ static const kind_facts KINDS[AT_LINT_KINDS] = {
     [AT_LINT_CUT] = {"cut_text", AT_SEVERE_NOTE, "texts longer than the model reads", NULL},
     [AT_LINT_CUT_SHARE] = {"cut_share", AT_SEVERE_NOTE, "files with texts that are cut",
                            "Split long texts, put what matters first, or raise --max-length where the model allows it."},
+    [AT_LINT_WINDOWS] = {"read_in_windows", AT_SEVERE_NOTE, "files with texts that are read in windows", NULL},
     [AT_LINT_HTML] = {"html", AT_SEVERE_NOTE, "texts with pieces of HTML",
                       "Turn entities into characters and remove the tags, here and in what will be predicted."},
     [AT_LINT_SHORT_TEXT] = {"short_text", AT_SEVERE_NOTE, "very short texts", "Is the whole text there?"},

@@ -45,6 +45,7 @@ typedef enum at_lint_kind { /* in the order in which they are shown */
     AT_LINT_CONTROL,          /* control characters */
     AT_LINT_CUT,              /* texts longer than the model reads */
     AT_LINT_CUT_SHARE,        /* the share of all tokens that this costs, once a file */
+    AT_LINT_WINDOWS,          /* or that nothing is cut, once a file */
     AT_LINT_HTML,             /* entities and tags of HTML */
     AT_LINT_SHORT_TEXT,
     AT_LINT_KINDS
@@ -100,8 +101,8 @@ at_status at_lint_texts(at_lint *lint, at_error *err);    /* empty, short, twice
 at_status at_lint_near(at_lint *lint, at_error *err);     /* nearly the same, by MinHash */
 at_status at_lint_labels(at_lint *lint, at_error *err);   /* empty, unknown, spelling, missing, rare, imbalance, free text */
 at_status at_lint_encoding(at_lint *lint, at_error *err); /* mojibake, U+FFFD, control characters, HTML */
-/* One file's lengths in tokens [table->n_rows] against the limit. */
-at_status at_lint_lengths(at_lint *lint, int split, const int *tokens, int limit, at_error *err);
+/* One file's lengths in tokens [table->n_rows] against the limit, and what becomes of the texts beyond it. */
+at_status at_lint_lengths(at_lint *lint, int split, const int *tokens, int limit, at_long how, at_error *err);
 
 void at_lint_sort(at_lint *lint);
 

@@ -332,6 +332,21 @@ static void what_cannot_be_checked(void **state) {
     at_options_free(o);
 }
 
+static void forget(heard *h) {
+    for (int i = 0; i < h->n; i++) json_decref(h->finding[i]);
+    h->n = 0;
+}
+
+/* Each way of cutting has words of its own. */
+static void check_long(heard *h, at_options *o, const char *how, int findings, const char *kind, int line, const char *words) {
+    at_error err;
+    forget(h);
+    check_ok(at_options_set(o, "long", how, &err), &err);
+    check_ok(run_check(h, o, &err), &err);
+    assert_int_equal(h->n, findings);
+    expect(h, kind, "note", "train.csv", line, words);
+}
+
 static void lengths_against_the_limit(void **state) {
     heard *h = *state;
     at_error err;
@@ -353,6 +368,14 @@ static void lengths_against_the_limit(void **state) {
     expect(h, "cut_text", "note", "train.csv", 22, "11 tokens, of which the model reads 8: the last 3 would be cut");
     expect(h, "cut_share", "note", "train.csv", 0, "1 of 21 texts are longer than 8 tokens");
     assert_int_equal(h->n, 2);
+    check_long(h, o, "truncate-head", 2, "cut_text", 22, "the first 3 would be cut");
+    check_long(h, o, "middle", 2, "cut_text", 22, "3 in the middle would be cut");
+    check_long(h, o, "window", 1, "read_in_windows", 0, "1 of 21 texts are longer than 8 tokens");
+    forget(h);
+    check_ok(at_options_set(o, "long", "error", &err), &err);
+    check_fails(run_check(h, o, &err), AT_BAD_DATA, &err, "1 error");
+    expect(h, "cut_text", "error", "train.csv", 22, "--long error");
+    check_ok(at_options_set(o, "long", "auto", &err), &err);
     check_ok(at_options_set(o, "max_length", "65", &err), &err);
     check_fails(run_check(h, o, &err), AT_USAGE, &err, "64 positions");
     at_options_free(o);
