@@ -229,6 +229,12 @@ static void set_labels(json_t *config, const at_labels *labels) {
     json_object_del(config, "_num_labels");
 }
 
+/* Vectors have no labels: those of the classifier that the body was before would be wrong. */
+static void drop_labels(json_t *config) {
+    static const char *const KEYS[] = {"id2label", "label2id", "num_labels", "_num_labels"};
+    for (size_t i = 0; i < sizeof KEYS / sizeof *KEYS; i++) json_object_del(config, KEYS[i]);
+}
+
 /* Every key of the source that we do not know stays as it is. */
 static at_status save_config(saving *s) {
     const at_model *m = s->model;
@@ -241,6 +247,7 @@ static at_status save_config(saving *s) {
         if (json_object_get(config, types[i])) json_object_set_new(config, types[i], json_string("float32"));
     json_object_del(config, "quantization_config"); /* the weights are written as F32 */
     if (m->head.kind != AT_HEAD_NONE && m->head.kind != AT_HEAD_EMBED && s->labels) set_labels(config, s->labels);
+    if (m->head.kind == AT_HEAD_EMBED) drop_labels(config);
     if (m->head.kind == AT_HEAD_MASK) json_object_set_new(config, "tie_word_embeddings", json_true());
     if (m->head.kind == AT_HEAD_LM && !s->family->lm_by_file) json_object_set_new(config, "tie_word_embeddings", json_boolean(m->arch.tied));
     if (m->problem_type) json_object_set_new(config, "problem_type", json_string(m->problem_type));

@@ -149,6 +149,22 @@ static void new_labels_are_saved(void **state) {
     at_model_close(m);
 }
 
+/* What was a classifier and becomes an encoder names no labels any more. */
+static void an_encoder_has_no_labels(void **state) {
+    (void)state;
+    static const char *const KEYS[] = {"id2label", "label2id", "num_labels"};
+    at_error err;
+    at_model *m = must_open(golden_folder("mean"), (at_model_options){.head = AT_HEAD_EMBED, .pooling = 1 + AT_POOL_MEAN});
+    assert_non_null(json_object_get(m->config, "id2label"));
+    check_ok(at_model_save(m, NULL, in_temporary("encoder"), &err), &err);
+    at_model_close(m);
+    m = must_open(in_temporary("encoder"), (at_model_options){0});
+    assert_int_equal(m->head.kind, AT_HEAD_EMBED);
+    for (int i = 0; i < 3; i++) assert_null(json_object_get(m->config, KEYS[i]));
+    assert_true(json_is_true(json_object_get(json_object_get(m->config, "a_key_of_tomorrow"), "kept")));
+    at_model_close(m);
+}
+
 /* --- folders made from the golden one by a change --- */
 
 typedef struct copying {
@@ -414,7 +430,7 @@ int main(void) {
         cmocka_unit_test(a_finished_classifier_is_opened_with_its_head),
         cmocka_unit_test(a_new_head_drops_the_old_one_and_starts_at_random),
         cmocka_unit_test(what_is_saved_opens_again_bit_for_bit),
-        cmocka_unit_test(new_labels_are_saved),
+        cmocka_unit_test(new_labels_are_saved), cmocka_unit_test(an_encoder_has_no_labels),
         cmocka_unit_test(old_spelling_without_prefix_is_read),
         cmocka_unit_test(broken_weights_are_named),
         cmocka_unit_test(absurd_configs_are_refused_at_once),
