@@ -1,5 +1,5 @@
-/* GGUF for llama.cpp: a decoder with its language model's head, or the body of an encoder, and the vocabulary. Names and layouts are those of
- * model/gguf.h, the other way round; what is written is read back by the same code. */
+/* GGUF for llama.cpp: a decoder with its language model's head, or the body of an encoder, and the vocabulary. Names and layouts are those
+ * of model/gguf.h, the other way round; what is written is read back by the same code. */
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -42,7 +42,8 @@ static void put_sizes(writing *w) {
     if (a->type_vocab) put_u32(w, "token_type_count", a->type_vocab);
     if (!a->causal) {
         at_gguf_put_flag(&w->metadata, key(w, "attention.causal"), 0);
-        put_u32(w, "pooling_type", w->model->head.kind == AT_HEAD_EMBED && w->model->head.pooling == AT_POOL_CLS ? 2 : 1); /* first token; mean */
+        put_u32(w, "pooling_type", /* first token; mean */
+                w->model->head.kind == AT_HEAD_EMBED && w->model->head.pooling == AT_POOL_CLS ? 2 : 1);
     }
     if (!w->layout->llama) return;
     put_u32(w, "attention.head_count_kv", a->kv_heads);
@@ -106,7 +107,8 @@ static at_status put_rope(writing *w) {
 /* ---- tensors ---- */
 
 static at_gguf_type type_of(const writing *w, const char *name, uint64_t cols, int n_dims) {
-    if (n_dims == 1 || strstr(name, "norm") || !strcmp(name, "position_embd.weight") || !strcmp(name, "token_types.weight")) return AT_GGUF_F32;
+    if (n_dims == 1 || strstr(name, "norm") || !strcmp(name, "position_embd.weight") || !strcmp(name, "token_types.weight"))
+        return AT_GGUF_F32;
     return w->type == AT_GGUF_Q8_0 && cols % 32 ? AT_GGUF_F16 : w->type;
 }
 
@@ -131,7 +133,8 @@ static at_status add_tensor(writing *w, int i) {
 
 static void add_factors(writing *w, const char *name) {
     w->weight[w->n] = -1;
-    w->tensor[w->n++] = (at_gguf_tensor_out){.name = name, .type = AT_GGUF_F32, .n_dims = 1, .dims = {(uint64_t)w->model->arch.rope[0].dim / 2}};
+    w->tensor[w->n++] = (at_gguf_tensor_out){.name = name, .type = AT_GGUF_F32, .n_dims = 1,
+                                             .dims = {(uint64_t)w->model->arch.rope[0].dim / 2}};
 }
 
 static at_status fill(void *context, int i, float *values, at_error *err) {
@@ -154,7 +157,8 @@ static at_status fill(void *context, int i, float *values, at_error *err) {
         at_place_give(&place, weight, rows, values);
         free(rows);
     }
-    return at_gguf_turn(w->layout, &m->arch, m->place[first].bare, values, (size_t)m->place[first].total, (size_t)m->params.weights[first].in, 1, err);
+    return at_gguf_turn(w->layout, &m->arch, m->place[first].bare, values, (size_t)m->place[first].total,
+                        (size_t)m->params.weights[first].in, 1, err);
 }
 
 static at_status declare(writing *w) {
@@ -182,11 +186,15 @@ static const struct {
 static at_status check(writing *w) {
     const at_model *m = w->model;
     at_head_kind kind = m->head.kind;
-    if (!w->layout) return at_fail(w->err, AT_USAGE, "%s: GGUF has no place for a %s; there is one for %s", m->folder, m->arch.family, at_gguf_arch_list(&w->arena));
+    if (!w->layout)
+        return at_fail(w->err, AT_USAGE, "%s: GGUF has no place for a %s; there is one for %s", m->folder, m->arch.family,
+                       at_gguf_arch_list(&w->arena));
     if (m->arch.causal && kind != AT_HEAD_LM)
-        return at_fail(w->err, AT_USAGE, "%s: GGUF takes decoders as language models; the head %s has no place in it", m->folder, at_head_name(kind));
+        return at_fail(w->err, AT_USAGE, "%s: GGUF takes decoders as language models; the head %s has no place in it", m->folder,
+                       at_head_name(kind));
     if (m->arch.window && m->arch.window + 1 < m->arch.max_positions && !w->layout->plus_one && strcmp(w->layout->arch, "phi3"))
-        return at_fail(w->err, AT_USAGE, "%s: llama.cpp has no window of %d tokens for a %s", m->folder, m->arch.window + 1, m->arch.family);
+        return at_fail(w->err, AT_USAGE, "%s: llama.cpp has no window of %d tokens for a %s", m->folder, m->arch.window + 1,
+                       m->arch.family);
     return AT_OK;
 }
 

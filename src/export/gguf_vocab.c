@@ -22,7 +22,9 @@ typedef struct vocab {
     int n;                 /* the model's words */
 } vocab;
 
-static at_status cannot(const vocab *v, const char *what) { return at_fail(v->err, AT_USAGE, "%s: %s is not written to GGUF", v->model->folder, what); }
+static at_status cannot(const vocab *v, const char *what) {
+    return at_fail(v->err, AT_USAGE, "%s: %s is not written to GGUF", v->model->folder, what);
+}
 
 static const char *text_at(const json_t *object, const char *key) {
     const char *text = json_string_value(json_object_get(object, key));
@@ -107,7 +109,10 @@ static at_status put_scores(vocab *v) {
             const char *text = json_string_value(pair), *space = strchr(text, ' ');
             if (space) at_str_add_bytes(&joined, text, (size_t)(space - text)), at_str_add(&joined, space + 1);
         } else {
-            for (size_t k = 0; k < 2; k++) at_str_add(&joined, json_string_value(json_array_get(pair, k)) ? json_string_value(json_array_get(pair, k)) : "");
+            for (size_t k = 0; k < 2; k++) {
+                const char *half = json_string_value(json_array_get(pair, k));
+                at_str_add(&joined, half ? half : "");
+            }
         }
         const json_t *id = joined.text ? json_object_get(ids, joined.text) : NULL;
         if (id && json_integer_value(id) < v->n) score[json_integer_value(id)] = -(float)(i + 1);
@@ -194,7 +199,9 @@ static json_int_t id_of(const vocab *v, const char *token) {
     return -1;
 }
 
-static const char *content(const json_t *token) { return json_is_object(token) ? text_at(token, "content") : json_is_string(token) ? json_string_value(token) : ""; }
+static const char *content(const json_t *token) {
+    return json_is_object(token) ? text_at(token, "content") : json_is_string(token) ? json_string_value(token) : "";
+}
 
 static void put_id(vocab *v, const char *key, json_int_t id) {
     if (id >= 0 && id < v->n) at_gguf_put_u32(v->out, key, (uint32_t)id);
@@ -212,7 +219,8 @@ static void put_role(vocab *v, const char *key, const char *id_key, const char *
 static int is_special(const json_t *part) { return json_object_get(part, "SpecialToken") != NULL; }
 
 static void put_roles(vocab *v, int is_bert) {
-    const json_t *single = json_object_get(find_part(json_object_get(v->root, "post_processor"), "processors", "TemplateProcessing"), "single");
+    const json_t *processor = json_object_get(v->root, "post_processor");
+    const json_t *single = json_object_get(find_part(processor, "processors", "TemplateProcessing"), "single");
     size_t n = json_array_size(single);
     if (is_bert) {
         put_role(v, "tokenizer.ggml.bos_token_id", "", "cls_token", "[CLS]");

@@ -4,9 +4,8 @@
  * recorded float32 values. */
 #include "check.h"
 
-#include <dirent.h>
-
 #include "base/file.h"
+#include "golden/folders.h"
 #include "golden/harness.h"
 
 #ifdef AT_DOUBLE
@@ -15,9 +14,7 @@ static const double OWN = 1e-6, GLOBAL = 1e-8, LOSS = 1e-9, STEPS = 1e-9;
 static const double OWN = 1e-4, GLOBAL = 1e-6, LOSS = 1e-4, STEPS = 1e-4;
 #endif
 
-enum { MOST_FOLDERS = 64 };
-static char folders[MOST_FOLDERS][64];
-static int n_folders;
+static golden_folders folders = {.root = "golden/data"};
 
 typedef struct golden {
     harness h;
@@ -26,23 +23,11 @@ typedef struct golden {
     at_error err;
 } golden;
 
-static const char *path_in(const char *folder, const char *name) {
-    static char relative[512];
-    snprintf(relative, sizeof relative, "golden/data/%s%s%s", folder, *name ? "/" : "", name);
-    return check_source(relative);
-}
-
-static int by_name(const void *a, const void *b) { return strcmp(a, b); }
+static const char *path_in(const char *folder, const char *name) { return golden_path(&folders, folder, name); }
 
 static int find_folders(void **state) {
     (void)state;
-    DIR *dir = opendir(path_in("", ""));
-    if (!dir) return -1;
-    for (struct dirent *e; (e = readdir(dir)) != NULL && n_folders < MOST_FOLDERS;)
-        if (e->d_name[0] != '.') snprintf(folders[n_folders++], sizeof folders[0], "%.63s", e->d_name);
-    closedir(dir);
-    qsort(folders, (size_t)n_folders, sizeof folders[0], by_name);
-    return n_folders > 2 ? 0 : -1;
+    return golden_find(&folders, 3);
 }
 
 static void open_golden(golden *g, const char *name) {
@@ -138,27 +123,27 @@ static void models_equal_the_reference(void **state) {
     (void)state;
     static const char *const kernels[] = {"portable", "avx2", "avx512"};
     int bad = 0, runs = 0;
-    for (int i = 0; i < n_folders; i++) {
+    for (int i = 0; i < folders.n; i++) {
         golden g = {0};
-        open_golden(&g, folders[i]);
+        open_golden(&g, folders.name[i]);
         for (int k = 0; k < 3; k++) {
             if (at_backend_choose(kernels[k], &g.h.tape.backend, &g.err)) continue;
             double worst = whole_distance(&g, 1);
-            print_message("%s, %s: %.3g of the bound\n", folders[i], kernels[k], worst);
+            print_message("%s, %s: %.3g of the bound\n", folders.name[i], kernels[k], worst);
             bad += !(worst < 1);
             runs++;
         }
         close_golden(&g);
     }
     assert_int_equal(bad, 0);
-    assert_true(runs >= n_folders);
+    assert_true(runs >= folders.n);
 }
 
 static void adamw_steps_give_the_same_losses(void **state) {
     (void)state;
-    for (int i = 0; i < n_folders; i++) {
+    for (int i = 0; i < folders.n; i++) {
         golden g = {0};
-        open_golden(&g, folders[i]);
+        open_golden(&g, folders.name[i]);
         size_t n = g.h.model->params.n_moments;
         at_real *m = AT_NEW_ARRAY(&g.h.memory, at_real, n), *v = AT_NEW_ARRAY(&g.h.memory, at_real, n);
         const json_t *losses = json_object_get(g.numbers, "adamw_losses");
@@ -171,8 +156,8 @@ static void adamw_steps_give_the_same_losses(void **state) {
             harness_adamw(&g.h, m, v, step + 1, 2e-4);
             worst = fmax(worst, fabs((double)g.h.loss->data[0] - want) / want);
         }
-        print_message("%s: worst relative difference of %d losses %.2g\n", folders[i], steps, worst);
-        if (!(worst < STEPS)) fail_msg("%s: the losses of the training differ", folders[i]);
+        print_message("%s: worst relative difference of %d losses %.2g\n", folders.name[i], steps, worst);
+        if (!(worst < STEPS)) fail_msg("%s: the losses of the training differ", folders.name[i]);
         assert_true(steps >= 10);
         close_golden(&g);
     }
@@ -473,14 +458,14 @@ static const struct {
 static void every_flipped_switch_is_noticed(void **state) {
     (void)state;
     int unnoticed = 0;
-    for (int i = 0; i < n_folders; i++) {
+    for (int i = 0; i < folders.n; i++) {
         int flipped = 0;
         for (size_t s = 0; s < sizeof SWITCHES / sizeof *SWITCHES; s++) {
             golden g = {0};
-            open_golden(&g, folders[i]);
+            open_golden(&g, folders.name[i]);
             if (SWITCHES[s].flip(g.h.model)) {
                 double d = whole_distance(&g, 0);
-                if (!(d > 2)) print_error("%s: flipping %s goes unnoticed: %.3g of the bound\n", folders[i], SWITCHES[s].name, d);
+                if (!(d > 2)) print_error("%s: flipping %s goes unnoticed: %.3g of the bound\n", folders.name[i], SWITCHES[s].name, d);
                 unnoticed += !(d > 2);
                 flipped++;
             }

@@ -3,17 +3,16 @@
  * once, and greedy tokens equal those of transformers' generate. */
 #include "check.h"
 
-#include <dirent.h>
 #include <stdlib.h>
 #include <sys/stat.h>
 
 #include "base/file.h"
+#include "golden/folders.h"
 #include "golden/harness.h"
 #include "infer/continue.h"
 
-enum { MOST_FOLDERS = 64, PROMPT = 7, MOST_TOKENS = 20 };
-static char folders[MOST_FOLDERS][64];
-static int n_folders;
+enum { PROMPT = 7, MOST_TOKENS = 20 };
+static golden_folders folders = {.root = "golden/lm"};
 
 typedef struct golden {
     harness h;
@@ -22,23 +21,11 @@ typedef struct golden {
     char folder[4096];
 } golden;
 
-static const char *path_in(const char *folder, const char *name) {
-    static char relative[512];
-    snprintf(relative, sizeof relative, "golden/lm/%.100s%s%.100s", folder, *name ? "/" : "", name);
-    return check_source(relative);
-}
-
-static int by_name(const void *a, const void *b) { return strcmp(a, b); }
+static const char *path_in(const char *folder, const char *name) { return golden_path(&folders, folder, name); }
 
 static int find_folders(void **state) {
     (void)state;
-    DIR *dir = opendir(path_in("", ""));
-    if (!dir) return -1;
-    for (struct dirent *e; (e = readdir(dir)) != NULL && n_folders < MOST_FOLDERS;)
-        if (e->d_name[0] != '.') snprintf(folders[n_folders++], sizeof folders[0], "%.63s", e->d_name);
-    closedir(dir);
-    qsort(folders, (size_t)n_folders, sizeof folders[0], by_name);
-    return n_folders > 10 ? 0 : -1;
+    return golden_find(&folders, 11);
 }
 
 /* Every row is asked for its next word. */
@@ -147,24 +134,24 @@ static double whole_distance(golden *g) {
 static void language_models_equal_the_reference(void **state) {
     (void)state;
     int bad = 0, tied = 0;
-    for (int i = 0; i < n_folders; i++) {
+    for (int i = 0; i < folders.n; i++) {
         golden g = {0};
-        open_golden(&g, folders[i]);
+        open_golden(&g, folders.name[i]);
         bad += !(whole_distance(&g) < 1);
         tied += g.h.model->arch.tied;
         assert_int_equal(g.h.model->arch.tied, !at_safetensors_find(g.expected, "lm_head.weight") && !at_safetensors_find(g.expected, "embed_out.weight"));
         close_golden(&g);
     }
     assert_int_equal(bad, 0);
-    assert_in_range(tied, 4, n_folders - 4);
+    assert_in_range(tied, 4, folders.n - 4);
 }
 
 /* The comparison would notice a classifier that is not capped, and words that are not scaled. */
 static void flipped_switches_are_noticed(void **state) {
     (void)state;
-    for (int i = 0; i < n_folders; i++) {
+    for (int i = 0; i < folders.n; i++) {
         golden g = {0};
-        open_golden(&g, folders[i]);
+        open_golden(&g, folders.name[i]);
         at_arch *a = &g.h.model->arch;
         if (a->final_cap > 0) {
             double cap = a->final_cap;
@@ -182,13 +169,13 @@ static void flipped_switches_are_noticed(void **state) {
 
 static void a_saved_language_model_is_the_same(void **state) {
     (void)state;
-    for (int i = 0; i < n_folders; i++) {
+    for (int i = 0; i < folders.n; i++) {
         golden g = {0}, again = {0};
         char folder[] = "/tmp/attune-lm-XXXXXX";
         assert_non_null(mkdtemp(folder));
-        open_golden(&g, folders[i]);
+        open_golden(&g, folders.name[i]);
         check_ok(at_model_save(g.h.model, NULL, folder, &g.err), &g.err);
-        open_folder(&again, folder, folders[i]);
+        open_folder(&again, folder, folders.name[i]);
         at_safetensors *before, *after;
         check_ok(at_safetensors_open_folder(g.folder, &before, &g.err), &g.err);
         check_ok(at_safetensors_open_folder(folder, &after, &g.err), &g.err);
@@ -221,9 +208,9 @@ static double row_distance(const at_real *got, const at_real *want, int n) {
 /* The third sequence has 23 tokens: fed at once, one by one, and in pieces, by one thread and by three. */
 static void cached_steps_equal_the_whole_text(void **state) {
     (void)state;
-    for (int i = 0; i < n_folders; i++) {
+    for (int i = 0; i < folders.n; i++) {
         golden g = {0};
-        open_golden(&g, folders[i]);
+        open_golden(&g, folders.name[i]);
         check_ok(forward(&g, 0), &g.err);
         int first = g.h.cu[2], n = g.h.cu[3] - first, vocab = g.h.logits->cols;
         const int32_t *ids = g.h.ids + first;
@@ -244,7 +231,7 @@ static void cached_steps_equal_the_whole_text(void **state) {
                 worst = fmax(worst, row_distance(logits, want + (size_t)(n - 1) * (size_t)vocab, vocab));
                 at_generator_close(generator);
             }
-        print_message("%s: cached logits differ by %.2g\n", folders[i], worst);
+        print_message("%s: cached logits differ by %.2g\n", folders.name[i], worst);
         assert_true(worst < 1e-5);
         close_golden(&g);
     }
@@ -253,9 +240,9 @@ static void cached_steps_equal_the_whole_text(void **state) {
 static void greedy_tokens_equal_those_of_transformers(void **state) {
     (void)state;
     int bad = 0;
-    for (int i = 0; i < n_folders; i++) {
+    for (int i = 0; i < folders.n; i++) {
         golden g = {0};
-        open_golden(&g, folders[i]);
+        open_golden(&g, folders.name[i]);
         const at_stored_tensor *t = at_safetensors_find(g.expected, "greedy");
         int32_t want[MOST_TOKENS], id;
         assert_in_range(t->count, 8, MOST_TOKENS);
@@ -270,7 +257,7 @@ static void greedy_tokens_equal_those_of_transformers(void **state) {
         for (int k = 0; k < (int)t->count; k++) {
             check_ok(at_sampler_filter(&sampler, logits, &g.err), &g.err);
             id = at_sampler_draw(&sampler, (uint64_t)k);
-            if (id != want[k]) print_error("%s: token %d is %d, not %d\n", folders[i], k, id, want[k]);
+            if (id != want[k]) print_error("%s: token %d is %d, not %d\n", folders.name[i], k, id, want[k]);
             bad += id != want[k];
             check_ok(at_generator_feed(generator, &want[k], 1, &logits, &g.err), &g.err);
         }
