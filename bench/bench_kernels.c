@@ -17,21 +17,13 @@
 #include "backend/backend.h"
 #include "base/random.h"
 #include "base/str.h"
+#include "measure.h"
 
 #ifdef __x86_64__
 #include <immintrin.h>
 #endif
 
-/* Time of this thread alone: what other programs take of the processor is not counted. */
-static double now(void) {
-    struct timespec t;
-    clock_gettime(CLOCK_THREAD_CPUTIME_ID, &t);
-    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
-}
-
 /* ---- probes: each does a piece of work and returns how much (flop or bytes); `sink` keeps it alive ---- */
-
-static volatile float sink;
 
 #ifdef __x86_64__
 enum { PROBE_STEPS = 20000 };
@@ -79,8 +71,6 @@ static double probe_multiply_add(void) { /* without fused instructions: four ind
     sink = total;
     return 2.0 * 32 * 20000;
 }
-
-typedef double (*probe_function)(void);
 
 static probe_function fma_probe_of(const char *table) {
 #ifdef __x86_64__
@@ -259,47 +249,22 @@ enum { N_CASES = sizeof cases / sizeof cases[0] };
 
 /* ---- the measurement ---- */
 
-/* Medians over the rounds: seconds of one run, its rate and the probe's in units a second, their ratio. swing: between the
- * quarter and the three quarters of the probe's rounds, relative; above 0.25 the machine is no place to measure. */
-typedef struct outcome { double seconds, rate, probe, share, swing; } outcome;
+typedef struct running {
+    operands *o;
+    const bench_case *c;
+} running;
 
-enum { MOST_ROUNDS = 512 };
-
-static double rate_of_probe(probe_function probe) {
-    double start = now(), work = probe();
-    return work / (now() - start);
-}
-
-static int ascending(const void *a, const void *b) {
-    double x = *(const double *)a, y = *(const double *)b;
-    return (x > y) - (x < y);
-}
-
-static double quantile(double *x, int n, double q) {
-    qsort(x, (size_t)n, sizeof *x, ascending);
-    return x[(int)(q * (n - 1) + 0.5)];
+static void run_case(void *context) {
+    running *r = context;
+    r->c->run(r->o);
 }
 
 static outcome measure(operands *o, const bench_case *c, double seconds) {
     probe_function probe = c->unit == GFLOP ? fma_probe_of(o->b->name) : c->unit == L2_BYTES ? probe_l2 : probe_memory;
-    double taken[MOST_ROUNDS], probed[MOST_ROUNDS], share[MOST_ROUNDS];
+    running r = {o, c};
     o->rows = c->rows, o->in = c->in, o->out = c->out, o->length = c->length;
     if (c->run == run_attention_backward) run_attention(o);
-    c->run(o);
-    double start = now();
-    c->run(o);
-    int repeats = (int)(0.002 / (now() - start)) + 1, n = 0;
-    for (double end = now() + seconds; n < MOST_ROUNDS && (n < 3 || now() < end); n++) {
-        probed[n] = rate_of_probe(probe);
-        start = now();
-        for (int i = 0; i < repeats; i++) c->run(o);
-        taken[n] = (now() - start) / repeats;
-        share[n] = c->work / taken[n] / probed[n];
-    }
-    outcome r = {.seconds = quantile(taken, n, 0.5), .probe = quantile(probed, n, 0.5), .share = quantile(share, n, 0.5)};
-    r.rate = c->work / r.seconds;
-    r.swing = quantile(probed, n, 0.75) / quantile(probed, n, 0.25) - 1;
-    return r;
+    return measure_beside(run_case, &r, c->work, probe, seconds);
 }
 
 static void describe(const bench_case *c, char *text, size_t size) {
@@ -373,13 +338,6 @@ static int report_probe(const at_backend *b, int threads, double seconds) {
     printf("{\"bench\":\"probe\",\"table\":\"%s\",\"threads\":%d,\"gflops\":%.1f,\"lowest\":%.1f,\"highest\":%.1f}\n", b->name,
            threads, middle, rate[0], rate[PROBE_ROUNDS - 1]);
     return rate[0] > 0 ? 0 : 1;
-}
-
-static float *draw(size_t n, uint64_t seed) {
-    float *x = aligned_alloc(64, (n * sizeof *x + 63) / 64 * 64);
-    if (!x) exit(7);
-    for (size_t i = 0; i < n; i++) x[i] = (float)(at_random_uniform(seed, i) * 2 - 1);
-    return x;
 }
 
 /* Large arrays on huge pages, as the program keeps its weights: a walk over small pages costs more than the reading. */

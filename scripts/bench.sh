@@ -19,6 +19,7 @@ export ATTUNE_TEST_MODEL
 
 printf '== kernels, one thread\n'
 "$programs/bench_kernels" --json --seconds 0.1 >build/bench-kernels.jsonl.tmp
+"$programs/bench_half" --json --seconds 0.1 >>build/bench-kernels.jsonl.tmp
 mv build/bench-kernels.jsonl.tmp build/bench-kernels.jsonl
 "$python" bench/peers/kernel_table.py build/bench-kernels.jsonl
 

@@ -12,6 +12,7 @@ model=${ATTUNE_TEST_MODEL:-$($build/src/attune fetch sentence-transformers/all-M
 import json, sys
 print([json.loads(line)["folder"] for line in sys.stdin if "folder" in line][-1])')}
 
+"$python" bench/check_imports.py
 "$python" tests/oracle/live_minilm.py --probe $build/tests/attune_probe --model "$model"
 "$python" tests/oracle/live_families.py --probe $build/tests/attune_probe
 "$python" tests/oracle/live_onnx.py --program $build/src/attune --probe $build/tests/attune_probe --task-probe $build/tests/attune_task_probe

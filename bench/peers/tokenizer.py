@@ -12,18 +12,9 @@ import time
 os.environ["TOKENIZERS_PARALLELISM"] = "false"
 from tokenizers import Tokenizer  # noqa: E402
 
-program, folder, file = sys.argv[1:4]
-pairs = int(sys.argv[4]) if len(sys.argv) > 4 else 5
-tokenizer = Tokenizer.from_file(folder + "/tokenizer.json")
-tokenizer.no_padding()
-tokenizer.no_truncation()
-raw = open(file, encoding="utf-8", newline="\n").read()
-lines = raw.removesuffix("\n").split("\n")
-size = len(raw.encode())
 
-
-def theirs():
-    start, tokens, took = time.perf_counter(), 0, 0.0
+def theirs(tokenizer, lines, size):
+    tokens, took = 0, 0.0
     for at in range(0, len(lines), 1000):
         start = time.perf_counter()
         encodings = tokenizer.encode_batch(lines[at:at + 1000])
@@ -32,16 +23,29 @@ def theirs():
     return 1e-6 * size / took, tokens
 
 
-def ours():
+def ours(program, folder, file):
     out = subprocess.run([program, folder, file, "1"], check=True, capture_output=True, text=True).stdout.split()
     return float(out[0]), int(out[4])
 
 
-ratios = []
-for pair in range(pairs):
-    sides = [ours, theirs] if pair % 2 else [theirs, ours]
-    got = {side: side() for side in sides}
-    assert got[ours][1] == got[theirs][1], "not the same tokens"
-    ratios.append(got[ours][0] / got[theirs][0])
-    print(f"attune {got[ours][0]:.1f} MB/s, tokenizers {got[theirs][0]:.2f} MB/s, ratio {ratios[-1]:.1f}")
-print(f"median ratio {statistics.median(ratios):.1f}, from {min(ratios):.1f} to {max(ratios):.1f}")
+def main():
+    program, folder, file = sys.argv[1:4]
+    pairs = int(sys.argv[4]) if len(sys.argv) > 4 else 5
+    tokenizer = Tokenizer.from_file(folder + "/tokenizer.json")
+    tokenizer.no_padding()
+    tokenizer.no_truncation()
+    with open(file, encoding="utf-8", newline="\n") as text:
+        raw = text.read()
+    lines, size = raw.removesuffix("\n").split("\n"), len(raw.encode())
+    sides = {"attune": lambda: ours(program, folder, file), "tokenizers": lambda: theirs(tokenizer, lines, size)}
+    ratios = []
+    for pair in range(pairs):
+        got = {name: sides[name]() for name in (sides if pair % 2 else reversed(sides))}
+        assert got["attune"][1] == got["tokenizers"][1], "not the same tokens"
+        ratios.append(got["attune"][0] / got["tokenizers"][0])
+        print(f"attune {got['attune'][0]:.1f} MB/s, tokenizers {got['tokenizers'][0]:.2f} MB/s, ratio {ratios[-1]:.1f}")
+    print(f"median ratio {statistics.median(ratios):.1f}, from {min(ratios):.1f} to {max(ratios):.1f}")
+
+
+if __name__ == "__main__":
+    main()
