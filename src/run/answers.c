@@ -124,7 +124,8 @@ at_status at_answers_open(at_answers *a, const at_session *session, const at_lis
                           const char *path, const at_table *like, at_error *err) {
     static const char *const NAMES[] = {"auto", "text", "jsonl", "csv", "tsv", "conll", "spans", "html"};
     const at_task *task = session->state.task;
-    *a = (at_answers){.session = session, .listener = listener, .format = settle(task, format, path, like), .like = like};
+    *a = (at_answers){.session = session, .listener = listener, .format = settle(task, format, path, like), .like = like,
+                      .row = {.mapped = 1}};
     if (is_special(a->format) && !is_own(task, a->format))
         return at_fail(err, AT_USAGE, "--format %s: a model of the task %s gives text, jsonl, csv, tsv%s%s%s", NAMES[a->format], task->name,
                        is_own(task, AT_ANSWER_CONLL) ? ", conll" : "", is_own(task, AT_ANSWER_SPANS) ? ", spans" : "",
@@ -177,7 +178,7 @@ static void add_list(const at_answers *a, at_str *to, const json_t *list) {
     }
 }
 
-static void add_text_line(const at_answers *a, at_str *line, const at_answered *in, const json_t *answer) {
+static void add_text_line(const at_answers *a, at_str *line, const at_answered *in, const void *answer) {
     const at_columns *names = &a->session->state.columns;
     const at_answer_field *fields = a->session->state.task->fields;
     int first = column_of(in->table, names->text), second = column_of(in->table, names->text2);
@@ -206,11 +207,27 @@ static void add_json(at_row_out *row, const char *key, const json_t *value) {
     free(text);
 }
 
-static void add_field(const at_answers *a, at_row_out *row, int f, const json_t *value) {
+/* A list of an answer that is no tree. */
+static void put_list(const at_answers *a, at_row_out *row, int f, const void *answer) {
+    const at_task_state *state = &a->session->state;
+    int flat = row->format != AT_TABLE_JSONL;
+    at_str list = {.arena = row->to->arena};
+    state->task->put_list(state, answer, f, !flat ? NULL : state->label_separator ? state->label_separator : ",", &list);
+    row->to->failed |= list.failed;
+    if (flat) at_row_text(row, a->name[f], list.text ? list.text : "", list.len);
+    else at_row_raw(row, a->name[f], list.text ? list.text : "null");
+}
+
+static void add_field(const at_answers *a, at_row_out *row, int f, const void *answer) {
     const at_answer_field *field = &a->session->state.task->fields[f];
     const at_labels *labels = &a->session->state.labels;
     int flat = row->format != AT_TABLE_JSONL;
     at_str list = {.arena = row->to->arena};
+    if (a->session->state.task->open_answer) {
+        put_list(a, row, f, answer);
+        return;
+    }
+    const json_t *value = json_object_get(answer, field->name);
     if (field->kind == AT_FIELD_TEXT) at_row_text(row, a->name[f], json_string_value(value), json_string_length(value));
     else if (field->kind == AT_FIELD_NUMBER) at_row_number(row, a->name[f], json_number_value(value));
     else if (!flat) add_json(row, a->name[f], value);
@@ -246,15 +263,15 @@ static void add_cell(const at_answered *in, at_row_out *row, int column) {
     else at_row_text(row, t->column[column], cell.text, cell.len);
 }
 
-static void add_row(const at_answers *a, at_str *line, at_table_format format, const at_answered *in, const json_t *answer) {
+static void add_row(const at_answers *a, at_str *line, at_table_format format, const at_answered *in, const void *answer) {
     const at_answer_field *fields = a->session->state.task->fields;
     at_row_out row = at_row_begin(line, format);
     for (int i = 0; i < a->like->n_columns; i++) add_cell(in, &row, i);
-    for (int f = 0; fields[f].kind; f++) add_field(a, &row, f, json_object_get(answer, fields[f].name));
+    for (int f = 0; fields[f].kind; f++) add_field(a, &row, f, answer);
     at_row_end(&row);
 }
 
-static at_status add_answer(at_answers *a, const at_answered *in, const json_t *answer, at_error *err) {
+static at_status add_answer(at_answers *a, const at_answered *in, const void *answer, at_error *err) {
     const at_task_state *state = &a->session->state;
     at_str line = {.arena = &a->row}, json = {.arena = &a->row};
     if (is_own(state->task, a->format)) AT_TRY(state->task->write(state, a->format, AT_ANSWER_ROW, in->table, in->row, answer, &line, err));
@@ -270,9 +287,14 @@ static at_status add_answer(at_answers *a, const at_answered *in, const json_t *
 
 at_status at_answers_add(at_answers *a, const at_answered *in, at_error *err) {
     at_mark mark = at_arena_mark(&a->row);
-    json_t *answer = a->session->state.task->answer(&a->session->state, in);
-    at_status st = answer ? add_answer(a, in, answer, err) : at_fail_memory(err, 0);
-    json_decref(answer);
+    const at_task_state *state = &a->session->state;
+    const void *own = NULL;
+    json_t *tree = NULL;
+    at_status st = AT_OK;
+    if (state->task->open_answer) st = state->task->open_answer(state, in, &a->row, &own, err);
+    else if (!(tree = state->task->answer(state, in))) st = at_fail_memory(err, 0);
+    if (!st) st = add_answer(a, in, tree ? tree : own, err);
+    json_decref(tree);
     at_arena_rewind(&a->row, mark);
     a->rows++;
     return st;

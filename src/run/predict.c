@@ -26,7 +26,7 @@ static at_status answer_rows(at_session *s, at_answers *answers, const at_table 
 static at_status answer_table(at_session *s, at_answers *answers, const at_table *t, const at_listener *listener, at_error *err) {
     for (int first = 0; first < t->n_rows; first += ROWS_AT_ONCE) {
         int n = t->n_rows - first < ROWS_AT_ONCE ? t->n_rows - first : ROWS_AT_ONCE;
-        at_arena scratch = {0};
+        at_arena scratch = {.mapped = 1};
         float *logits;
         at_dataset *d;
         if (at_asked_to_stop(listener)) return stopped(err);

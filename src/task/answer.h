@@ -55,7 +55,7 @@ void at_answer_best(const at_dataset *d, const at_row_outputs *r, const float *l
 
 at_answer_format at_answer_usual_format(const at_table *input);
 at_status at_answer_write(const at_task_state *s, at_answer_format format, at_answer_part part, const at_table *t, int row,
-                          const json_t *answer, at_str *to, at_error *err);
+                          const void *answer, at_str *to, at_error *err);
 
 at_status at_answer_mend(const at_task_state *s, struct at_mending *mending, at_error *err);
 at_status at_answer_lint(const at_task_state *s, struct at_lint *lint, at_error *err);

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "task/answer.h"
+#include "task/window_list.h"
 #include "train/dataset_build.h"
 
 enum { MOST_SPECIAL = 16, USUAL_STRIDE = 128 };
@@ -18,14 +19,11 @@ typedef struct run {
     int n;
 } run;
 
-typedef struct window {
-    int row, first, end;      /* tokens of the context */
-} window;
-
 typedef struct encoder {
     const at_table *table;
     const at_answer_columns *columns;
     const at_tokenizer *tokenizer;
+    at_arena memory;          /* mapped: a long document takes little private memory */
     at_encoding e;
     pieces pieces;
     run *question, *context;  /* [rows] */
@@ -34,21 +32,22 @@ typedef struct encoder {
     int n_special[3];
     int max_tokens, stride, n_cut;
     uint64_t n_cut_tokens;
-    window *windows;
-    int n_windows, cap_windows;
+    at_window_list windows;   /* of tokens of the context */
     int32_t *ids;             /* of one window */
     uint8_t *types;
 } encoder;
 
 /* ---- texts ---- */
 
-static at_status reserve(pieces *p, size_t n, at_error *err) {
+static at_status reserve(encoder *x, size_t n, at_error *err) {
+    pieces *p = &x->pieces;
     if (p->n + n <= p->cap) return AT_OK;
     size_t cap = 2 * (p->n + n) + 4096;
     int32_t **const all[] = {&p->id, &p->start, &p->end};
     for (int i = 0; i < 3; i++) {
-        int32_t *more = realloc(*all[i], cap * sizeof *more);
+        int32_t *more = at_alloc_raw(&x->memory, cap, sizeof *more);
         if (!more) return at_fail_memory(err, cap * sizeof *more);
+        if (p->n) memcpy(more, *all[i], p->n * sizeof *more);
         *all[i] = more;
     }
     p->cap = cap;
@@ -60,7 +59,7 @@ static at_status add_text(encoder *x, int row, at_cell text, int most, run *r, a
     if (at_encode(x->tokenizer, text.text ? text.text : "", text.len, NULL, 0, &BARE, &x->e, err))
         return at_fail_prefix(err, "%s:%u", x->table->path, (unsigned)x->table->line[row]);
     int n = most && x->e.n > most ? most : x->e.n;
-    AT_TRY(reserve(&x->pieces, (size_t)n, err));
+    AT_TRY(reserve(x, (size_t)n, err));
     *r = (run){x->pieces.n, n};
     if (n) {
         memcpy(x->pieces.id + r->at, x->e.ids, (size_t)n * sizeof(int32_t));
@@ -113,48 +112,36 @@ static at_status read_template(encoder *x, at_error *err) {
 
 /* ---- windows ---- */
 
-static at_status add_window(encoder *x, window w, at_error *err) {
-    if (x->n_windows == x->cap_windows) {
-        int cap = 2 * x->cap_windows + 256;
-        window *more = realloc(x->windows, (size_t)cap * sizeof *more);
-        if (!more) return at_fail_memory(err, (size_t)cap * sizeof *more);
-        x->windows = more;
-        x->cap_windows = cap;
-    }
-    x->windows[x->n_windows++] = w;
-    return AT_OK;
-}
-
-static int window_tokens(const encoder *x, const window *w) {
+static int window_tokens(const encoder *x, const at_window *w) {
     return x->n_special[0] + x->question[w->row].n + x->n_special[1] + w->end - w->first + x->n_special[2];
 }
 
 static at_status cut_row(encoder *x, int row, at_error *err) {
     int n = x->context[row].n, first = 0, room = n;
-    if (x->max_tokens) room = x->max_tokens - window_tokens(x, &(window){row, 0, 0});
+    if (x->max_tokens) room = x->max_tokens - window_tokens(x, &(at_window){.row = row});
     int overlap = x->stride < room / 2 ? x->stride : room / 2;
     for (;;) {
         int end = n - first > room ? first + room : n;
-        AT_TRY(add_window(x, (window){row, first, end}, err));
+        AT_TRY(at_window_list_add(&x->windows, (at_window){.row = row, .first = first, .end = end}, err));
         if (end >= n) return AT_OK;
         first = end - overlap;
     }
 }
 
 /* Tokens between one and the nearer edge of its window; an edge of the text is no edge. */
-static int context_of(const window *w, int n, int token) {
+static int context_of(const at_window *w, int n, int token) {
     int left = w->first ? token - w->first : INT32_MAX, right = w->end < n ? w->end - 1 - token : INT32_MAX;
     return left < right ? left : right;
 }
 
 /* Whether no other window of the row has more context for the token; the first of equals has it. */
 static int is_best(const encoder *x, int i, int token) {
-    const window *w = &x->windows[i];
+    const at_window *w = &x->windows.of[i];
     int n = x->context[w->row].n, mine = context_of(w, n, token);
-    for (int k = i - 1; k >= 0 && x->windows[k].row == w->row && x->windows[k].end > token; k--)
-        if (context_of(&x->windows[k], n, token) >= mine) return 0;
-    for (int k = i + 1; k < x->n_windows && x->windows[k].row == w->row && x->windows[k].first <= token; k++)
-        if (context_of(&x->windows[k], n, token) > mine) return 0;
+    for (int k = i - 1; k >= 0 && x->windows.of[k].row == w->row && x->windows.of[k].end > token; k--)
+        if (context_of(&x->windows.of[k], n, token) >= mine) return 0;
+    for (int k = i + 1; k < x->windows.n && x->windows.of[k].row == w->row && x->windows.of[k].first <= token; k++)
+        if (context_of(&x->windows.of[k], n, token) > mine) return 0;
     return 1;
 }
 
@@ -166,10 +153,10 @@ static at_status allocate(encoder *x, at_dataset *d, int labelled, at_error *err
     d->row = AT_NEW_ARRAY(&d->arena, uint32_t, d->n);
     if (!d->row) return at_fail_memory(err, (size_t)d->n * 4);
     for (int i = 0; i < d->n; i++) {
-        int n = window_tokens(x, &x->windows[i]);
+        int n = window_tokens(x, &x->windows.of[i]);
         if (n > longest) longest = n;
-        d->row[i] = (uint32_t)x->windows[i].row;
-        d->line[i] = x->table->line[x->windows[i].row];
+        d->row[i] = (uint32_t)x->windows.of[i].row;
+        d->line[i] = x->table->line[x->windows.of[i].row];
         d->token_at[i + 1] = tokens += (uint64_t)(n ? n : 1);
     }
     d->place_at = d->token_at; /* an output a token */
@@ -196,7 +183,7 @@ static int put_text(encoder *x, const run *r, int first, int end, int type, int 
 }
 
 static at_status add_tokens(encoder *x, at_dataset *d, int i, at_error *err) {
-    const window *w = &x->windows[i];
+    const at_window *w = &x->windows.of[i];
     const run *context = &x->context[w->row];
     size_t base = d->token_at[i];
     int at = put_text(x, &x->question[w->row], 0, x->question[w->row].n, x->type[0], put_special(x, 0, 0));
@@ -215,7 +202,7 @@ static at_status add_tokens(encoder *x, at_dataset *d, int i, at_error *err) {
 /* Where begin and end of the answer stand in a window, as run_qa has it: the tokens around its characters, or the first token where the
  * answer is not whole in this window. */
 static void put_label(const encoder *x, at_dataset *d, int i, const at_gold *gold, int characters) {
-    const window *w = &x->windows[i];
+    const at_window *w = &x->windows.of[i];
     const int32_t *start = x->pieces.start + x->context[w->row].at, *end = x->pieces.end + x->context[w->row].at;
     int from = x->n_special[0] + x->question[w->row].n + x->n_special[1] - w->first, first = w->first, last = w->end - 1;
     int32_t *label = d->label + d->token_at[i];
@@ -257,10 +244,10 @@ static at_status encode(encoder *x, int labelled, at_dataset **out, at_error *er
     if (!x->question || !x->context) return at_fail_memory(err, (size_t)t->n_rows * sizeof(run));
     AT_TRY(read_template(x, err));
     if (!x->stride) x->stride = x->max_tokens && x->max_tokens / 3 < USUAL_STRIDE ? x->max_tokens / 3 : USUAL_STRIDE;
-    AT_TRY(reserve(&x->pieces, 1, err));
+    AT_TRY(reserve(x, 1, err));
     for (int r = 0; r < t->n_rows; r++) AT_TRY(add_row(x, r, err));
     for (int r = 0; r < t->n_rows; r++) AT_TRY(cut_row(x, r, err));
-    AT_TRY(at_dataset_new(t->path, x->n_windows, out, err));
+    AT_TRY(at_dataset_new(t->path, x->windows.n, out, err));
     at_dataset *d = *out;
     d->table = t;
     d->max_tokens = x->max_tokens;
@@ -274,18 +261,17 @@ static at_status encode(encoder *x, int labelled, at_dataset **out, at_error *er
 
 at_status at_answer_encode(const at_task_state *s, const at_table *t, const at_answer_columns *c, const at_tokenizer *tokenizer,
                            int max_tokens, int labelled, at_dataset **dataset, at_error *err) {
-    encoder x = {.table = t, .columns = c, .tokenizer = tokenizer, .max_tokens = max_tokens, .stride = s->stride};
+    encoder x = {.table = t, .columns = c, .tokenizer = tokenizer, .memory = {.mapped = 1}, .max_tokens = max_tokens,
+                 .stride = s->stride};
     *dataset = NULL;
     at_status st = encode(&x, labelled, dataset, err);
     if (st) at_dataset_close(*dataset);
     if (st) *dataset = NULL;
     at_encoding_free(&x.e);
-    free(x.pieces.id);
-    free(x.pieces.start);
-    free(x.pieces.end);
+    at_arena_free(&x.memory);
     free(x.question);
     free(x.context);
-    free(x.windows);
+    free(x.windows.of);
     free(x.ids);
     free(x.types);
     return st;

@@ -51,7 +51,7 @@ static void write_html(at_cell question, at_cell context, const json_t *answer, 
 }
 
 at_status at_answer_write(const at_task_state *s, at_answer_format format, at_answer_part part, const at_table *t, int row,
-                          const json_t *answer, at_str *to, at_error *err) {
+                          const void *answer, at_str *to, at_error *err) {
     at_answer_columns c;
     if (part == AT_ANSWER_BEGIN && format == AT_ANSWER_SPANS) at_add_span_head(to);
     if (part == AT_ANSWER_BEGIN && format == AT_ANSWER_HTML) at_add_html_head(to, "Answers");

@@ -214,57 +214,63 @@ static at_status read_lists(const at_table *t, int row, const at_sentence_column
 
 /* ---- words of a text ---- */
 
-typedef struct letter {
-    uint32_t cp;
-    size_t at; /* byte */
-} letter;
-
 static int is_space(uint32_t cp) { return cp <= ' ' || (at_cp_flags(cp) & AT_CP_SPACE); }
 static int is_punctuation(uint32_t cp) { return (at_cp_flags(cp) & AT_CP_PUNCT) != 0; }
 
-/* Characters, with one more for the end. */
-static letter *letters_of(const char *text, size_t len, at_arena *arena, int *n) {
-    letter *all = AT_NEW_ARRAY(arena, letter, len + 1);
-    *n = 0;
-    for (size_t i = 0; all && i < len;) {
-        uint32_t cp = 0;
-        int width = at_utf8_decode((const unsigned char *)text + i, len - i, &cp);
-        all[(*n)++] = (letter){cp, i};
-        i += width > 0 ? (size_t)width : 1;
-    }
-    if (all) all[*n] = (letter){' ', len};
-    return all;
+/* A place in a text. */
+typedef struct place {
+    const char *text;
+    size_t len, at; /* bytes */
+    int character;
+} place;
+
+static uint32_t next_letter(place *p) {
+    uint32_t cp = 0;
+    int width = at_utf8_decode((const unsigned char *)p->text + p->at, p->len - p->at, &cp);
+    p->at += width > 0 ? (size_t)width : 1;
+    p->character++;
+    return cp;
 }
 
-/* Where a word that begins at `from` ends, within the run of characters without space that ends at `stop`. */
-static int word_end(const letter *all, int from, int stop, int fine) {
-    int end = from;
-    if (is_punctuation(all[from].cp)) return from + 1;
-    if (fine) {
-        while (end < stop && !is_punctuation(all[end].cp)) end++;
-        return end;
+/* The end of the word that begins at `from`: one punctuation character, or all up to a space without the punctuation at its end (fine: up to
+ * any punctuation). */
+static place word_end(place from, int fine) {
+    place p = from;
+    uint32_t cp = next_letter(&p);
+    place end = p;
+    for (int stop = is_punctuation(cp); !stop && p.at < p.len;) {
+        cp = next_letter(&p);
+        int breaks = is_punctuation(cp);
+        stop = is_space(cp) || (breaks && fine);
+        if (!stop && !breaks) end = p;
     }
-    end = stop;
-    while (end > from + 1 && is_punctuation(all[end - 1].cp)) end--;
     return end;
 }
 
+/* Words in their order, into word where it is not NULL; how many. */
+static int list_words(const char *text, size_t len, int fine, uint32_t line, at_word *word) {
+    int n = 0;
+    for (place p = {text, len, 0, 0}; p.at < len;) {
+        place next = p;
+        if (is_space(next_letter(&next))) {
+            p = next;
+            continue;
+        }
+        next = word_end(p, fine);
+        if (word) word[n] = (at_word){text + p.at, (uint32_t)(next.at - p.at), p.character, next.character, p.at, line};
+        n++;
+        p = next;
+    }
+    return n;
+}
+
 static at_status split_text(const char *text, size_t len, int fine, uint32_t line, at_arena *arena, at_sentence *s, at_error *err) {
-    int n;
-    letter *all = letters_of(text, len, arena, &n);
+    int n = list_words(text, len, fine, line, NULL);
     s->word = AT_NEW_ARRAY(arena, at_word, n);
-    if (!all || !s->word) return at_fail_memory(err, len * sizeof *all);
+    if (!s->word) return at_fail_memory(err, (size_t)n * sizeof *s->word);
     s->text = text;
     s->len = len;
-    for (int i = 0; i < n;) {
-        int stop = i;
-        while (stop < n && !is_space(all[stop].cp)) stop++;
-        for (int end; i < stop; i = end) {
-            end = word_end(all, i, stop, fine);
-            s->word[s->n++] = (at_word){text + all[i].at, (uint32_t)(all[end].at - all[i].at), i, end, all[i].at, line};
-        }
-        while (i < n && is_space(all[i].cp)) i++;
-    }
+    s->n = list_words(text, len, fine, line, s->word);
     return AT_OK;
 }
 

@@ -119,7 +119,7 @@ static at_status fill_labels(const at_task_state *s, const at_table *t, const at
 static at_status tag_encode(const at_task_state *s, const at_table *t, const at_tokenizer *tokenizer, int max_tokens, int need_labels,
                             at_pool *pool, at_dataset **dataset, at_error *err) {
     (void)pool;
-    at_arena scratch = {0};
+    at_arena scratch = {.mapped = 1};
     at_sentence_columns c;
     AT_TRY(at_tag_columns(s, t, need_labels, &c, err));
     at_sentence *sentence = AT_NEW_ARRAY(&scratch, at_sentence, t->n_rows);
@@ -206,52 +206,68 @@ static at_status tag_score(const at_task_state *s, const at_dataset *d, const fl
 
 /* ---- answers ---- */
 
-/* The text as JSON, one for all that ask. */
-static json_t *shared(json_t *words, const char *text) {
-    json_t *found = json_object_get(words, text);
-    if (!found && !json_object_set_new(words, text, json_string(text))) found = json_object_get(words, text);
-    return found;
-}
-
-/* label: of the part, shared by all of its type. */
-static json_t *entity_json(const at_sentence *s, const at_entity *e, json_t *label, const double *p) {
-    const at_word *first = &s->word[e->start], *last = &s->word[e->end - 1];
-    double sum = 0;
-    for (int i = e->start; i < e->end; i++) sum += p[i];
-    return json_pack("{s:O, s:i, s:i, s:s%, s:f}", "label", label, "start", first->start, "end", last->end, "text", s->text + first->at,
-                     last->at + last->len - first->at, "score", sum / (e->end - e->start));
-}
-
-static json_t *answer_json(const at_task_state *s, const at_sentence *x, const at_answered *row, at_arena *arena) {
+static at_status read_answer(const at_task_state *s, const at_answered *row, at_arena *arena, at_tagged *a, at_error *err) {
     const at_tag_state *tag = at_tag_of(s);
-    size_t n = (size_t)x->n < row->n ? (size_t)x->n : row->n, k = (size_t)s->n_out;
-    json_t *tags = json_array(), *scores = json_array(), *entities = json_array();
-    json_t *words = json_object(); /* every tag and type once: a document may have 100,000 words */
-    const char **name = AT_NEW_ARRAY(arena, const char *, n);
-    double *p = AT_NEW_ARRAY(arena, double, n);
-    at_entity *e = AT_NEW_ARRAY(arena, at_entity, 2 * n + 2);
-    for (size_t i = 0; name && p && e && i < n; i++) {
-        const float *logits = row->logits + i * k;
-        name[i] = s->labels.name[best_of(logits, s->n_out)];
-        p[i] = probability(logits, s->n_out, -1);
-        json_array_append(tags, shared(words, name[i]));
-        json_array_append_new(scores, json_real(p[i]));
+    at_sentence_columns c;
+    AT_TRY(at_tag_columns(s, row->table, 0, &c, err));
+    AT_TRY(at_sentence_read(row->table, row->row, &c, 0, arena, &a->sentence, err));
+    size_t n = (size_t)a->sentence.n < row->n ? (size_t)a->sentence.n : row->n;
+    a->tag = at_alloc_raw(arena, n, sizeof *a->tag);
+    a->score = at_alloc_raw(arena, n, sizeof *a->score);
+    a->entity = at_alloc_raw(arena, 2 * n + 2, sizeof *a->entity);
+    if (!a->tag || !a->score || !a->entity) return at_fail_memory(err, n * sizeof *a->entity);
+    for (size_t i = 0; i < n; i++) {
+        const float *logits = row->logits + i * (size_t)s->n_out;
+        a->tag[i] = s->labels.name[best_of(logits, s->n_out)];
+        a->score[i] = probability(logits, s->n_out, -1);
     }
-    int found = name && p && e ? at_entities(name, (int)n, tag->scheme, at_tag_reading(tag), e) : 0;
-    for (int i = 0; i < found; i++) json_array_append_new(entities, entity_json(x, &e[i], shared(words, e[i].type), p));
-    json_decref(words);
-    return json_pack("{s:o, s:o, s:o}", "tags", tags, "scores", scores, "entities", entities);
+    a->n = (int)n;
+    a->n_entities = at_entities(a->tag, a->n, tag->scheme, at_tag_reading(tag), a->entity);
+    return AT_OK;
 }
 
-static json_t *tag_answer(const at_task_state *s, const at_answered *row) {
-    at_arena arena = {0};
-    at_sentence x;
-    at_sentence_columns c;
-    json_t *answer = NULL;
-    if (!at_tag_columns(s, row->table, 0, &c, NULL) && !at_sentence_read(row->table, row->row, &c, 0, &arena, &x, NULL))
-        answer = answer_json(s, &x, row, &arena);
-    at_arena_free(&arena);
-    return answer;
+static at_status tag_open_answer(const at_task_state *s, const at_answered *row, at_arena *arena, const void **answer, at_error *err) {
+    at_tagged *a = AT_NEW(arena, at_tagged);
+    if (!a) return at_fail_memory(err, sizeof *a);
+    *answer = a;
+    return read_answer(s, row, arena, a, err);
+}
+
+double at_tag_entity_score(const at_tagged *a, const at_entity *e) {
+    double sum = 0;
+    for (int i = e->start; i < e->end; i++) sum += a->score[i];
+    return sum / (e->end - e->start);
+}
+
+static json_t *entity_json(const at_tagged *a, const at_entity *e) {
+    const at_word *first = &a->sentence.word[e->start], *last = &a->sentence.word[e->end - 1];
+    return json_pack("{s:s, s:i, s:i, s:s%, s:f}", "label", e->type, "start", first->start, "end", last->end, "text",
+                     a->sentence.text + first->at, last->at + last->len - first->at, "score", at_tag_entity_score(a, e));
+}
+
+static void put_json(at_str *to, json_t *value) {
+    char *text = value ? json_dumps(value, JSON_ENCODE_ANY | JSON_REAL_PRECISION(9)) : NULL;
+    if (text) at_str_add(to, text);
+    else to->failed = 1;
+    free(text);
+    json_decref(value);
+}
+
+enum { FIELD_TAGS, FIELD_SCORES, FIELD_ENTITIES };
+
+static void tag_put_list(const at_task_state *s, const void *answer, int field, const char *separator, at_str *to) {
+    const at_tagged *a = answer;
+    int n = field == FIELD_ENTITIES ? a->n_entities : a->n, joined = separator && (field == FIELD_TAGS || !n);
+    (void)s;
+    if (!joined) at_str_add(to, "[");
+    for (int i = 0; i < n && !to->failed; i++) {
+        if (i) at_str_add(to, joined ? separator : ", ");
+        if (joined) at_str_add(to, a->tag[i]);
+        else if (field == FIELD_TAGS) put_json(to, json_string(a->tag[i]));
+        else if (field == FIELD_SCORES) put_json(to, json_real(a->score[i]));
+        else put_json(to, entity_json(a, &a->entity[i]));
+    }
+    if (!joined) at_str_add(to, "]");
 }
 
 static void add_word(at_str *to, const char *tag, const at_word *w) {
@@ -304,7 +320,8 @@ const at_task at_task_tag = {
     .score = tag_score,
     .judge = at_tag_judge,
     .in_windows = 1,
-    .answer = tag_answer,
+    .open_answer = tag_open_answer,
+    .put_list = tag_put_list,
     .mistaken = tag_mistaken,
     .formats = 1u << AT_ANSWER_TEXT | 1u << AT_ANSWER_CONLL | 1u << AT_ANSWER_SPANS | 1u << AT_ANSWER_HTML,
     .usual_format = at_tag_usual_format,

@@ -24,8 +24,19 @@ at_reading at_tag_reading(const at_tag_state *tag);
 
 extern const char *const at_tag_no_part; /* "O" */
 
+/* What a model says of a row: flat arrays in an arena, since a row may be a document of 100,000 words. */
+typedef struct at_tagged {
+    at_sentence sentence;
+    const char **tag;       /* [n] */
+    double *score;          /* [n] probability of the tag */
+    at_entity *entity;      /* [n_entities] */
+    int n, n_entities;
+} at_tagged;
+
 at_status at_tag_write(const at_task_state *s, at_answer_format format, at_answer_part part, const at_table *t, int row,
-                       const json_t *answer, at_str *to, at_error *err);
+                       const void *answer, at_str *to, at_error *err);
+/* The mean of an entity's words. */
+double at_tag_entity_score(const at_tagged *answer, const at_entity *entity);
 at_answer_format at_tag_usual_format(const at_table *input);
 at_status at_tag_judge(at_task_state *s, const at_table *right, const at_columns *wanted, const at_table *answers, const char *column,
                        at_score *score, at_error *err);

@@ -3,14 +3,10 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "task/window_list.h"
 #include "train/dataset_build.h"
 
-typedef struct window {
-    int row, first, end;      /* words that are read */
-    int answers, answers_end; /* words that are answered */
-} window;
-
-/* Growing arrays of int32 on the heap. */
+/* A growing array in the encoder's memory. */
 typedef struct numbers {
     int32_t *of;
     size_t n, cap;
@@ -18,6 +14,7 @@ typedef struct numbers {
 
 typedef struct encoder {
     const at_tokenizer *tokenizer;
+    at_arena memory;          /* mapped: a long document takes no private memory */
     at_encoding e;
     numbers pieces;           /* of all words of all rows, one after the other */
     size_t *piece_at;         /* [words + 1] */
@@ -26,15 +23,17 @@ typedef struct encoder {
     int n_before, n_after, room;   /* pieces that a window takes */
     int spaced;               /* words are encoded with a space before them, as byte-level tokenizers want it */
     int32_t unknown;
-    window *windows;
-    int n_windows, cap_windows;
+    at_window_list windows;
+    numbers ids;              /* of one window */
+    uint8_t *types;           /* [most tokens of a window + 1] zeros */
 } encoder;
 
-static at_status push(numbers *p, const int32_t *from, size_t n, at_error *err) {
+static at_status push(encoder *x, numbers *p, const int32_t *from, size_t n, at_error *err) {
     if (!p->of || p->n + n > p->cap) {
         size_t cap = 2 * (p->n + n) + 1024;
-        int32_t *more = realloc(p->of, cap * sizeof *more);
+        int32_t *more = at_alloc_raw(&x->memory, cap, sizeof *more);
         if (!more) return at_fail_memory(err, cap * sizeof *more);
+        if (p->n) memcpy(more, p->of, p->n * sizeof *more);
         p->of = more;
         p->cap = cap;
     }
@@ -79,9 +78,9 @@ static at_status add_word(encoder *x, const at_word *w, at_arena *scratch, at_er
         len++;
     }
     AT_TRY(at_encode(x->tokenizer, text, len, NULL, 0, &BARE, &x->e, err));
-    if (!x->e.n) return push(&x->pieces, &x->unknown, 1, err); /* nothing that the tokenizer keeps: it is answered all the same */
+    if (!x->e.n) return push(x, &x->pieces, &x->unknown, 1, err); /* nothing that the tokenizer keeps: it is answered all the same */
     int n = x->room > 0 && x->e.n > x->room ? x->room : x->e.n;
-    return push(&x->pieces, x->e.ids, (size_t)n, err);
+    return push(x, &x->pieces, x->e.ids, (size_t)n, err);
 }
 
 static at_status add_rows(encoder *x, const at_table *t, const at_sentence *s, int n, at_error *err) {
@@ -104,18 +103,6 @@ static at_status add_rows(encoder *x, const at_table *t, const at_sentence *s, i
 
 /* ---- windows ---- */
 
-static at_status add_window(encoder *x, window w, at_error *err) {
-    if (x->n_windows == x->cap_windows) {
-        int cap = 2 * x->cap_windows + 256;
-        window *more = realloc(x->windows, (size_t)cap * sizeof *more);
-        if (!more) return at_fail_memory(err, (size_t)cap * sizeof *more);
-        x->windows = more;
-        x->cap_windows = cap;
-    }
-    x->windows[x->n_windows++] = w;
-    return AT_OK;
-}
-
 static size_t length(const encoder *x, size_t base, int first, int end) {
     return x->piece_at[base + (size_t)end] - x->piece_at[base + (size_t)first];
 }
@@ -129,7 +116,7 @@ static int next_first(const encoder *x, size_t base, int first, int end) {
 }
 
 /* Pieces between a word and the nearer edge of a window; an edge of the text is no edge. */
-static size_t context(const encoder *x, size_t base, const window *w, int n, int word) {
+static size_t context(const encoder *x, size_t base, const at_window *w, int n, int word) {
     size_t left = w->first ? length(x, base, w->first, word) : SIZE_MAX, right = w->end < n ? length(x, base, word + 1, w->end) : SIZE_MAX;
     return left < right ? left : right;
 }
@@ -137,37 +124,37 @@ static size_t context(const encoder *x, size_t base, const window *w, int n, int
 /* Windows of a row from the `begin`-th on: each word goes to the one where its context is largest. */
 static void deal_words(encoder *x, size_t base, int n, int begin) {
     int k = begin;
-    for (int i = begin; i < x->n_windows; i++) x->windows[i].answers = x->windows[i].answers_end = -1;
+    for (int i = begin; i < x->windows.n; i++) x->windows.of[i].answers = x->windows.of[i].answers_end = -1;
     for (int word = 0; word < n; word++) {
-        while (k + 1 < x->n_windows && x->windows[k + 1].first <= word &&
-               (word >= x->windows[k].end || context(x, base, &x->windows[k + 1], n, word) > context(x, base, &x->windows[k], n, word)))
+        while (k + 1 < x->windows.n && x->windows.of[k + 1].first <= word &&
+               (word >= x->windows.of[k].end || context(x, base, &x->windows.of[k + 1], n, word) > context(x, base, &x->windows.of[k], n, word)))
             k++;
-        if (x->windows[k].answers < 0) x->windows[k].answers = word;
-        x->windows[k].answers_end = word + 1;
+        if (x->windows.of[k].answers < 0) x->windows.of[k].answers = word;
+        x->windows.of[k].answers_end = word + 1;
     }
 }
 
 static at_status cut_row(encoder *x, int row, at_error *err) {
     size_t base = x->word_at[row];
-    int n = (int)(x->word_at[row + 1] - base), begin = x->n_windows, first = 0;
+    int n = (int)(x->word_at[row + 1] - base), begin = x->windows.n, first = 0;
     for (;;) {
         int end = first;
         while (end < n && (x->room <= 0 || length(x, base, first, end + 1) <= (size_t)x->room)) end++;
-        AT_TRY(add_window(x, (window){row, first, end, 0, 0}, err));
+        AT_TRY(at_window_list_add(&x->windows, (at_window){row, first, end, 0, 0}, err));
         if (end >= n) break;
         first = next_first(x, base, first, end);
     }
     if (n) deal_words(x, base, n, begin);
     int kept = begin; /* without those that answer nothing */
-    for (int i = begin; i < x->n_windows; i++)
-        if (!n || x->windows[i].answers >= 0) x->windows[kept++] = x->windows[i];
-    x->n_windows = kept;
+    for (int i = begin; i < x->windows.n; i++)
+        if (!n || x->windows.of[i].answers >= 0) x->windows.of[kept++] = x->windows.of[i];
+    x->windows.n = kept;
     return AT_OK;
 }
 
 /* ---- the dataset ---- */
 
-static int window_tokens(const encoder *x, const window *w) {
+static int window_tokens(const encoder *x, const at_window *w) {
     return x->n_before + x->n_after + (int)length(x, x->word_at[w->row], w->first, w->end);
 }
 
@@ -177,7 +164,7 @@ static at_status allocate(encoder *x, const at_table *t, at_dataset *d, at_error
     d->place_at = AT_NEW_ARRAY(&d->arena, uint64_t, d->n + 1);
     if (!d->row || !d->place_at) return at_fail_memory(err, (size_t)d->n * 12);
     for (int i = 0; i < d->n; i++) {
-        const window *w = &x->windows[i];
+        const at_window *w = &x->windows.of[i];
         int answers = w->answers_end - w->answers;
         d->row[i] = (uint32_t)w->row;
         d->line[i] = t->line[w->row];
@@ -188,57 +175,56 @@ static at_status allocate(encoder *x, const at_table *t, at_dataset *d, at_error
     return d->place ? AT_OK : at_fail_memory(err, outputs * 4);
 }
 
-static at_status add_window_tokens(encoder *x, const window *w, at_dataset *d, int i, at_error *err) {
+static at_status add_window_tokens(encoder *x, const at_window *w, at_dataset *d, int i, at_error *err) {
     size_t base = x->word_at[w->row], from = x->piece_at[base + (size_t)w->first], n = length(x, base, w->first, w->end),
            at = d->place_at[i];
-    numbers ids = {0};
-    at_status st = push(&ids, x->before, (size_t)x->n_before, err);
-    if (!st) st = push(&ids, x->pieces.of + (n ? from : 0), n, err);
-    if (!st) st = push(&ids, x->after, (size_t)x->n_after, err);
-    if (!st && !ids.n) st = push(&ids, &x->unknown, 1, err);
-    uint8_t *types = calloc(ids.n + 1, 1);
-    if (!st && !types) st = at_fail_memory(err, ids.n);
-    if (!st) st = at_dataset_add_tokens(d, ids.of, types, ids.n, err);
+    x->ids.n = 0;
+    AT_TRY(push(x, &x->ids, x->before, (size_t)x->n_before, err));
+    AT_TRY(push(x, &x->ids, x->pieces.of + (n ? from : 0), n, err));
+    AT_TRY(push(x, &x->ids, x->after, (size_t)x->n_after, err));
+    if (!x->ids.n) AT_TRY(push(x, &x->ids, &x->unknown, 1, err));
+    AT_TRY(at_dataset_add_tokens(d, x->ids.of, x->types, x->ids.n, err));
     for (int word = w->answers; word < w->answers_end; word++)
         d->place[at++] = (uint32_t)((size_t)x->n_before + x->piece_at[base + (size_t)word] - from);
-    free(ids.of);
-    free(types);
-    return st;
+    return AT_OK;
 }
 
 static at_status encode(encoder *x, const at_table *t, const at_sentence *s, int n, int max_tokens, at_dataset **out, at_error *err) {
     size_t words = 0;
     for (int r = 0; r < n; r++) words += (size_t)s[r].n;
-    x->piece_at = calloc(words + 1, sizeof *x->piece_at);
-    x->word_at = calloc((size_t)n + 1, sizeof *x->word_at);
+    x->piece_at = AT_NEW_ARRAY(&x->memory, size_t, words + 1);
+    x->word_at = AT_NEW_ARRAY(&x->memory, size_t, n + 1);
     if (!x->piece_at || !x->word_at) return at_fail_memory(err, words * sizeof *x->piece_at);
     AT_TRY(read_template(x, err));
     if (max_tokens > 0) x->room = max_tokens - x->n_before - x->n_after;
     if (max_tokens > 0 && x->room < 1)
         return at_fail(err, AT_USAGE, "a limit of %d tokens leaves no room for the text; it must be at least %d", max_tokens,
                        x->n_before + x->n_after + 1);
-    AT_TRY(push(&x->pieces, &x->unknown, 0, err));
+    AT_TRY(push(x, &x->pieces, &x->unknown, 0, err));
     AT_TRY(add_rows(x, t, s, n, err));
     for (int r = 0; r < n; r++) AT_TRY(cut_row(x, r, err));
-    at_status st = at_dataset_new(t->path, x->n_windows, out, err);
+    at_status st = at_dataset_new(t->path, x->windows.n, out, err);
     if (st) return st;
     (*out)->max_tokens = max_tokens;
     AT_TRY(allocate(x, t, *out, err));
-    for (int i = 0; i < x->n_windows; i++) AT_TRY(add_window_tokens(x, &x->windows[i], *out, i, err));
+    int longest = 0;
+    for (int i = 0; i < (*out)->n; i++)
+        if (at_dataset_length(*out, i) > longest) longest = at_dataset_length(*out, i);
+    x->types = AT_NEW_ARRAY(&x->memory, uint8_t, longest + 1);
+    if (!x->types) return at_fail_memory(err, (size_t)longest);
+    for (int i = 0; i < x->windows.n; i++) AT_TRY(add_window_tokens(x, &x->windows.of[i], *out, i, err));
     return at_dataset_seal(*out, err);
 }
 
 at_status at_windows_encode(const at_table *t, const at_sentence *s, int n, const at_tokenizer *tokenizer, int max_tokens,
                             at_dataset **dataset, at_error *err) {
-    encoder x = {.tokenizer = tokenizer, .unknown = -1};
+    encoder x = {.tokenizer = tokenizer, .memory = {.mapped = 1}, .unknown = -1};
     *dataset = NULL;
     at_status st = encode(&x, t, s, n, max_tokens, dataset, err);
     if (st) at_dataset_close(*dataset);
     if (st) *dataset = NULL;
     at_encoding_free(&x.e);
-    free(x.pieces.of);
-    free(x.piece_at);
-    free(x.word_at);
-    free(x.windows);
+    free(x.windows.of);
+    at_arena_free(&x.memory);
     return st;
 }

@@ -142,6 +142,10 @@ struct at_task {
     void (*convert_head)(const at_task_state *state, at_model *model, int back);
     /* What the logits of a row say, with the keys of `fields`. NULL: no memory. */
     json_t *(*answer)(const at_task_state *state, const at_answered *row);
+    /* In its place where an answer is as long as a document, so that no tree of it is built: a form of the task's own in the arena, and a field
+     * of it (all are lists) as JSON; `separator` not NULL: for a table that is flat, texts joined by it. NULL: `answer`. */
+    at_status (*open_answer)(const at_task_state *state, const at_answered *row, at_arena *arena, const void **answer, at_error *err);
+    void (*put_list)(const at_task_state *state, const void *answer, int field, const char *separator, at_str *to);
     /* One output as the public header has it: numbers [n_out] (probabilities, or the value); the best one's index. NULL: there is no
      * such form. */
     int (*rank)(const at_task_state *state, const float *logits, float *numbers);
@@ -151,8 +155,9 @@ struct at_task {
     /* Formats of answers beyond those that every task has; bits 1 << format. AT_ANSWER_TEXT among them: its own line for a person. */
     unsigned formats;
     at_answer_format (*usual_format)(const at_table *input); /* for AUTO without a telling file name; NULL: that of the table */
+    /* answer: of `open_answer`, else of `answer`; NULL for begin and finish. */
     at_status (*write)(const at_task_state *state, at_answer_format format, at_answer_part part, const at_table *table, int row,
-                       const json_t *answer, at_str *to, at_error *err);
+                       const void *answer, at_str *to, at_error *err);
     /* Data lint of its own, in place of the passes over texts and labels. NULL: those. */
     at_status (*lint)(const at_task_state *state, struct at_lint *lint, at_error *err);
     /* What can be mended in the data without judgement (task/mend.h), beyond repeated rows. NULL: texts and labels. */

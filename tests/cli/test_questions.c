@@ -2,6 +2,7 @@
  * bad data. */
 #include <jansson.h>
 
+#include "cli/peak.h"
 #include "cli/tiny_folder.h"
 
 static int make(void **state) {
@@ -75,8 +76,19 @@ static void bad_data_are_refused(void **state) {
     program_expect("cd $D && $A predict --model qa rows.csv", 2, "", "there is no column 'context' with the text that is answered from");
 }
 
+/* A long text's tokens are on the heap while it is cut into windows; all else is not. */
+static void a_long_text_takes_little_memory(void **state) {
+    (void)state;
+    program_expect("cd $D && for n in 10000 100000; do (printf 'good\\t'; yes 'f g c h i a b d e j' | head -n $((n / 10)) | tr '\\n' ' '; echo) > $n.txt; done", 0, "", "");
+    long long a = peak_bytes("$A predict --model qa --pairs --format jsonl --output long.out --threads 2 < 10000.txt");
+    long long b = peak_bytes("$A predict --model qa --pairs --format jsonl --output long.out --threads 2 < 100000.txt");
+    print_message("%lld bytes for 10,000 words, %lld for 100,000\n", a, b);
+    if (b - a > 150 * 90000) fail_msg("%lld bytes for 10,000 words, %lld for 100,000", a, b);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_long_text_takes_little_memory),
         cmocka_unit_test(it_answers_what_it_was_taught), cmocka_unit_test(every_format), cmocka_unit_test(the_card_says_what_there_is),
         cmocka_unit_test(long_texts_are_read_whole), cmocka_unit_test(formats_are_read_when_named), cmocka_unit_test(bad_data_are_refused),
     };

@@ -1,6 +1,7 @@
 /* Tagging from outside, on the tiny model: every form of data, windows, formats of answers, bad data, lint. */
 #include <jansson.h>
 
+#include "cli/peak.h"
 #include "cli/tiny_folder.h"
 
 #define QUICK " --folds 1 --epochs 3 --quiet "
@@ -141,11 +142,29 @@ static void lint_names_line_token_and_what_was_expected(void **state) {
     program_expect("cd $D && sed '9s/[^ ]*$/B-Y/' train.conll > b.conll && $A check --train train.conll --test b.conll", 3, "b.conll:9: token", "");
 }
 
+/* What grows with a document lies in files that are mapped, but for arrays of less than 1 MB: so the heap stops growing. */
+static void a_long_document_takes_no_more_memory(void **state) {
+    (void)state;
+    static const char *const FORMATS[] = {"jsonl", "text", "conll"}, *const WORDS[] = {"10000", "100000", "300000"};
+    program_expect("cd $D && for n in 10000 100000 300000; do yes 'a b good c d, e f g. h' | head -n $((n / 9)) | tr '\\n' ' ' > $n.txt; echo >> $n.txt; done", 0, "", "");
+    for (int i = 0; i < 3; i++) {
+        long long bytes[3];
+        for (int k = 0; k < 3; k++) {
+            char line[200];
+            snprintf(line, sizeof line, "$A predict --model tagger --input %s.txt --format %s --output long.out --threads 2", WORDS[k], FORMATS[i]);
+            bytes[k] = peak_bytes(line);
+        }
+        print_message("%s: %lld, %lld, %lld bytes for 10,000, 100,000, 300,000 words\n", FORMATS[i], bytes[0], bytes[1], bytes[2]);
+        assert_true(bytes[1] - bytes[0] < 6000000 && bytes[2] - bytes[0] < 6000000);
+    }
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_model_is_what_others_open), cmocka_unit_test(every_method_and_going_on), cmocka_unit_test(a_column_is_added_and_the_rest_stays),
         cmocka_unit_test(every_word_of_a_long_text_is_answered_once),
-        cmocka_unit_test(a_document_takes_little_memory), cmocka_unit_test(lists_and_spans), cmocka_unit_test(bad_data_are_refused),
+        cmocka_unit_test(a_document_takes_little_memory), cmocka_unit_test(a_long_document_takes_no_more_memory),
+        cmocka_unit_test(lists_and_spans), cmocka_unit_test(bad_data_are_refused),
         cmocka_unit_test(lint_names_line_token_and_what_was_expected),
     };
     return cmocka_run_group_tests(tests, make, tiny_folder_remove);
