@@ -160,8 +160,36 @@ static at_status find_modules(const char *folder, const json_t *config, const at
     return AT_OK;
 }
 
+/* sentence-transformers' names of what stands behind a Dense. */
+static int find_activation(const char *name, at_activation *activation) {
+    int known = ends_with(name, ".Identity") || ends_with(name, ".Tanh");
+    *activation = ends_with(name, ".Tanh") ? AT_ACT_TANH : AT_ACT_NONE;
+    return known;
+}
+
+/* A Dense between pooling and length. *known 0: one that is not read here. */
+static at_status find_projection(const char *folder, const char *sub, const at_arch *arch, at_arena *arena, at_folder_head *head, int *known,
+                                 at_error *err) {
+    json_t *config;
+    *known = 0;
+    AT_TRY(load_quietly(arena, folder, sub, "config.json", &config, err));
+    const char *input = text_of(config, "module_input_name"), *output = text_of(config, "module_output_name"); /* old ones name neither */
+    int fits = config && find_activation(text_of(config, "activation_function"), &head->activation) &&
+               (!*input || !strcmp(input, "sentence_embedding")) && (!*output || !strcmp(output, "sentence_embedding"));
+    json_decref(config);
+    const char *path = fits ? at_path_join(arena, folder, sub) : NULL;
+    if (fits && !path) return at_fail_memory(err, 0);
+    at_status st = fits ? at_safetensors_open_folder(path, &head->dense, NULL) : AT_OK;
+    if (st == AT_NO_MEMORY) return at_fail_memory(err, 0);
+    if (!fits || st) return AT_OK;
+    head->n_out = outputs(at_safetensors_find(head->dense, "linear.weight"), arch->hidden);
+    head->has_bias = at_safetensors_find(head->dense, "linear.bias") != NULL;
+    *known = head->n_out > 0;
+    return AT_OK;
+}
+
 /* What becomes of the tokens where the folder has modules. */
-static at_status find_pooling(const char *folder, const json_t *modules, at_arena *arena, at_folder_head *head, at_error *err) {
+static at_status find_pooling(const char *folder, const json_t *modules, const at_arch *arch, at_arena *arena, at_folder_head *head, at_error *err) {
     size_t n = json_array_size(modules);
     for (size_t i = 0; i < n && !head->strange; i++) {
         const json_t *module = json_array_get(modules, i);
@@ -173,7 +201,9 @@ static at_status find_pooling(const char *folder, const json_t *modules, at_aren
             AT_TRY(load_quietly(arena, folder, path, "config.json", &pooling, err));
             known = head->pooling = read_pooling(pooling);
             json_decref(pooling);
-        } else if (i == 2 && ends_with(type, ".Normalize")) known = head->unit = 1;
+        } else if (i == 2 && ends_with(type, ".Dense") && at_name_is_safe(path) && head->kind == AT_HEAD_NONE) {
+            AT_TRY(find_projection(folder, path, arch, arena, head, &known, err));
+        } else if ((i == 2 || (i == 3 && head->dense)) && ends_with(type, ".Normalize")) known = head->unit = 1;
         if (!known) head->strange = at_format(arena, "module %zu, %s", i, type);
     }
     if (n == 1 && !head->strange) head->strange = "a Transformer without a Pooling";
@@ -183,11 +213,11 @@ static at_status find_pooling(const char *folder, const json_t *modules, at_aren
 static at_status find_embedding(const char *folder, const at_arch *arch, at_arena *arena, at_folder_head *head, at_error *err) {
     json_t *modules;
     AT_TRY(load_quietly(arena, folder, NULL, "modules.json", &modules, err));
-    at_status st = find_pooling(folder, modules, arena, head, err);
+    at_status st = find_pooling(folder, modules, arch, arena, head, err);
     json_decref(modules);
     if (st || head->kind != AT_HEAD_NONE || !head->pooling || head->strange) return st;
     head->kind = AT_HEAD_EMBED;
-    head->n_out = arch->hidden;
+    if (!head->dense) head->n_out = arch->hidden;
     return AT_OK;
 }
 

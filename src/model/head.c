@@ -59,7 +59,10 @@ at_tensor *at_head_from_features(at_tape *t, const at_model *m, at_tensor *featu
     const at_arch *a = &m->arch;
     if (h->kind == AT_HEAD_NONE) return at_tape_fail(t, AT_BUG, "the model has no head");
     if (h->kind == AT_HEAD_MASK) return mask_head(t, m, features, b);
-    if (h->kind == AT_HEAD_EMBED) return h->unit ? at_op_unit(t, features) : features;
+    if (h->kind == AT_HEAD_EMBED) {
+        at_tensor *v = h->projects ? at_op_linear(t, features, &h->classifier, &h->classifier_bias, 1, h->activation) : features;
+        return h->unit ? at_op_unit(t, v) : v;
+    }
     if (h->kind == AT_HEAD_LM) return lm_head(t, m, features);
     at_tensor *x = features;
     if (h->dense) {

@@ -72,7 +72,11 @@ static void choose_head(opening *o) {
     head->kind = asks ? want->head : found->kind;
     int same = found->kind != AT_HEAD_NONE && found->kind == head->kind && (want->n_out == 0 || want->n_out == found->n_out);
     o->model->trained_head = same && (want->keep_head || !asks);
-    head->n_out = head->kind == AT_HEAD_EMBED ? o->model->arch.hidden : o->model->trained_head ? found->n_out : want->n_out;
+    if (head->kind == AT_HEAD_EMBED && found->kind == AT_HEAD_EMBED && found->dense && !want->pooling) {
+        head->projects = 1 + found->has_bias;
+        head->activation = found->activation;
+    }
+    head->n_out = head->projects ? found->n_out : head->kind == AT_HEAD_EMBED ? o->model->arch.hidden : o->model->trained_head ? found->n_out : want->n_out;
     if (!o->model->trained_head) return;
     o->model->labels = found->labels;
     o->model->problem_type = found->problem_type;
@@ -167,7 +171,7 @@ static source find_source(const opening *o, int i) {
     source from = {o->file, NULL, NULL};
     if (o->gguf) return find_packed(o, i);
     int is_classifier = w == h->classifier || w == h->classifier_bias;
-    if (is_classifier && !o->model->trained_head && h->kind != AT_HEAD_MASK) return from;
+    if (is_classifier && !o->model->trained_head && h->kind != AT_HEAD_MASK && !h->projects) return from;
     if (is_classifier && o->found.dense) {
         from.file = o->found.dense;
         from.tensor = at_safetensors_find(from.file, w == h->classifier ? "linear.weight" : "linear.bias");

@@ -45,8 +45,8 @@ typedef enum at_head_kind {
     AT_HEAD_TOKEN,  /* each of certain tokens -> dropout -> linear (...ForTokenClassification) */
     AT_HEAD_MASK,   /* each of certain tokens -> dense, activation, norm -> the table of words as classifier (...ForMaskedLM) */
     AT_HEAD_SPAN,   /* each token -> linear to begin and end of an answer, without dropout (...ForQuestionAnswering) */
-    AT_HEAD_EMBED,  /* the text's vector: its tokens pooled, of length 1 where the head says so; no weights, n_out is the body's width
-                       (sentence-transformers: Transformer, Pooling[, Normalize]) */
+    AT_HEAD_EMBED,  /* the text's vector: its tokens pooled, projected where the folder has a Dense, of length 1 where the head says so; n_out is the
+                       Dense's width or the body's (sentence-transformers: Transformer, Pooling[, Dense][, Normalize]) */
     AT_HEAD_LM      /* each of certain tokens -> the next word (...ForCausalLM): the file's own, or the table of words; opened where it is asked for */
 } at_head_kind;
 /* A mask head answers with so many numbers: see at_tied_answers. Its classifier is body.token, classifier_bias [vocab]. */
@@ -58,6 +58,9 @@ typedef struct at_head {
     int n_out;
     at_pooling pooling;                      /* AT_HEAD_EMBED */
     int unit;                                /* AT_HEAD_EMBED: vectors have length 1 */
+    int projects;                            /* AT_HEAD_EMBED: a Dense of the folder, which is the classifier, makes the vectors: 1 without a
+                                                bias, 2 with one */
+    at_activation activation;                /* behind it */
     at_weight *dense, *dense_bias;           /* NULL where the head is linear */
     at_weight *norm, *norm_bias;             /* after the dense layer */
     at_weight *classifier, *classifier_bias; /* the bias may be NULL */

@@ -256,6 +256,14 @@ static at_status declare_layers(const declaring *d, at_model *m) {
     return AT_OK;
 }
 
+/* The Dense that makes a text's vector is laid out as a classifier. */
+static at_status declare_projection(const declaring *d, at_model *m, const at_head *asked) {
+    const table t = {LINEAR_HEAD, asked->projects, (char *)&m->head, 0, at_arch_depth(d->arch) + 1, 1, NULL};
+    m->head.projects = asked->projects;
+    m->head.activation = asked->activation;
+    return declare_table(d, &t);
+}
+
 at_status at_names_declare(const at_family *family, at_model *m, at_error *err) {
     const at_arch *a = &m->arch;
     int most = family->n_body + a->layer_sets * family->n_layer + a->decoder.layers * family->n_decoder + AT_HEAD_WEIGHTS;
@@ -276,7 +284,9 @@ at_status at_names_declare(const at_family *family, at_model *m, at_error *err) 
     if (m->body.position) m->body.position->still_row = a->position_offset - 1;
     AT_TRY(declare_layers(&d, m));
     AT_TRY(declare_decoder(&d, m));
+    const at_head asked = m->head;
     AT_TRY(at_head_declare(&m->params, &m->arena, a, m->head.kind, m->head.n_out, &m->head, m->place, err));
+    if (asked.projects) AT_TRY(declare_projection(&d, m, &asked));
     if (tied) m->head.classifier = m->body.token;
     return AT_OK;
 }

@@ -7,7 +7,8 @@
  *   lm:     LlamaForCausalLM and its like; a classifier that is the table of words is not written again
  *   mean:   sentence-transformers: BertModel in the root, modules.json = Transformer, 1_Pooling (mean), 2_Dense (the logits);
  *           our labels stand in config.json, from which at_model_open knows the head again
- *   embed:  the same with modules.json = Transformer, 1_Pooling, and 2_Normalize where vectors have length 1
+ *   embed:  the same with modules.json = Transformer, 1_Pooling, 2_Dense where the source had one, and 2_Normalize (behind a Dense 3_) where
+ *           vectors have length 1
  *   none:   BertModel
  *
  * Weights that share a tensor (fused projections) are written as that tensor; weights that layers share are written once.
@@ -30,7 +31,7 @@ static const char GENERATION_FILE[] = "generation_config.json"; /* of language m
 
 /* The rest of what is written here, but for weights in parts. */
 static const char *const OTHER_FILES[] = {"config.json", "model.safetensors", "modules.json", "sentence_bert_config.json",
-                                          "config_sentence_transformers.json", "1_Pooling", "2_Dense", "2_Normalize", GENERATION_FILE, NULL};
+                                          "config_sentence_transformers.json", "1_Pooling", "2_Dense", "2_Normalize", "3_Normalize", GENERATION_FILE, NULL};
 
 typedef struct saving {
     const at_model *model;
@@ -126,10 +127,11 @@ static at_status save_dense(saving *s) {
     weights_out out;
     AT_TRY(begin_weights(s, &out));
     AT_TRY(add_tensor(s, &out, h->classifier, "linear.weight"));
-    AT_TRY(add_tensor(s, &out, h->classifier_bias, "linear.bias"));
+    if (h->classifier_bias) AT_TRY(add_tensor(s, &out, h->classifier_bias, "linear.bias"));
     AT_TRY(write_weights(s, &out, at_path_join(&s->arena, folder, "model.safetensors")));
-    json_t *config = json_pack("{s:i, s:i, s:b, s:s}", "in_features", s->model->arch.hidden, "out_features", h->n_out, "bias", 1,
-                               "activation_function", "torch.nn.modules.linear.Identity");
+    json_t *config = json_pack("{s:i, s:i, s:b, s:s}", "in_features", s->model->arch.hidden, "out_features", h->n_out, "bias",
+                               h->classifier_bias != NULL, "activation_function",
+                               h->activation == AT_ACT_TANH ? "torch.nn.modules.activation.Tanh" : "torch.nn.modules.linear.Identity");
     return save_json(s, folder, "config.json", config);
 }
 
@@ -144,8 +146,8 @@ static at_status save_pooling(saving *s) {
     return save_json(s, folder, "config.json", config);
 }
 
-static at_status save_normalize(saving *s) {
-    const char *folder = at_path_join(&s->arena, s->folder, "2_Normalize");
+static at_status save_normalize(saving *s, const char *name) {
+    const char *folder = at_path_join(&s->arena, s->folder, name);
     return folder ? at_folder_make(folder, s->err) : at_fail_memory(s->err, strlen(s->folder));
 }
 
@@ -170,16 +172,17 @@ static json_t *module(int index, const char *path, const char *type) {
 }
 
 static at_status save_modules(saving *s) {
-    int dense = s->model->head.kind == AT_HEAD_MEAN, normalize = !dense && s->model->head.unit;
+    int dense = s->model->head.kind == AT_HEAD_MEAN || s->model->head.projects, normalize = s->model->head.unit;
+    const char *last = dense ? "3_Normalize" : "2_Normalize";
     if (dense) AT_TRY(save_dense(s));
-    if (normalize) AT_TRY(save_normalize(s));
+    if (normalize) AT_TRY(save_normalize(s, last));
     AT_TRY(save_pooling(s));
     AT_TRY(save_transformer_config(s));
     AT_TRY(save_json(s, s->folder, "config_sentence_transformers.json",
                      json_pack("{s:{}, s:{}, s:n, s:n}", "__version__", "prompts", "default_prompt_name", "similarity_fn_name")));
     json_t *modules = json_pack("[o, o]", module(0, "", "Transformer"), module(1, "1_Pooling", "Pooling"));
     if (dense) json_array_append_new(modules, module(2, "2_Dense", "Dense"));
-    if (normalize) json_array_append_new(modules, module(2, "2_Normalize", "Normalize"));
+    if (normalize) json_array_append_new(modules, module(2 + dense, last, "Normalize"));
     return save_json(s, s->folder, "modules.json", modules);
 }
 

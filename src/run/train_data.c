@@ -92,7 +92,7 @@ static at_status choose_task(at_train_run *run, at_error *err) {
     AT_TRY(at_settings_long_check(run->options, run->state.task, err));
     run->state.unbiased = !at_head_has_bias(&run->model->arch, AT_HEAD_POOLER);
     AT_TRY(run->state.task->bind(&run->state, run->train_table, &wanted, 0, err));
-    if (!run->state.n_out) run->state.n_out = run->model->arch.hidden;
+    if (!run->state.n_out) run->state.n_out = run->model->head.projects ? run->model->head.n_out : run->model->arch.hidden;
     AT_TRY(check_head_choice(run, err));
     AT_TRY(choose_method(run, err));
     run->goes_on = head_fits(run);

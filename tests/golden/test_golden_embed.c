@@ -2,6 +2,10 @@
  * and of every loss the value and all gradients, by way of the task. */
 #include "check.h"
 
+#include <stdlib.h>
+#include <sys/stat.h>
+
+#include "base/file.h"
 #include "golden/harness.h"
 #include "infer/predict.h"
 #include "train/task.h"
@@ -34,9 +38,11 @@ typedef struct golden {
     at_error err;
 } golden;
 
+static const char *root = "golden/embed";
+
 static const char *path_in(const char *name) {
     static char relative[512];
-    snprintf(relative, sizeof relative, "golden/embed%s%s", *name ? "/" : "", name);
+    snprintf(relative, sizeof relative, "%s%s%s", root, *name ? "/" : "", name);
     return check_source(relative);
 }
 
@@ -127,7 +133,7 @@ static void modules_of_the_folder_are_applied(void **state) {
 }
 
 static at_task_state state_of(const golden_case *c, golden *g) {
-    at_task_state s = {.task = at_task_find("embed"), .n_out = 8, .own = json_pack("{s:s, s:f, s:f}", "loss", c->loss, "low", 0.0, "high", 1.0)};
+    at_task_state s = {.task = at_task_find("embed"), .n_out = g->h.model->head.n_out, .own = json_pack("{s:s, s:f, s:f}", "loss", c->loss, "low", 0.0, "high", 1.0)};
     at_dataset *d = &g->d;
     d->row = AT_NEW_ARRAY(&g->h.memory, uint32_t, d->n);
     for (int i = 0; i < d->n; i++) d->row[i] = (uint32_t)(i / c->n_texts);
@@ -193,8 +199,61 @@ static void losses_and_gradients_are_the_reference(void **state) {
     for (size_t i = 0; i < sizeof CASES / sizeof *CASES; i++) check_case(&CASES[i]);
 }
 
+/* ---- a folder with a Dense ---- */
+
+static void expect_vectors(golden *g, const at_model *m) {
+    const at_backend *backend;
+    float got[12 * 6], *want = expected(g, "vectors", 12 * 6);
+    check_ok(at_backend_choose(NULL, &backend, &g->err), &g->err);
+    check_ok(at_forward_logits(m, &g->d, backend, NULL, got, NULL, NULL, &g->err), &g->err);
+    for (int i = 0; i < 12; i++) expect_near("vectors", got + 6 * i, want + 6 * i, 6, 0);
+}
+
+static void expect_dense(const at_model *m) {
+    assert_true(m->trained_head && m->head.kind == AT_HEAD_EMBED && m->head.n_out == 6 && m->head.projects == 2 && m->head.unit);
+    assert_int_equal(m->head.activation, AT_ACT_TANH);
+}
+
+/* Vectors, loss and every gradient, the Dense's among them, and the same of the folder that is saved again. */
+static void a_dense_is_part_of_the_model(void **state) {
+    (void)state;
+    static const golden_case dense = {"in-batch", "in-batch", 2, 0, 0, -1, 0};
+    const at_model_options as_it_is = {0};
+    char folder[] = "/tmp/attune-dense-XXXXXX", inside[64];
+    golden g;
+    at_model *again;
+    struct stat info;
+    root = "golden/embed-dense";
+    check_case(&dense);
+    open_golden(&g, -1, 0);
+    expect_vectors(&g, g.h.model);
+    assert_non_null(mkdtemp(folder));
+    check_ok(at_model_save(g.h.model, NULL, folder, &g.err), &g.err);
+    check_ok(at_model_open(folder, &as_it_is, &again, &g.err), &g.err);
+    expect_dense(again);
+    expect_vectors(&g, again);
+    snprintf(inside, sizeof inside, "%s/3_Normalize", folder);
+    assert_int_equal(stat(inside, &info), 0);
+    at_model_close(again);
+    check_ok(at_folder_remove(folder, &g.err), &g.err);
+    close_golden(&g);
+    root = "golden/embed";
+}
+
+/* Asked for by its pooling, the body is alone. */
+static void pooling_asked_for_leaves_the_dense_out(void **state) {
+    (void)state;
+    golden g;
+    root = "golden/embed-dense";
+    open_golden(&g, AT_POOL_MEAN, -1);
+    assert_true(!g.h.model->head.projects && g.h.model->head.n_out == 8);
+    close_golden(&g);
+    root = "golden/embed";
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {cmocka_unit_test(vectors_are_the_reference), cmocka_unit_test(modules_of_the_folder_are_applied),
-                                       cmocka_unit_test(losses_and_gradients_are_the_reference)};
+                                       cmocka_unit_test(losses_and_gradients_are_the_reference),
+                                       cmocka_unit_test(a_dense_is_part_of_the_model), cmocka_unit_test(pooling_asked_for_leaves_the_dense_out)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -4,7 +4,8 @@ every pooling, and for each loss its value and the gradient of every parameter. 
 
     ${ATTUNE_VENV:-.venv}/bin/python tests/oracle/make_golden_embed.py
 
-Writes tests/golden/embed/: config.json, model.safetensors, modules.json and 1_Pooling as a model folder, batch.safetensors (ids, cu_seqlens) and
+Writes tests/golden/embed-dense/, a folder that sentence-transformers saved, with a Dense, tanh and Normalize behind the mean, its vectors, loss and
+gradients; and tests/golden/embed/: config.json, model.safetensors, modules.json and 1_Pooling as a model folder, batch.safetensors (ids, cu_seqlens) and
 expected.safetensors (vectors.POOLING, CASE.loss, CASE.gradient.NAME).
 """
 import json
@@ -22,6 +23,7 @@ from sentence_transformers.sentence_transformer import losses
 from transformers import BertConfig, BertModel, BertTokenizerFast
 
 OUT = Path(__file__).resolve().parent.parent / "golden" / "embed"
+DENSE = OUT.with_name("embed-dense")
 LENGTHS = [7, 2, 12, 5, 9, 3, 4, 6, 8, 2, 5, 11]
 SCORES = [1.0, 0.25, 0.25, 0.0, 0.6, 0.4]  # of pairs, with a tie
 LABELS = [0, 1, 0, 2, 1, 0, 3, 2, 2, 0, 1, 4]  # of texts; two are alone
@@ -72,6 +74,31 @@ def of_labels(model, rows):
     return each[same.any(1)].mean()
 
 
+def record_dense(body, rows, generator):
+    """The folder is what sentence-transformers itself writes."""
+    model = sentence_model(body, "mean", True)
+    dense = models.Dense(8, 6).double()  # a bias, and tanh
+    scale_up(dense, generator)
+    model = SentenceTransformer(modules=[model[0], model[1], dense, models.Normalize()], device="cpu").double().eval()
+    loss = losses.MultipleNegativesRankingLoss(model)(columns(rows, 2), None)
+    loss.backward()
+    expected = {"vectors": model(features(rows))["sentence_embedding"].detach(), "in-batch.loss": loss.detach().reshape(1)}
+    for name, p in [*model[0].named_parameters(), *dense.named_parameters()]:
+        if "pooler" in name:
+            continue
+        short = name.split("model.", 1)[-1].replace("linear.", "classifier.")
+        expected[f"in-batch.gradient.{short}"] = p.grad if p.grad is not None else torch.zeros_like(p)
+    print(f"in-batch behind a Dense: {loss.item():.6f}")
+    with tempfile.TemporaryDirectory() as work:
+        model.float().save(work)
+        for name in ("config.json", "model.safetensors", "modules.json", "1_Pooling/config.json", "2_Dense/config.json", "2_Dense/model.safetensors"):
+            (DENSE / name).parent.mkdir(parents=True, exist_ok=True)
+            (DENSE / name).write_bytes((Path(work) / name).read_bytes())
+    (DENSE / "vocab.txt").write_bytes((body / "vocab.txt").read_bytes())
+    save_file({k: v.float().contiguous() for k, v in expected.items()}, DENSE / "expected.safetensors")
+    save_file({"ids": torch.cat(rows).int(), "cu_seqlens": torch.tensor([0] + LENGTHS).cumsum(0).int()}, DENSE / "batch.safetensors")
+
+
 def main():
     generator = torch.Generator().manual_seed(17)
     rows = [torch.randint(5, 40, (n,), generator=generator) for n in LENGTHS]
@@ -105,6 +132,7 @@ def main():
         record("triplet", "mean", False, lambda m: losses.TripletLoss(m)(triplets, None))
         record("triplet-unit", "lasttoken", True, lambda m: losses.TripletLoss(m)(triplets, None))
         record("labels", "mean", False, lambda m: of_labels(m, rows))
+        record_dense(body, rows, generator)
         OUT.mkdir(exist_ok=True)
         for name in ("config.json", "model.safetensors", "vocab.txt"):
             (OUT / name).write_bytes((body / name).read_bytes())
