@@ -89,7 +89,8 @@ at_status at_filling_lay(const at_saved_file *file, at_arena *arena, uint64_t *b
         int n_ranges;
         const at_saved_range *range = ranges_of(a, &whole, &n_ranges);
         for (int k = 0; parts && k < n_ranges; k++)
-            cut(*parts, n, (const char *)a->data + 4 * range[k].start, a->is_int ? NULL : a->name, *bytes + 4 * range[k].start, 4 * range[k].n);
+            cut(*parts, n, (const char *)a->data + 4 * range[k].start, a->is_int ? NULL : a->name, *bytes + 4 * range[k].start,
+                4 * range[k].n);
         *bytes += 4 * a->count;
     }
     return AT_OK;

@@ -30,7 +30,8 @@ typedef struct at_filling {
     int n;
 } at_filling;
 
-/* Bytes of a safetensors file of these arrays, and, where `parts` is not NULL, its parts in the arena: header and what may be other than zero. */
+/* Bytes of a safetensors file of these arrays, and, where `parts` is not NULL, its parts in the arena: header and what may be other
+ * than zero. */
 at_status at_filling_lay(const at_saved_file *file, at_arena *arena, uint64_t *bytes, at_part **parts, int *n, at_error *err);
 /* The parts of a file that is these bytes. */
 at_status at_filling_lay_bytes(const void *bytes, size_t len, at_arena *arena, at_part **parts, int *n, at_error *err);

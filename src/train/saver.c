@@ -64,7 +64,8 @@ static at_status prepare(at_saver *s, const char *folder, const at_checkpoint_ow
     s->waiting = at_format(&s->arena, "%s/.checkpoint-next.tmp", folder);
     s->file = AT_NEW_ARRAY(&s->arena, at_filling, MAX_FILES);
     s->next = AT_NEW_ARRAY(&s->arena, at_filling, MAX_FILES);
-    if (!s->folder || !s->owner.fingerprint || !s->waiting || !s->file || !s->next) return at_fail_memory(err, 2 * sizeof *s->file * MAX_FILES);
+    if (!s->folder || !s->owner.fingerprint || !s->waiting || !s->file || !s->next)
+        return at_fail_memory(err, 2 * sizeof *s->file * MAX_FILES);
     AT_TRY(at_folder_make(folder, err));
     return remove_half_written(s, err);
 }
@@ -236,7 +237,8 @@ static void *finish_thread(void *argument) {
     return NULL;
 }
 
-at_status at_saver_write(at_saver *s, int step, const at_saved_file *files, int n_files, const json_t *state, at_pool *pool, at_error *err) {
+at_status at_saver_write(at_saver *s, int step, const at_saved_file *files, int n_files, const json_t *state, at_pool *pool,
+                         at_error *err) {
     AT_TRY(at_saver_wait(s, err));
     if (n_files >= MAX_FILES) return at_fail(err, AT_BUG, "a checkpoint of %d files", n_files);
     at_status st = begin(s, step, err);

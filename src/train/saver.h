@@ -8,11 +8,12 @@
  *                   manifest.json           written last: names, sizes and XXH3-128 of the others, what they belong to,
  * and a hash of itself
  *
- * Writing. The caller's threads hand all bytes to the system, several files at once (a copy into the page cache, so the arrays may change at
- * once and no second copy of them is held); a thread of the saver, which leaves most of the time to others, then writes what does not change,
- * syncs the files, reads them back and compares the hashes, writes the manifest, renames `.checkpoint-STEP.tmp` to its name and syncs the
- * folder. Only then older checkpoints of the same run go, all but one (at_saver_keep). at_saver_prepare makes the next files beforehand. So a crash at any point leaves the old checkpoints or the new one, whole; a full disk leaves
- * the old ones.
+ * Writing. The caller's threads hand all bytes to the system, several files at once (a copy into the page cache, so the arrays
+ * may change at once and no second copy of them is held). A thread of the saver, which leaves most of the time to others, then
+ * writes what does not change, syncs the files, reads them back and compares the hashes, writes the manifest, renames
+ * `.checkpoint-STEP.tmp` to its name and syncs the folder. Only then older checkpoints of the same run go, all but one
+ * (at_saver_keep). So a crash at any point leaves the old checkpoints or the new one, whole; a full disk leaves the old ones.
+ * at_saver_prepare makes the files of the next one beforehand.
  *
  * Reading walks from the newest to the first whole one. Checkpoints of another configuration or other data are left
  * alone. */
@@ -56,12 +57,13 @@ at_status at_saver_open(const char *folder, const at_checkpoint_owner *owner, at
 void at_saver_keep(at_saver *saver, int n); /* how many checkpoints stay; 2 where nobody says, at least 1 */
 void at_saver_close(at_saver *saver); /* waits */
 
-/* Writes checkpoint-STEP; the arrays may change when it returns (all but those of files that stay). Waits for the one before. state is dumped,
- * not kept. A failure of the rest is told by the next at_saver_wait. AT_DIVERGED: a number is not finite, nothing was written.
- * pool: threads that help; NULL: the caller alone. */
-at_status at_saver_write(at_saver *s, int step, const at_saved_file *files, int n_files, const json_t *state, at_pool *pool, at_error *err);
-/* Some time before a checkpoint: its files are made in the background, as large as these, so that writing takes no longer than copying. 0: the
- * checkpoint before is being written still; ask again. That nothing could be prepared is no failure. */
+/* Writes checkpoint-STEP; the arrays may change when it returns (all but those of files that stay). Waits for the one before.
+ * state is dumped, not kept. A failure of the rest is told by the next at_saver_wait. AT_DIVERGED: a number is not finite, nothing
+ * was written. pool: threads that help; NULL: the caller alone. */
+at_status at_saver_write(at_saver *s, int step, const at_saved_file *files, int n_files, const json_t *state, at_pool *pool,
+                         at_error *err);
+/* Some time before a checkpoint: its files are made in the background, as large as these, so that writing takes no longer than
+ * copying. 0: the checkpoint before is being written still; ask again. That nothing could be prepared is no failure. */
 int at_saver_prepare(at_saver *s, const at_saved_file *files, int n_files);
 void at_saver_settle(at_saver *s); /* what stays may change now */
 at_status at_saver_wait(at_saver *s, at_error *err); /* until the last one is whole on disk: its outcome, told once */
