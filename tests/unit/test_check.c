@@ -334,7 +334,9 @@ static void what_cannot_be_checked(void **state) {
 
 static void forget(heard *h) {
     for (int i = 0; i < h->n; i++) json_decref(h->finding[i]);
+    json_decref(h->end);
     h->n = 0;
+    h->end = NULL;
 }
 
 /* Each way of cutting has words of its own. */
