@@ -21,6 +21,7 @@ print([json.loads(line)["folder"] for line in sys.stdin if "folder" in line][-1]
 PYTHONPATH=tests/oracle "$python" tests/oracle/live_templates.py $build/tests/template_driver
 "$python" tests/oracle/live_gguf.py $build/src/attune "$model"
 "$python" tests/oracle/live_embed.py --program $build/src/attune --model "$model"
+"$python" tests/oracle/live_write.py --program $build/src/attune
 parts=(nasty)
 [ "${1:-}" != --all ] || parts+=(points text)
 if [ "${1:-}" = --all ]; then

@@ -11,6 +11,8 @@ typedef struct continuing {
     const at_tokenizer *tokenizer;
     const at_continuation_options *options;
     at_continuation *result;
+    int32_t *all;  /* the prompt's tokens and, behind them, the result's */
+    int n_prompt;
     at_decode_stream stream;
     at_str text;   /* all of it */
     size_t told;   /* bytes of it that the listener has */
@@ -104,6 +106,28 @@ static at_status take(continuing *c, int32_t id, int *done, at_error *err) {
     return AT_OK;
 }
 
+static const at_real NEVER = (at_real)-1e30;
+
+/* Every run of no_repeat - 1 tokens that is where the text ends now forbids what came behind it before. */
+static void forbid_repeats(const continuing *c, at_real *logits) {
+    int run = c->options->no_repeat - 1, n = c->n_prompt + c->result->n;
+    if (run < 0 || n < run) return;
+    for (int i = 0; i + run < n; i++)
+        if (!memcmp(c->all + i, c->all + n - run, (size_t)run * sizeof *c->all)) logits[c->all[i + run]] = NEVER;
+}
+
+static at_status choose(continuing *c, at_real *logits, int32_t *id, at_error *err) {
+    const at_continuation_options *o = c->options;
+    int n = c->result->n;
+    for (int i = 0; n < o->least_new && i < o->n_end; i++)
+        if (o->end[i] >= 0 && o->end[i] < c->sampler->n) logits[o->end[i]] = NEVER;
+    forbid_repeats(c, logits);
+    AT_TRY(at_sampler_filter(c->sampler, logits, err));
+    const int32_t *forced = n == o->most_new - 1 && o->forced_last ? o->forced_last : n ? NULL : o->forced_first;
+    *id = forced ? *forced : at_sampler_draw(c->sampler, (uint64_t)n);
+    return AT_OK;
+}
+
 static at_status run(continuing *c, const int32_t *prompt, int n_prompt, at_error *err) {
     at_continuation *r = c->result;
     double began = now(), first = 0;
@@ -113,8 +137,8 @@ static at_status run(continuing *c, const int32_t *prompt, int n_prompt, at_erro
     int begin = at_generator_length(c->generator);
     AT_TRY(at_generator_feed(c->generator, prompt + begin, n_prompt - begin, &logits, err));
     for (int done = 0; !done;) {
-        AT_TRY(at_sampler_filter(c->sampler, logits, err));
-        int32_t id = at_sampler_draw(c->sampler, (uint64_t)r->n);
+        int32_t id;
+        AT_TRY(choose(c, logits, &id, err));
         if (first == 0) r->prompt_seconds = (first = now()) - began;
         AT_TRY(take(c, id, &done, err));
         if (!done) AT_TRY(at_generator_feed(c->generator, &id, 1, &logits, err));
@@ -140,8 +164,11 @@ at_status at_continue(at_generator *generator, at_sampler *sampler, const at_tok
     *result = (at_continuation){.finish = AT_FINISH_LENGTH, .text = ""};
     if (n_prompt <= at_generator_length(generator)) return at_fail(err, AT_BUG, "%d tokens to continue, %d are there", n_prompt, at_generator_length(generator));
     if (options->most_new < 1) return AT_OK;
-    result->ids = AT_NEW_ARRAY(arena, int32_t, options->most_new);
-    if (!result->ids) return at_fail_memory(err, (size_t)options->most_new * sizeof(int32_t));
+    c.n_prompt = n_prompt;
+    c.all = AT_NEW_ARRAY(arena, int32_t, n_prompt + options->most_new);
+    if (!c.all) return at_fail_memory(err, (size_t)(n_prompt + options->most_new) * sizeof(int32_t));
+    memcpy(c.all, prompt, (size_t)n_prompt * sizeof *prompt);
+    result->ids = c.all + n_prompt;
     at_status st = run(&c, prompt, n_prompt, err);
     if (!st) st = end(&c, err);
     at_decode_stream_free(&c.stream);

@@ -15,6 +15,10 @@ typedef struct at_continuation_options {
     int n_end;
     const char *const *stop;   /* texts that end it; they are not part of it */
     int n_stop;
+    /* What generation_config.json may ask for; 0 and NULL: nothing. */
+    int least_new;             /* tokens before one may end the text */
+    int no_repeat;             /* no run of so many tokens twice */
+    const int32_t *forced_first, *forced_last; /* the first token, and the last that there is room for */
     /* Gets the text as it grows, whole characters, nothing that a stop string may still swallow; 1: ends with AT_FINISH_ASKED. May be NULL. */
     int (*listen)(void *context, const char *text, size_t len);
     void *context;

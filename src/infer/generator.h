@@ -10,6 +10,13 @@ typedef struct at_generator at_generator;
 /* `model`, opened with AT_HEAD_LM, must outlive it. Room for most_tokens in all, of at most the model's positions. */
 at_status at_generator_open(const at_model *model, const at_backend *backend, int n_threads, int most_tokens, at_generator **generator,
                             at_error *err);
+/* Of a model with an encoder: it writes at most most_tokens, the first of them the decoder's start token, to a text of at most most_source
+ * tokens. */
+at_status at_generator_open_source(const at_model *model, const at_backend *backend, int n_threads, int most_source, int most_tokens,
+                                   at_generator **generator, at_error *err);
+/* The text that is written to from now on, n > 0 tokens (checked against the vocabulary): the encoder reads it once, and what the decoder's
+ * layers look at of it is kept. Forgets what was written. */
+at_status at_generator_read(at_generator *generator, const int32_t *ids, int n, at_error *err);
 void at_generator_close(at_generator *generator);
 
 /* Appends n > 0 tokens (checked against the vocabulary); *logits [vocab_size] are of what follows the last of them, valid until the next
@@ -18,6 +25,6 @@ at_status at_generator_feed(at_generator *generator, const int32_t *ids, int n, 
 
 int at_generator_length(const at_generator *generator);             /* tokens so far */
 void at_generator_forget(at_generator *generator, int length);      /* all behind the first `length` of them */
-size_t at_generator_cache_bytes(const at_model *model, int tokens); /* keys and values of so many */
+size_t at_generator_cache_bytes(const at_model *model, int tokens); /* keys and values of so many, a source's not among them */
 
 #endif

@@ -93,7 +93,9 @@ at_status at_arch_read(const json_t *config, const char *path, at_arena *arena, 
 
 void at_arch_set_dropout(at_arch *arch, double hidden, double attention) {
     if (attention >= 0) arch->attention_dropout = attention;
-    if (hidden >= 0) arch->hidden_dropout = arch->output_dropout = arch->embedding_dropout = hidden;
+    if (hidden < 0) return;
+    if (arch->final_dropout > 0) arch->final_dropout = arch->inner_dropout = hidden; /* one number says all of them (T5) */
+    arch->hidden_dropout = arch->output_dropout = arch->embedding_dropout = hidden;
 }
 
 int at_position_bucket(const at_arch *arch, int query_minus_key) {

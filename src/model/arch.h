@@ -27,6 +27,7 @@ typedef struct at_decoder_arch {
     int layers;               /* 0: the model is one stack */
     int heads, head_dim, intermediate;
     double attention_scale;
+    int start_id;             /* the token before the first that it writes */
 } at_decoder_arch;
 
 typedef struct at_arch {
@@ -37,6 +38,7 @@ typedef struct at_arch {
     int layer_sets;           /* of weights; fewer than layers where layers share them */
     const int *layer_set;     /* [layers] which set, or NULL: each its own */
     int max_positions;        /* longest sequence */
+    int usual_positions;      /* what is read where nobody says more; 0: max_positions */
     int position_offset;      /* rows of the position table before that of the first token (RoBERTa's padding index + 1) */
     int counts_padding;       /* a padding token within a text has a position like any other (BART); else the row before the first's */
     int type_vocab;

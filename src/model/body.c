@@ -205,7 +205,7 @@ static const at_batch *shift_positions(at_tape *t, const at_arch *a, const at_ba
     }
     for (int s = 0; s < b->n_seq; s++)
         for (int r = b->cu_seqlens[s], next = a->position_offset; r < b->cu_seqlens[s + 1]; r++)
-            positions[r] = b->ids[r] == a->pad_id && !a->counts_padding ? a->position_offset - 1 : next++;
+            positions[r] = a->counts_padding ? b->positions[r] + a->position_offset : b->ids[r] == a->pad_id ? a->position_offset - 1 : next++;
     *shifted = *b;
     shifted->positions = positions;
     return shifted;

@@ -46,8 +46,8 @@ static const at_name_row decoder[] = {
     NORM(DECODER "final_layer_norm", output_norm, output_norm_bias),
 };
 static const at_name_row lm[] = {
-    AT_LINEAR("lm_head.weight", AT_HEAD(classifier), LABELS, HIDDEN),
-    AT_CONSTANT("final_logits_bias", AT_HEAD(classifier_bias), LABELS),
+    AT_LINEAR("lm_head.weight", AT_HEAD(classifier), VOCAB, HIDDEN),
+    AT_CONSTANT("final_logits_bias", AT_HEAD(classifier_bias), VOCAB),
 };
 /* Old files have the words once for each stack. */
 static const char *const buffers[] = {"encoder.embed_tokens.weight", "decoder.embed_tokens.weight", NULL};
@@ -82,6 +82,7 @@ static void read(at_config *c, at_arch *a) {
     if (at_config_flag(c, "scale_embedding", 0)) a->embedding_scale = sqrt((double)a->hidden);
     at_config_number(c, "encoder_layerdrop", 0, 0, 0); /* layers left out while training: there is no such thing here */
     at_config_number(c, "decoder_layerdrop", 0, 0, 0);
+    a->decoder.start_id = at_config_size_or(c, "decoder_start_token_id", 2, 0, a->vocab_size - 1);
     at_config_get(c, "is_encoder_decoder");
     at_config_refuse(c, "is_decoder", "a decoder alone is not supported");
     /* Of the first configs; the model of today has one of each. */

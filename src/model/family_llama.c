@@ -33,7 +33,7 @@ const at_name_row at_score_token[2] = {
     AT_LINEAR("score.weight", AT_HEAD(classifier), LABELS, HIDDEN),
     AT_VECTOR("score.bias", AT_HEAD(classifier_bias), LABELS),
 };
-const at_name_row at_lm_head[1] = {AT_LINEAR("lm_head.weight", AT_HEAD(classifier), LABELS, HIDDEN)};
+const at_name_row at_lm_head[1] = {AT_LINEAR("lm_head.weight", AT_HEAD(classifier), VOCAB, HIDDEN)};
 const char *const at_llama_buffers[2] = {"rotary_emb.inv_freq", NULL};
 
 void at_llama_read(at_config *c, at_arch *a, double norm_epsilon) {

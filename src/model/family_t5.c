@@ -66,9 +66,11 @@ static void read(at_config *c, at_arch *a) {
     a->heads = a->kv_heads = at_config_size(c, "num_heads", 1, AT_MAX_HEADS);
     a->layers = at_config_size(c, "num_layers", 1, AT_MAX_LAYERS);
     a->intermediate = at_config_size(c, "d_ff", 1, AT_MAX_INTERMEDIATE);
-    a->decoder = (at_decoder_arch){at_config_size_or(c, "num_decoder_layers", a->layers, 1, AT_MAX_LAYERS), a->heads, a->head_dim, a->intermediate, 1};
+    a->decoder = (at_decoder_arch){.layers = at_config_size_or(c, "num_decoder_layers", a->layers, 1, AT_MAX_LAYERS), .heads = a->heads,
+                                   .head_dim = a->head_dim, .intermediate = a->intermediate, .attention_scale = 1};
     a->attention_scale = 1;
     a->max_positions = AT_MAX_POSITIONS; /* distances have no end */
+    a->usual_positions = at_config_size_or(c, "n_positions", 512, 1, AT_MAX_POSITIONS); /* of the pre-training */
     a->position = AT_POSITION_NONE;
     a->relative_buckets = at_config_size_or(c, "relative_attention_num_buckets", 32, 4, AT_MAX_POSITIONS);
     a->relative_distance = at_config_size_or(c, "relative_attention_max_distance", 128, a->relative_buckets / 2 + 1, AT_MAX_POSITIONS);
@@ -82,6 +84,7 @@ static void read(at_config *c, at_arch *a) {
     a->learns_padding = 1;
     read_feed_forward(c, a);
     at_config_get(c, "is_gated_act"); /* says what feed_forward_proj says */
+    a->decoder.start_id = at_config_size_or(c, "decoder_start_token_id", a->pad_id < 0 ? 0 : a->pad_id, 0, a->vocab_size - 1);
     at_config_get(c, "is_encoder_decoder");
     at_config_refuse(c, "is_decoder", "a decoder alone is not supported");
     int scales = at_config_flag(c, "scale_decoder_outputs", at_config_flag(c, "tie_word_embeddings", 1));

@@ -34,7 +34,7 @@ static at_status read_labels(const json_t *config, const char *path, int n, at_a
 static at_status read_rest(const json_t *config, const char *folder, at_arena *arena, at_folder_head *head, at_error *err) {
     const char *problem = json_string_value(json_object_get(config, "problem_type"));
     head->problem_type = problem ? at_strdup(arena, problem) : NULL;
-    if (head->kind == AT_HEAD_MASK || head->kind == AT_HEAD_EMBED) return AT_OK; /* its outputs have no names */
+    if (head->kind == AT_HEAD_MASK || head->kind == AT_HEAD_EMBED || head->kind == AT_HEAD_LM) return AT_OK; /* its outputs have no names */
     const char *path = at_path_join(arena, folder, "config.json");
     return path ? read_labels(config, path, head->n_out, arena, &head->labels, err) : at_fail_memory(err, 0);
 }
@@ -225,6 +225,11 @@ at_status at_folder_find_head(const char *folder, const json_t *config, const at
                               const at_safetensors *file, at_arena *arena, at_folder_head *head, at_error *err) {
     static const at_head_kind OWN[] = {AT_HEAD_POOLER, AT_HEAD_TOKEN, AT_HEAD_MASK, AT_HEAD_SPAN};
     *head = (at_folder_head){0};
+    if (arch->decoder.layers) { /* it writes already */
+        head->kind = AT_HEAD_LM;
+        head->n_out = AT_VOCABULARY_ANSWERS;
+        return AT_OK;
+    }
     for (size_t i = 0; i < sizeof OWN / sizeof *OWN && !head->n_out; i++)
         if ((head->n_out = find_own(config, family, arch, file, OWN[i], arena))) head->kind = OWN[i];
     if (!head->n_out) AT_TRY(find_modules(folder, config, arch, arena, head, err));

@@ -44,11 +44,19 @@ static at_tensor *mask_head(at_tape *t, const at_model *m, at_tensor *x, const a
     return t->gradients ? x : at_tied_answers(t, x, m->body.token, h->classifier_bias, b->label, AT_MASK_BEST);
 }
 
-/* Logits of the next word. */
-static at_tensor *lm_head(at_tape *t, const at_model *m, at_tensor *x) {
+at_classifier at_head_classifier(const at_model *m) {
+    return (at_classifier){m->head.classifier, m->head.classifier_bias, m->arch.final_cap};
+}
+
+/* Logits of the next word; of a model that is trained or judged, what its classifier reads, or its answers. */
+static at_tensor *lm_head(at_tape *t, const at_model *m, at_tensor *x, const at_batch *b) {
     const at_head *h = &m->head;
     double cap = m->arch.final_cap;
     if (m->arch.answer_scale != 1) x = at_op_scale(t, x, m->arch.answer_scale);
+    if (h->n_out == AT_VOCABULARY_ANSWERS) {
+        const at_classifier c = at_head_classifier(m);
+        return t->gradients ? x : at_vocabulary_answers(t, x, &c, b->label);
+    }
     at_tensor *y = at_op_linear(t, x, &h->classifier, &h->classifier_bias, 1, AT_ACT_NONE);
     if (cap <= 0) return y;
     return at_op_scale(t, at_op_activation(t, at_op_scale(t, y, 1 / cap), AT_ACT_TANH), cap);
@@ -63,7 +71,7 @@ at_tensor *at_head_from_features(at_tape *t, const at_model *m, at_tensor *featu
         at_tensor *v = h->projects ? at_op_linear(t, features, &h->classifier, &h->classifier_bias, 1, h->activation) : features;
         return h->unit ? at_op_unit(t, v) : v;
     }
-    if (h->kind == AT_HEAD_LM) return lm_head(t, m, features);
+    if (h->kind == AT_HEAD_LM) return lm_head(t, m, features, b);
     at_tensor *x = features;
     if (h->dense) {
         if (a->head.drop_first) x = at_op_dropout(t, x, a->classifier_dropout, b->output_row);

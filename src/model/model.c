@@ -98,9 +98,9 @@ static at_status choose_pooling(opening *o) {
 
 /* A language model's head is what the folder has. */
 static void choose_lm(opening *o) {
-    at_arch *a = &o->model->arch;
-    if (o->family->lm_by_file && o->file) a->tied = !at_safetensors_find(o->file, o->family->lm->name);
-    o->model->head = (at_head){.kind = AT_HEAD_LM, .n_out = a->vocab_size};
+    const at_arch *a = &o->model->arch;
+    int n_out = o->options->head == AT_HEAD_LM ? o->options->n_out : o->found.n_out;
+    o->model->head = (at_head){.kind = AT_HEAD_LM, .n_out = n_out ? n_out : a->vocab_size};
     o->model->trained_head = 1;
 }
 
@@ -349,8 +349,9 @@ static at_status open_all(opening *o, const char *folder) {
     AT_TRY(read_config(o, folder));
     o->family = at_family_find(m->arch.family);
     AT_TRY(open_files(o, folder));
-    if (o->options->head == AT_HEAD_LM) choose_lm(o);
-    else choose_head(o);
+    choose_head(o);
+    if (m->head.kind == AT_HEAD_LM) choose_lm(o);
+    if (m->head.kind == AT_HEAD_LM && o->family->lm_by_file && o->file) m->arch.tied = !at_safetensors_find(o->file, o->family->lm->name);
     choose_padding(o);
     AT_TRY(check_head(o));
     AT_TRY(at_names_declare(o->family, m, o->err));

@@ -47,7 +47,8 @@ typedef enum at_head_kind {
     AT_HEAD_SPAN,   /* each token -> linear to begin and end of an answer, without dropout (...ForQuestionAnswering) */
     AT_HEAD_EMBED,  /* the text's vector: its tokens pooled, projected where the folder has a Dense, of length 1 where the head says so; n_out is the
                        Dense's width or the body's (sentence-transformers: Transformer, Pooling[, Dense][, Normalize]) */
-    AT_HEAD_LM      /* each of certain tokens -> the next word (...ForCausalLM): the file's own, or the table of words; opened where it is asked for */
+    AT_HEAD_LM      /* each of certain tokens -> the next word (...ForCausalLM, ...ForConditionalGeneration): the file's own, or the table of words.
+                       n_out is the number of words, or AT_VOCABULARY_ANSWERS where it is trained or judged, as mask is */
 } at_head_kind;
 /* A mask head answers with so many numbers: see at_tied_answers. Its classifier is body.token, classifier_bias [vocab]. */
 enum { AT_MASK_BEST = 5, AT_MASK_ANSWERS = 1 + 2 * AT_MASK_BEST };
@@ -109,7 +110,7 @@ typedef enum at_weights { AT_WEIGHTS_FP32, AT_WEIGHTS_BF16, AT_WEIGHTS_Q8_0, AT_
 
 typedef struct at_model_options {
     at_head_kind head;    /* AT_HEAD_NONE: the folder's own head if it has one (else a body alone) */
-    int n_out;            /* labels of a new head */
+    int n_out;            /* labels of a new head; AT_HEAD_LM: 0, or AT_VOCABULARY_ANSWERS */
     int keep_head;        /* keep the folder's head where kind and n_out agree */
     int pooling;          /* AT_HEAD_EMBED: 1 + at_pooling; 0: as the folder's modules have it, else the mean */
     int unit;             /* AT_HEAD_EMBED: 1 vectors of length 1, -1 as they are; 0: as the folder's modules have it, else as they are */
@@ -137,6 +138,7 @@ at_tensor *at_body_source(at_tape *t, const at_model *m, int layer, at_tensor *e
  * what its classifier reads [n_outputs, hidden]. */
 at_tensor *at_body_forward(at_tape *t, const at_model *m, const at_batch *b);
 at_tensor *at_head_forward(at_tape *t, const at_model *m, at_tensor *hidden, const at_batch *b);
+at_classifier at_head_classifier(const at_model *m); /* of a language model's head */
 /* "cls" "mean" "max" "last" */
 const char *at_pooling_name(at_pooling pooling);
 /* What a kind of head reads, [n_outputs, hidden]: first token, mean or last token of the sequences, or the tokens at the batch's places;

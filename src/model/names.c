@@ -201,6 +201,7 @@ at_status at_head_declare(at_params *p, at_arena *arena, const at_arch *arch, at
         return at_fail(err, AT_USAGE, "a %s is no language model that continues a text; gpt2, llama, mistral, qwen2 and their like are", arch->family);
     table t = head_table(d.family, kind);
     t.fields = (char *)head;
+    t.is_head = kind != AT_HEAD_LM; /* that one is no new network */
     t.depth = at_arch_depth(arch) + 1;
     if (kind == AT_HEAD_LM && arch->tied) { /* the table of words, which is the first row's place */
         t.rows++;

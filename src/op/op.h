@@ -123,4 +123,15 @@ at_tensor *at_op_triplet(at_tape *t, at_tensor *x, const int32_t *row, int n, do
 at_tensor *at_op_tied_cross_entropy(at_tape *t, at_tensor *x, const at_weight *table, const at_weight *bias, const int32_t *target, double norm);
 at_tensor *at_tied_answers(at_tape *t, at_tensor *x, const at_weight *table, const at_weight *bias, const int32_t *target, int n_best);
 
+/* The same of a language model's classifier, packed (AT_WEIGHT_LINEAR; it may be the table of words too). Its loss is the end of a tape, or added
+ * to others: its gradient is 1. Answers [rows, AT_VOCABULARY_ANSWERS]: -log of the target's probability (0 without one), the word of the largest
+ * logit. */
+typedef struct at_classifier {
+    at_weight *weight, *bias; /* [words, cols of x]; the bias may be NULL */
+    double cap;               /* logits become cap * tanh(logit / cap); 0: they do not */
+} at_classifier;
+enum { AT_VOCABULARY_ANSWERS = 2 };
+at_tensor *at_op_vocabulary_cross_entropy(at_tape *t, at_tensor *x, const at_classifier *c, const int32_t *target, double norm);
+at_tensor *at_vocabulary_answers(at_tape *t, at_tensor *x, const at_classifier *c, const int32_t *target);
+
 #endif

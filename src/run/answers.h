@@ -20,6 +20,7 @@ typedef struct at_answers {
     const char *name[AT_ANSWER_FIELDS]; /* of the task's fields, as they are written */
     const char **label;             /* [labels] names of the columns of a field of labels where a table is flat */
     int width;                      /* of a label in the lines for a person */
+    int most_new;                   /* tokens of a text that is written */
     long rows, cut_rows;            /* answered; of them too long, so that a part was not read */
     uint64_t cut_tokens;
 } at_answers;

@@ -15,6 +15,7 @@ typedef struct evaluation {
     at_table *table;
     at_dataset *data;
     float *logits; /* [outputs of data, n_out] */
+    at_written *written; /* [data->n] of a task that writes, else NULL */
     at_score score;
 } evaluation;
 
@@ -52,7 +53,7 @@ static at_status tell_mistakes(evaluation *e, at_error *err) {
     int n = 0;
     if (!all) return at_fail_memory(err, (size_t)e->table->n_rows * sizeof *all);
     for (at_row_outputs r = {0}; state->task->mistaken && at_dataset_next_row(e->data, &r);) {
-        at_answered row = {e->table, (int)r.row, e->logits + r.output * (size_t)state->n_out, r.n_outputs, e->data, r.output};
+        at_answered row = {e->table, (int)r.row, e->logits + r.output * (size_t)state->n_out, r.n_outputs, e->data, r.output, NULL};
         listed l = {.row = (int)r.row};
         if (!state->task->mistaken(state, &row, &e->arena, &l.m)) continue;
         if (!l.m.right || !l.m.answer) return at_fail_memory(err, 0);
@@ -116,7 +117,8 @@ static at_status save_predictions(const evaluation *e, const char *folder, at_er
     at_answers answers = {0};
     at_status st = at_answers_open_in(&answers, &e->session, e->listener, folder, t, err);
     for (at_row_outputs r = {0}; !st && at_dataset_next_row(e->data, &r);) {
-        at_answered row = {t, (int)r.row, e->logits + r.output * (size_t)state->n_out, r.n_outputs, e->data, r.output};
+        at_answered row = {t, (int)r.row, e->logits + r.output * (size_t)state->n_out, r.n_outputs, e->data, r.output,
+                           e->written ? &e->written[r.example] : NULL};
         st = at_answers_add(&answers, &row, err);
     }
     if (!st) st = at_answers_commit(&answers, err);
@@ -164,11 +166,23 @@ static void tell_cut(const evaluation *e) {
                      e->session.max_tokens, d->n, e->table->n_rows);
 }
 
+/* What the model writes by itself, beside how well it foretells what others wrote. */
+static at_status write_texts(evaluation *e, at_error *err) {
+    at_session *s = &e->session;
+    at_dataset *sources = NULL;
+    if (!s->state.task->score_written) return AT_OK;
+    int most = (int)at_options_int(e->options, "max_new_tokens", 128);
+    AT_TRY(at_session_write(s, e->table, 0, e->table->n_rows, most, e->listener, &e->arena, &e->written, &sources, err));
+    at_dataset_close(sources);
+    return s->state.task->score_written(&s->state, e->data, e->written, &e->score, err);
+}
+
 static at_status evaluate(evaluation *e, at_error *err) {
     AT_TRY(open_all(e, err));
     if (at_asked_to_stop(e->listener)) return at_fail(err, AT_STOPPED, "stopped");
     AT_TRY(at_session_logits(&e->session, e->table, 0, e->table->n_rows, 1, &e->arena, &e->logits, &e->data, err));
     AT_TRY(e->session.state.task->score(&e->session.state, e->data, e->logits, &e->score, err));
+    AT_TRY(write_texts(e, err));
     tell_cut(e);
     AT_TRY(tell_score(e, err));
     AT_TRY(save(e, err));

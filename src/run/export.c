@@ -33,7 +33,7 @@ static at_status to_gguf(exporting *e, at_error *err) {
     at_model *model = NULL;
     at_model_options options = {.head = AT_HEAD_NONE, .keep_head = 1, .sizes_only = 1};
     AT_TRY(at_model_open(e->folder, &options, &model, err));
-    int causal = model->arch.causal, classifies = model->trained_head && model->head.kind != AT_HEAD_EMBED;
+    int causal = model->arch.causal, classifies = model->trained_head && model->head.kind != AT_HEAD_EMBED && model->head.kind != AT_HEAD_LM;
     at_model_close(model);
     if (causal && classifies) return at_fail(err, AT_USAGE, "%s: has a trained prediction network, which GGUF has no place for", e->folder);
     if (classifies)

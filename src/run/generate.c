@@ -5,13 +5,13 @@
 
 #include "base/file.h"
 #include "base/str.h"
-#include "infer/continue.h"
+#include "infer/writing.h"
 #include "model/gguf.h"
 #include "run/chat_file.h"
 #include "run/models.h"
 #include "run/session.h"
 
-enum { MOST_ENDS = 64, MOST_STOPS = 64, PROMPT_BYTES = 16 << 20 };
+enum { MOST_STOPS = 64, PROMPT_BYTES = 16 << 20 };
 
 typedef struct generating {
     const at_options *options;
@@ -23,7 +23,7 @@ typedef struct generating {
     int threads;
     at_sampler sampler;
     at_continuation_options how;
-    int32_t end[MOST_ENDS];
+    at_writing writing;
     const char *stop[MOST_STOPS];
     int index; /* of the text */
     int templated; /* the text has its special tokens already */
@@ -31,32 +31,6 @@ typedef struct generating {
 } generating;
 
 /* ---- what ends a text ---- */
-
-static void add_end(generating *g, const json_t *id) {
-    if (!json_is_integer(id) || g->how.n_end == MOST_ENDS) return;
-    g->end[g->how.n_end++] = (int32_t)json_integer_value(id);
-}
-
-/* A number or a list of them; 1 where there was any. */
-static int add_ends(generating *g, const json_t *ids) {
-    if (json_is_integer(ids)) add_end(g, ids);
-    for (size_t i = 0; i < json_array_size(ids); i++) add_end(g, json_array_get(ids, i));
-    return g->how.n_end > 0;
-}
-
-/* generation_config.json says it, else config.json, else the tokenizer. */
-static at_status find_ends(generating *g, at_error *err) {
-    const char *path = at_path_join(&g->arena, g->model->folder, "generation_config.json");
-    json_t *config = NULL;
-    if (!path) return at_fail_memory(err, strlen(g->model->folder));
-    if (at_file_exists(path)) AT_TRY(at_json_load(path, AT_JSON_CONFIG_BYTES, AT_BAD_MODEL, &config, err));
-    if (!add_ends(g, json_object_get(config, "eos_token_id"))) add_ends(g, json_object_get(g->model->config, "eos_token_id"));
-    json_decref(config);
-    int32_t eos = at_tokenizer_special(g->tokenizer, "eos");
-    if (!g->how.n_end && eos >= 0) g->end[g->how.n_end++] = eos;
-    g->how.end = g->end;
-    return AT_OK;
-}
 
 /* One text, or several as a JSON list. \n and \t stand for a line's end and a tab. */
 static at_status find_stops(generating *g, at_error *err) {
@@ -114,7 +88,8 @@ static at_status open_all(generating *g, const at_options *o, const at_listener 
     AT_TRY(open_model(g, err));
     at_sampling sampling = sampling_of(o);
     AT_TRY(at_sampler_make(&g->sampler, &g->arena, &sampling, g->model->arch.vocab_size, err));
-    AT_TRY(find_ends(g, err));
+    AT_TRY(at_writing_read(g->model, g->tokenizer, &g->writing, err));
+    at_writing_apply(&g->writing, &g->how);
     return find_stops(g, err);
 }
 
@@ -172,21 +147,36 @@ static json_t *fields(const generating *g, int n_prompt, const at_continuation *
                      "seconds", c->seconds, "tokens_per_second", speed, "weight_bytes", (json_int_t)at_params_bytes(&g->model->params));
 }
 
+static at_status continue_from(generating *g, at_arena *arena, const int32_t *ids, int n, at_continuation *c, at_error *err) {
+    at_generator *generator;
+    AT_TRY(at_generator_open(g->model, g->backend, g->threads, n + g->how.most_new, &generator, err));
+    at_status st = at_continue(generator, &g->sampler, g->tokenizer, ids, n, &g->how, arena, c, err);
+    at_generator_close(generator);
+    return st;
+}
+
+/* The encoder reads the prompt; the decoder writes from its start token on. */
+static at_status write_to(generating *g, at_arena *arena, const int32_t *ids, int n, at_continuation *c, at_error *err) {
+    at_generator *generator;
+    AT_TRY(at_generator_open_source(g->model, g->backend, g->threads, n, 1 + g->how.most_new, &generator, err));
+    at_status st = at_generator_read(generator, ids, n, err);
+    if (!st) st = at_continue(generator, &g->sampler, g->tokenizer, &g->writing.start, 1, &g->how, arena, c, err);
+    at_generator_close(generator);
+    return st;
+}
+
 static at_status continue_text(generating *g, at_arena *arena, const char *text, size_t len, at_error *err) {
     int32_t *ids;
     int n;
-    at_generator *generator;
     at_continuation c;
     AT_TRY(encode(g, arena, text, len, &ids, &n, err));
     AT_TRY(check_prompt(g, ids, n, err));
-    int room = g->model->arch.max_positions - n, most = (int)at_options_int(g->options, "max_new_tokens", 128);
+    int writes = g->writing.start >= 0;
+    int room = g->model->arch.max_positions - (writes ? 1 : n), most = (int)at_options_int(g->options, "max_new_tokens", 128);
     g->how.most_new = most < room ? most : room;
     g->how.listen = listen;
     g->how.context = g;
-    AT_TRY(at_generator_open(g->model, g->backend, g->threads, n + g->how.most_new, &generator, err));
-    at_status st = at_continue(generator, &g->sampler, g->tokenizer, ids, n, &g->how, arena, &c, err);
-    at_generator_close(generator);
-    if (st) return st;
+    AT_TRY((writes ? write_to : continue_from)(g, arena, ids, n, &c, err));
     at_tell(g->listener, "generated", fields(g, n, &c), "%d tokens behind %d, %.1f tokens a second (%s)", c.n, n,
             c.n > 1 && c.seconds > 0 ? (c.n - 1) / c.seconds : 0.0, at_finish_name(c.finish));
     g->index++;

@@ -61,13 +61,30 @@ static at_status add_places(at_dataset *d, at_error *err) {
     return AT_OK;
 }
 
+/* Half of the tokens are read, half are written. */
+static at_status add_decoder(at_dataset *d, at_error *err) {
+    uint64_t *place_at = AT_NEW_ARRAY(&d->arena, uint64_t, d->n + 1);
+    d->source = AT_NEW_ARRAY(&d->arena, uint32_t, d->n);
+    d->place = AT_NEW_ARRAY(&d->arena, uint32_t, d->token_at[d->n]);
+    if (!place_at || !d->source || !d->place) return at_fail_memory(err, d->token_at[d->n] * sizeof *d->place);
+    for (int i = 0; i < d->n; i++) {
+        d->source[i] = (uint32_t)((at_dataset_length(d, i) + 1) / 2);
+        place_at[i + 1] = place_at[i] + (uint64_t)at_dataset_decoder_length(d, i);
+        for (uint64_t t = place_at[i]; t < place_at[i + 1]; t++) d->place[t] = (uint32_t)(t - place_at[i]);
+    }
+    d->place_at = place_at;
+    return AT_OK;
+}
+
 /* Stands for any task: what is measured does not depend on what is to be predicted. */
 static at_tensor *any_loss(const at_task_state *s, at_tape *tape, const at_model *model, at_tensor *logits,
                            const at_batch *batch, const at_dataset *d, double norm) {
-    (void)s, (void)model, (void)d;
+    (void)s, (void)d;
     int32_t *target = at_alloc(tape->objects, (size_t)batch->n_outputs, sizeof *target);
     if (!target) return at_tape_fail(tape, AT_NO_MEMORY, "not enough memory for the targets of a chunk");
-    return at_op_cross_entropy(tape, logits, target, NULL, 0, norm);
+    if (model->head.kind != AT_HEAD_LM) return at_op_cross_entropy(tape, logits, target, NULL, 0, norm);
+    const at_classifier words = at_head_classifier(model);
+    return at_op_vocabulary_cross_entropy(tape, logits, &words, target, norm);
 }
 
 static at_status plan_training(about *a, at_model *model, at_error *err) {
@@ -77,8 +94,8 @@ static at_status plan_training(about *a, at_model *model, at_error *err) {
     at_dataset *data = NULL;
     hyper.batch_size = PLAN_EXAMPLES;
     AT_TRY(longest_batch(a, &data, err));
-    int at_tokens = model->head.kind == AT_HEAD_TOKEN || model->head.kind == AT_HEAD_MASK || model->head.kind == AT_HEAD_SPAN;
-    at_status st = at_tokens ? add_places(data, err) : AT_OK;
+    int at_tokens = model->head.kind == AT_HEAD_TOKEN || model->head.kind == AT_HEAD_MASK || model->head.kind == AT_HEAD_SPAN || model->head.kind == AT_HEAD_LM;
+    at_status st = model->arch.decoder.layers ? add_decoder(data, err) : at_tokens ? add_places(data, err) : AT_OK;
     at_trainer_setup setup = {.model = model, .state = &state, .train = data, .hyper = &hyper, .backend = a->backend, .pool = a->pool};
     if (!st) st = at_trainer_plan(&setup, &a->plan, err);
     at_dataset_close(data);
@@ -119,7 +136,7 @@ static const char *packed_words(const char *path, at_arena *arena) {
 static const char *head_words(const at_model *m) {
     static const char *const WORDS[] = {"", "pooler (first token, dense layer), classifier", "mean of the tokens, linear",
                                         "each token, linear", "the hidden word, dense layer, table of words",
-                                        "each token, linear to begin and end of an answer", ""};
+                                        "each token, linear to begin and end of an answer", "", "each token, linear over the words"};
     static const char *const VECTORS[][2] = {{"vector: first token", "vector: first token, of length 1"},
                                              {"vector: mean of the tokens", "vector: mean of the tokens, of length 1"},
                                              {"vector: maximum of the tokens", "vector: maximum of the tokens, of length 1"},
@@ -145,6 +162,8 @@ static char *words(about *a) {
     at_str_addf(&s, "folder      %s\nfamily      %s\n", a->folder, r->family);
     const char *packed = packed_words(a->folder, &a->arena);
     if (packed) at_str_addf(&s, "tensors     %s\n", packed);
+    const at_decoder_arch *d = &r->decoder;
+    if (d->layers) at_str_addf(&s, "decoder     %d layers, %d heads, %d inside\n", d->layers, d->heads, d->intermediate);
     at_str_addf(&s, "sizes       %d layers of %d, %d heads, %d inside, vocabulary %d, %d positions\n", r->layers, r->hidden, r->heads,
                 r->intermediate, r->vocab_size, r->max_positions);
     at_str_addf(&s, "parameters  %.1f M\nhead        %s\n", a->parameters / 1e6, head_words(a->model));

@@ -17,26 +17,44 @@ static at_status stopped(at_error *err) { return at_fail(err, AT_STOPPED, "stopp
 static at_status answer_rows(at_session *s, at_answers *answers, const at_table *t, int first, const at_dataset *d,
                              const float *logits, at_error *err) {
     for (at_row_outputs r = {0}; at_dataset_next_row(d, &r);) {
-        at_answered row = {t, first + (int)r.row, logits + r.output * (size_t)s->state.n_out, r.n_outputs, d, r.output};
+        at_answered row = {t, first + (int)r.row, logits + r.output * (size_t)s->state.n_out, r.n_outputs, d, r.output, NULL};
         AT_TRY(at_answers_add(answers, &row, err));
     }
     return AT_OK;
+}
+
+/* Texts that the model writes, a row each. */
+static at_status write_rows(at_session *s, at_answers *answers, const at_table *t, int first, int n, const at_listener *listener,
+                            at_arena *scratch, at_dataset **d, at_error *err) {
+    at_written *written;
+    AT_TRY(at_session_write(s, t, first, n, answers->most_new, listener, scratch, &written, d, err));
+    for (int i = 0; i < (*d)->n; i++) {
+        at_answered row = {.table = t, .row = first + i, .data = *d, .written = &written[i]};
+        AT_TRY(at_answers_add(answers, &row, err));
+    }
+    return AT_OK;
+}
+
+static at_status answer_part(at_session *s, at_answers *answers, const at_table *t, int first, int n, const at_listener *listener,
+                             at_arena *scratch, at_dataset **d, at_error *err) {
+    float *logits;
+    if (s->state.task->score_written) return write_rows(s, answers, t, first, n, listener, scratch, d, err);
+    AT_TRY(at_session_logits(s, t, first, n, 0, scratch, &logits, d, err));
+    return answer_rows(s, answers, t, first, *d, logits, err);
 }
 
 static at_status answer_table(at_session *s, at_answers *answers, const at_table *t, const at_listener *listener, at_error *err) {
     for (int first = 0; first < t->n_rows; first += ROWS_AT_ONCE) {
         int n = t->n_rows - first < ROWS_AT_ONCE ? t->n_rows - first : ROWS_AT_ONCE;
         at_arena scratch = {.mapped = 1};
-        float *logits;
-        at_dataset *d;
+        at_dataset *d = NULL;
         if (at_asked_to_stop(listener)) return stopped(err);
-        at_status st = at_session_logits(s, t, first, n, 0, &scratch, &logits, &d, err);
+        at_status st = answer_part(s, answers, t, first, n, listener, &scratch, &d, err);
         if (!st) {
-            st = answer_rows(s, answers, t, first, d, logits, err);
             answers->cut_rows += d->n_cut_examples;
             answers->cut_tokens += d->n_cut_tokens;
-            at_dataset_close(d);
         }
+        at_dataset_close(d);
         at_arena_free(&scratch);
         if (st) return st;
     }
@@ -67,6 +85,7 @@ static at_status predict_table(at_session *s, const at_options *o, const at_tabl
     AT_TRY(s->state.task->bind(&s->state, t, wanted, 1, err));
     if (t->has_header) at_tell_note(listener, "%s: %s", t->path, s->state.why);
     at_status st = at_answers_open(&answers, s, listener, (at_answer_format)at_options_choice(o, "format"), path, t, err);
+    answers.most_new = (int)at_options_int(o, "max_new_tokens", 128);
     if (!st) st = answer_table(s, &answers, t, listener, err);
     return finish(&answers, path, listener, st, err);
 }
@@ -192,6 +211,7 @@ static at_status predict_stream(at_session *s, const at_options *o, const at_lis
     char *buffer = NULL;
     at_status st = at_answers_open(&in->answers, s, listener, (at_answer_format)at_options_choice(o, "format"), path,
                                    &in->lines.table, err);
+    in->answers.most_new = (int)at_options_int(o, "max_new_tokens", 128);
     if (!st) st = read_stream(in, &buffer, err);
     st = finish(&in->answers, path, listener, st, err);
     free(buffer);

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "infer/predict.h"
+#include "infer/writing.h"
 #include "run/models.h"
 
 at_table_options at_settings_table(const at_options *o) {
@@ -23,12 +24,14 @@ at_columns at_settings_columns(const at_options *o) {
 
 at_status at_session_choose_length(const at_tokenizer *tokenizer, const at_arch *arch, long long given, int *max_tokens,
                                    const char **source, at_error *err) {
-    int positions = arch->max_positions, asked = at_tokenizer_max_length(tokenizer, source);
+    int positions = arch->max_positions, usual = arch->usual_positions ? arch->usual_positions : positions;
+    int asked = at_tokenizer_max_length(tokenizer, source);
     if (given > positions)
         return at_fail(err, AT_USAGE, "--max-length %lld is more than the %d positions of the model", given, positions);
     if (given) *source = "--max-length";
+    else if (!asked && usual < positions) *source = "what the model was pre-trained with";
     else if (!asked || asked > positions) *source = "config.json: max_position_embeddings";
-    *max_tokens = given ? (int)given : asked && asked < positions ? asked : positions;
+    *max_tokens = given ? (int)given : asked && asked < positions ? asked : usual;
     return AT_OK;
 }
 
@@ -138,19 +141,43 @@ static at_status predict(const at_session *s, const at_dataset *d, at_arena *are
     return check_finite(d, *logits, s->state.n_out, err);
 }
 
-at_status at_session_logits(const at_session *s, const at_table *table, int first, int n, int need_labels, at_arena *arena, float **logits,
-                            at_dataset **data, at_error *err) {
+/* Rows first .. first + n - 1 as examples. */
+static at_status encode(const at_session *s, const at_table *table, int first, int n, int need_labels, at_arena *arena, at_dataset **data,
+                        at_error *err) {
     at_table *own = AT_NEW(arena, at_table), part = *table; /* a window on the same cells, for as long as the answers */
+    *data = NULL;
     if (!own) return at_fail_memory(err, sizeof *own);
     part.cells += (size_t)first * (size_t)table->n_columns;
     if (part.is_json) part.is_json += (size_t)first * (size_t)table->n_columns;
     part.line += first;
     part.n_rows = n;
     if (part.token_at) part.token_at += first;
-    *data = NULL;
     *own = part;
-    AT_TRY(s->state.task->encode(&s->state, own, s->tokenizer, s->max_tokens, need_labels, s->pool, data, err));
+    return s->state.task->encode(&s->state, own, s->tokenizer, s->max_tokens, need_labels, s->pool, data, err);
+}
+
+at_status at_session_logits(const at_session *s, const at_table *table, int first, int n, int need_labels, at_arena *arena, float **logits,
+                            at_dataset **data, at_error *err) {
+    AT_TRY(encode(s, table, first, n, need_labels, arena, data, err));
     at_status st = predict(s, *data, arena, logits, err);
+    if (!st) return AT_OK;
+    at_dataset_close(*data);
+    *data = NULL;
+    return st;
+}
+
+static int watch(void *listener, int done) {
+    (void)done;
+    return at_asked_to_stop(listener);
+}
+
+at_status at_session_write(const at_session *s, const at_table *table, int first, int n, int most_new, const at_listener *listener,
+                           at_arena *arena, at_written **written, at_dataset **data, at_error *err) {
+    at_write_setup setup = {s->model, s->tokenizer, s->backend, s->pool, most_new, watch, (void *)(uintptr_t)listener};
+    AT_TRY(encode(s, table, first, n, 0, arena, data, err));
+    *written = AT_NEW_ARRAY(arena, at_written, (*data)->n);
+    at_status st = *written ? at_write_all(&setup, *data, arena, *written, err)
+                            : at_fail_memory(err, (size_t)(*data)->n * sizeof **written);
     if (!st) return AT_OK;
     at_dataset_close(*data);
     *data = NULL;

@@ -47,6 +47,10 @@ at_status at_session_choose_length(const at_tokenizer *tokenizer, const at_arch 
 at_status at_session_logits(const at_session *session, const at_table *table, int first, int n, int need_labels, at_arena *arena, float **logits,
                             at_dataset **data, at_error *err);
 
+/* Of a task that writes: the texts to those rows, one an example of what was encoded, of at most most_new tokens each. */
+at_status at_session_write(const at_session *session, const at_table *table, int first, int n, int most_new, const at_listener *listener,
+                           at_arena *arena, at_written **written, at_dataset **data, at_error *err);
+
 at_table_options at_settings_table(const at_options *options); /* input_format, no_header */
 void at_settings_task(const at_options *options, at_task_state *state); /* label_separator, scheme, where the command has them */
 at_status at_settings_long_check(const at_options *options, const at_task *task, at_error *err); /* AT_USAGE where --long says nothing to it */

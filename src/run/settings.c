@@ -83,7 +83,7 @@ static const at_setting SETTINGS[] = {
 
     PATH("model", "model_name_or_path model_name", MODEL, "FOLDER",
          "Model folder, or the name of a model in the local Hugging Face cache (ORG/NAME), or a GGUF file.", RUN | I | C | F | K | X | G | V),
-    CHOICE("task", NULL, "auto classify regress multi-label tag mask answer embed", "auto", MODEL, "What to learn; auto recognises it from the columns.", T | E | C | S),
+    CHOICE("task", NULL, "auto classify regress multi-label tag mask answer embed write", "auto", MODEL, "What to learn; auto recognises it from the columns.", T | E | C | S),
     CHOICE("head", NULL, "auto pooler mean token mask span embed", "auto", MODEL,
            "New prediction network: pooler (first token, as BERT's own), mean (mean of the tokens), token (each token, for tags), mask (the hidden word, for masked language), span (each token, for answers), embed (the text's vector), or auto (what the body was made for, else pooler, unless the other is clearly better).", T),
     INT("max_length", "max_seq_length", "auto", 4, 1 << 20, MODEL,
@@ -104,7 +104,7 @@ static const at_setting SETTINGS[] = {
            "Embeddings: in-batch (each text finds its own among those of the step), cosent or cosine (scores of pairs), triplet; auto: by the columns.", T),
     CHOICE("pooling", NULL, "auto cls mean max last", "auto", MODEL, "Embeddings: how tokens become a vector; auto: as the folder's modules say, else the mean.", T | V),
     CHOICE("normalize", "normalize_embeddings", "auto yes no", "auto", MODEL, "Embeddings: vectors of length 1; auto: as the folder's modules say, else no.", T | B),
-    INT("max_new_tokens", "max_tokens n_predict", "128", 1, 1 << 20, GENERATION, "Tokens that are added at most.", G),
+    INT("max_new_tokens", "max_tokens n_predict", "128", 1, 1 << 20, GENERATION, "Tokens that are added at most, or written to a text.", G | P | E),
     REAL("temperature", NULL, "auto", 0, 100, GENERATION,
          "Above 0 tokens are drawn, the flatter the higher; 0: always the most probable one. auto: 1 where one of the next three is given, else 0.", G),
     INT("top_k", NULL, "0", 0, 1000000, GENERATION, "Draw among so many of the most probable tokens; 0: all.", G),

@@ -83,13 +83,29 @@ static void tell_doubts(at_train_run *run) {
             at_tell_warning(run->listener, "--%s is the training file itself: a score on it says nothing about new texts", OTHERS[i]);
 }
 
+/* A model with an encoder and a decoder writes, whatever the columns look like; no other does. */
+static at_status check_stacks(at_train_run *run, int asked, at_error *err) {
+    const at_arch *arch = &run->model->arch;
+    int two = arch->decoder.layers > 0;
+    if (run->state.task->two_stacks == two) return AT_OK;
+    if (two && !asked) {
+        run->state.task = at_task_of_stacks(1);
+        return AT_OK;
+    }
+    if (two) return at_fail(err, AT_USAGE, "a %s reads a text and writes another; it takes no other task", arch->family);
+    return at_fail(err, AT_USAGE, "the task %s is for models that read a text and write another; a %s is none", run->state.task->name,
+                   arch->family);
+}
+
 static at_status choose_task(at_train_run *run, at_error *err) {
     at_columns wanted = at_settings_columns(run->options);
     const char *name = at_options_text(run->options, "task", NULL), *why;
     at_settings_task(run->options, &run->state);
     run->state.task = name ? at_task_find(name) : NULL;
     if (!run->state.task) AT_TRY(at_task_recognise(run->train_table, &wanted, &run->arena, &run->state.task, &why, err));
+    AT_TRY(check_stacks(run, name != NULL, err));
     AT_TRY(at_settings_long_check(run->options, run->state.task, err));
+    run->state.start_id = run->model->arch.decoder.start_id;
     run->state.unbiased = !at_head_has_bias(&run->model->arch, AT_HEAD_POOLER);
     AT_TRY(run->state.task->bind(&run->state, run->train_table, &wanted, 0, err));
     if (!run->state.n_out) run->state.n_out = run->model->head.projects ? run->model->head.n_out : run->model->arch.hidden;

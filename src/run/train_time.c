@@ -11,7 +11,7 @@ static const double SHARE = 0.6;
 static double work_of(const at_arch *a, double mean_tokens) {
     double heads = (double)a->heads * a->head_dim, keys = (double)a->kv_heads * a->head_dim;
     double products = a->hidden * (2 * heads + 2 * keys) + (a->gated ? 3.0 : 2.0) * a->hidden * a->intermediate;
-    return 2 * a->layers * (products + 2 * mean_tokens * heads);
+    return 2 * at_arch_depth(a) * (products + 2 * mean_tokens * heads);
 }
 
 /* Operations a second of one thread, the best of a few times: the first pays for cold memory. */

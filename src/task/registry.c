@@ -4,7 +4,7 @@
 #include "task/tasks.h"
 
 /* In the order in which data and models are asked whether they are theirs; what takes any two columns comes last. */
-static const at_task *const TASKS[] = {&at_task_answer,      &at_task_embed,   &at_task_tag,      &at_task_mask,
+static const at_task *const TASKS[] = {&at_task_answer,      &at_task_write,   &at_task_embed,    &at_task_tag, &at_task_mask,
                                        &at_task_multi_label, &at_task_regress, &at_task_classify, NULL};
 
 const at_task *at_task_find(const char *name) {
@@ -19,18 +19,28 @@ static const char *problem_of(const at_model *m) {
     return m->head.n_out == 1 ? "regression" : "single_label_classification";
 }
 
+static int fits(const at_task *task, const at_model *m) {
+    return task->two_stacks == (m->arch.decoder.layers > 0) && at_task_has_head(task, m->head.kind);
+}
+
 const at_task *at_task_of_model(const at_model *m) {
     const char *name = json_string_value(json_object_get(json_object_get(m->config, "attune"), "task"));
     const at_task *task = name ? at_task_find(name) : NULL;
-    if (task && at_task_has_head(task, m->head.kind)) return task;
+    if (task && fits(task, m)) return task;
     for (int i = 0; TASKS[i]; i++)
-        if (at_task_has_head(TASKS[i], m->head.kind) && (!TASKS[i]->problem_type || !strcmp(TASKS[i]->problem_type, problem_of(m))))
+        if (fits(TASKS[i], m) && (!TASKS[i]->problem_type || !strcmp(TASKS[i]->problem_type, problem_of(m))))
             return TASKS[i];
     return NULL;
 }
 
+const at_task *at_task_of_stacks(int two) {
+    for (int i = 0; TASKS[i]; i++)
+        if (TASKS[i]->two_stacks == two) return TASKS[i];
+    return NULL;
+}
+
 const char *const *at_task_names(void) {
-    static const char *const NAMES[] = {"classify", "regress", "multi-label", "tag", "mask", "answer", "embed", NULL};
+    static const char *const NAMES[] = {"classify", "regress", "multi-label", "tag", "mask", "answer", "embed", "write", NULL};
     return NAMES;
 }
 

@@ -32,6 +32,7 @@ static at_status copy_labels(const at_labels *from, at_arena *arena, at_labels *
 at_status at_task_adopt(at_task_state *s, const at_model *m, at_error *err) {
     AT_TRY(copy_labels(&m->labels, &s->arena, &s->labels, err));
     s->n_out = m->head.n_out;
+    s->start_id = m->arch.decoder.start_id;
     json_decref(s->own);
     s->own = json_deep_copy(json_object_get(m->config, "attune")); /* NULL where there is none */
     if (!s->long_texts) s->long_texts = at_long_find(json_string_value(json_object_get(s->own, "long")));

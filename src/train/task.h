@@ -37,6 +37,7 @@ typedef struct at_task_state {
     int whole_word;              /* hidden tokens: all pieces of a word together */
     int unbiased;                /* a head may have no bias: answers of mean 0 are what it can learn; set before bind */
     uint64_t seed;               /* of what is drawn once, for evaluation */
+    int start_id;                /* of a decoder beside an encoder: what it begins with; set before bind, and by at_task_adopt */
     const char *loss;            /* of embeddings: "cosent" ... */
     const char *negative;        /* of embeddings: column of the text that is not like the first */
     at_long long_texts;          /* of tasks whose `in_windows` is 0 */
@@ -68,14 +69,22 @@ typedef struct at_answer_field {
     const char *one;           /* "probability_" */
 } at_answer_field;
 
+/* A text that a model wrote. */
+typedef struct at_written {
+    const char *text;
+    size_t len;
+    int tokens;
+} at_written;
+
 /* The answer to one row of a table, to be put into words: all a task can know. */
 typedef struct at_answered {
     const at_table *table;
     int row;
-    const float *logits;       /* [n, n_out]: the row's outputs */
+    const float *logits;       /* [n, n_out]: the row's outputs; NULL of a task that writes */
     size_t n;
     const at_dataset *data;    /* what was encoded, and the row's first output in it */
     size_t output;
+    const at_written *written; /* of a task that writes (score_written), else NULL */
 } at_answered;
 
 typedef enum at_answer_format {
@@ -102,6 +111,7 @@ struct at_task {
     const at_head_kind *heads; /* that it can have, the usual one first; AT_HEAD_NONE ends them */
     int plain_texts;           /* its data are texts alone: a .txt has one a line */
     int full_only;             /* what is trained is the body itself: there is no first step with a head alone */
+    int two_stacks;            /* 1: for models of an encoder and a decoder beside it; 0: for the others */
     int whole;                 /* 1: the outputs of an example are one choice: its loss needs all of them together */
     double rate_share;         /* of the learning rate that the recipe chooses for a new head's task; 0: all of it */
     int coupled;               /* 1: its loss is one of the whole step: `loss` is called once, with the logits of all sequences of the step in its
@@ -132,6 +142,10 @@ struct at_task {
     at_status (*balance)(const at_task_state *state, const at_dataset *dataset, at_real *weight, at_error *err);
     /* Judges the logits of a whole dataset. */
     at_status (*score)(const at_task_state *state, const at_dataset *dataset, const float *logits, at_score *score, at_error *err);
+    /* Its answers are texts that the model writes: judges those, one an example, and adds to what `score` found. NULL: its answers are made
+     * of logits. */
+    at_status (*score_written)(const at_task_state *state, const at_dataset *dataset, const at_written *written, at_score *score,
+                               at_error *err);
     /* Judges what any program answered, without a model: row r of `answers` is to row r of `right`. `wanted` names columns of the right
      * answers, `column` that of the others (NULL: by usual names). Fills state->labels. NULL: there is nothing to judge. */
     at_status (*judge)(at_task_state *state, const at_table *right, const at_columns *wanted, const at_table *answers, const char *column,
@@ -167,6 +181,7 @@ struct at_task {
 const at_task *at_task_find(const char *name);
 /* The task of a finished model by what its config says of itself, its head and its problem_type; NULL: none that is known. */
 const at_task *at_task_of_model(const at_model *model);
+const at_task *at_task_of_stacks(int two); /* the first that is for such models */
 const char *const *at_task_names(void); /* NULL-terminated */
 /* The task that the table's columns suggest; *why in the arena. */
 at_status at_task_recognise(const at_table *table, const at_columns *wanted, at_arena *arena, const at_task **task,

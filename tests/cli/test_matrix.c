@@ -51,6 +51,7 @@ static const struct {
                               "{\"id\": \"2\", \"question\": \"i j\", \"answers\": [{\"text\": \"a b\", \"answer_start\": 0}]},"
                               "{\"id\": \"3\", \"question\": \"k l\", \"answers\": [{\"text\": \"f\", \"answer_start\": 10}]},"
                               "{\"id\": \"4\", \"question\": \"m n\", \"answers\": [{\"text\": \"d e\", \"answer_start\": 6}]}]}]}]}"},
+    {"write", "write.csv", "source,target\na b c,a b\nd e,d\nf g h,g h\ni j,j\nk l m,m\nn o,n o\np q,q\nr s t,r s\n"},
     {"embed", "embed.csv", "sentence1,sentence2,score\na b,a c,0.9\nd e,f g,0.1\nh i,h j,0.8\nk l,m n,0.2\no p,o q,0.7\nr s,t u,0.3\n"},
 };
 enum { N_DATA = sizeof DATA / sizeof *DATA };

@@ -152,6 +152,11 @@ static const grad_case CASES[] = {
     {"tied_cross_entropy", "ignored rows, twice", LENS, .cols = 4, .flags = IGNORE_SOME | TWICE},
     {"tied_cross_entropy", "table frozen", LENS, .cols = 4, .frozen = 1},
     {"tied_cross_entropy", "bias alone", LENS, .cols = 4, .frozen = 1, .flags = STILL_X},
+    {"vocabulary_cross_entropy", "plain", LENS, .cols = 3},
+    {"vocabulary_cross_entropy", "ignored rows, twice", LENS, .cols = 4, .flags = IGNORE_SOME | TWICE},
+    {"vocabulary_cross_entropy", "softly capped", LENS, .cols = 4, .smoothing = 1.5},
+    {"vocabulary_cross_entropy", "weight frozen", LENS, .cols = 4, .frozen = 1},
+    {"vocabulary_cross_entropy", "bias alone", LENS, .cols = 4, .frozen = 1, .flags = STILL_X},
     {"embed", "a matrix that is the classifier too", LENS, .cols = 4, .flags = MATRIX},
     {"mse", "plain", LENS, .cols = 3},
     {"mse", "twice", {1}, .cols = 1, .flags = TWICE},
@@ -245,6 +250,9 @@ static void make_weights(context *x) {
         while (n < 3 && c->out[n]) n++;
         for (int s = 0; s < n; s++) add_weight(x, s, AT_WEIGHT_LINEAR, c->out[s], c->cols);
         for (int s = 0; s < n && c->flags & BIAS; s++) add_weight(x, 3 + s, AT_WEIGHT_VECTOR, c->out[s], 1);
+    } else if (!strcmp(c->op, "vocabulary_cross_entropy")) {
+        add_weight(x, 0, AT_WEIGHT_LINEAR, 50, c->cols);
+        add_weight(x, 1, AT_WEIGHT_VECTOR, 50, 1);
     } else if (!strcmp(c->op, "tied_cross_entropy")) {
         add_weight(x, 0, AT_WEIGHT_MATRIX, 50, c->cols);
         add_weight(x, 1, AT_WEIGHT_VECTOR, 50, 1);
@@ -378,6 +386,13 @@ static at_tensor *run_cross_entropy(context *x, at_tape *t) {
 }
 
 static at_tensor *run_tied(context *x, at_tape *t) { return at_op_tied_cross_entropy(t, x->input[0], x->w[0], x->w[1], x->label, 3.5); }
+
+/* `smoothing` is the cap. */
+static at_tensor *run_vocabulary(context *x, at_tape *t) {
+    const at_classifier c = {x->w[0], x->w[1], x->c->smoothing};
+    return at_op_vocabulary_cross_entropy(t, x->input[0], &c, x->label, 3.5);
+}
+
 static at_tensor *run_span_cross_entropy(context *x, at_tape *t) {
     int32_t *target = at_alloc(x->tape.objects, (size_t)(x->batch.n_seq * x->cols), sizeof *target);
     for (int s = 0; s < x->batch.n_seq; s++) /* the first token of a run, and the last */
@@ -444,6 +459,7 @@ static const struct {
            {"attention_with", run_attention_with}, {"rotary", run_rotary}, {"gated", run_gated}, {"scale", run_scale}, {"rows", run_rows},
            {"dropout", run_dropout}, {"activation", run_activation}, {"add", run_add}, {"pool", run_pool},
            {"gather", run_gather}, {"unit", run_unit}, {"cross_entropy", run_cross_entropy}, {"tied_cross_entropy", run_tied},
+           {"vocabulary_cross_entropy", run_vocabulary},
            {"span_cross_entropy", run_span_cross_entropy}, {"mse", run_mse},
            {"given", run_given}, {"row_product", run_row_product}, {"contrastive", run_contrastive}, {"cosent", run_cosent}, {"triplet", run_triplet},
            {"binary_cross_entropy", run_binary_cross_entropy}};

@@ -5,8 +5,8 @@
 
 Writes tests/golden/seq2seq/NAME/: the folder as transformers saves it, batch.safetensors (ids, types, cu_seqlens, labels: 0; decoder_ids,
 decoder_cu, target: the next words, -100 where none is asked for), expected.safetensors (hidden states of encoder and decoder, logits, loss, gradients by the
-names of the file, losses of 10 AdamW steps, `greedy`: what transformers' generate writes to the third text) and `greedy_forced`, the same with a
-first and a last token that are forced and a shortest length. Computed in float64, pair by pair, so that no padding is involved.
+names of the file, losses of 10 AdamW steps, `greedy`: what transformers' generate writes to the third text; `greedy_forced`, the same with a
+first and a last token that are forced and a shortest length; `greedy_unrepeated`, with no pair of words twice). Computed in float64, pair by pair, so that no padding is involved.
 """
 import copy
 import json
@@ -120,8 +120,10 @@ def record(name, family, own=False, **settings):
     assert set(expected) == stored, set(expected) ^ stored
     new, lead = greedy(model, pairs[2][0])
     forced, _ = greedy(model, pairs[2][0], forced_bos_token_id=5, forced_eos_token_id=2, eos_token_id=[2, int(new[6])], min_new_tokens=9)
+    unrepeated, _ = greedy(model, pairs[2][0], no_repeat_ngram_size=2)
     expected |= {"encoded": encoded.detach().float(), "hidden": hidden.detach().float(), "logits": logits.detach().float(),
-                 "loss": loss.detach().reshape(1), "greedy": new.int(), "greedy_forced": forced.int(), "greedy_end": new[6:7].int()}
+                 "loss": loss.detach().reshape(1), "greedy": new.int(), "greedy_forced": forced.int(), "greedy_end": new[6:7].int(),
+                 "greedy_unrepeated": unrepeated.int()}
     expected["adamw_losses"] = train(model, pairs)
     save_file({k: v.contiguous() for k, v in expected.items()}, folder / "expected.safetensors")
     save_file({"ids": torch.cat([a for a, _, _ in pairs]).int(), "types": torch.zeros(sum(LENGTHS), dtype=torch.uint8),

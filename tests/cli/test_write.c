@@ -1,0 +1,114 @@
+/* Text to text from outside, on small encoder-decoders (tests/golden/seq2seq): trained, judged, asked, stopped and gone on with. */
+#include "cli/same_run.h"
+
+/* $D/t5 and $D/bart with a tokenizer of letters that ends every text, and rows in which the second letter is to be written twice. */
+static int make(void **state) {
+    (void)state;
+    char folder[] = "/tmp/attune-write-XXXXXX", line[8192];
+    if (!mkdtemp(folder)) return 1;
+    setenv("D", folder, 1);
+    char t5[1024], bart[1024];
+    snprintf(t5, sizeof t5, "%s", check_source("golden/seq2seq/t5"));
+    snprintf(bart, sizeof bart, "%s", check_source("golden/seq2seq/bart"));
+    snprintf(line, sizeof line,
+             "for m in %s %s; do n=$D/$(basename $m); mkdir $n; cp $m/config.json $m/model.safetensors $n; "
+             "{ printf '{\"pre_tokenizer\":{\"type\":\"WhitespaceSplit\"},\"added_tokens\":['; "
+             "printf '{\"id\":4,\"content\":\"<pad>\",\"special\":true},{\"id\":2,\"content\":\"</s>\",\"special\":true}],'; "
+             "printf '\"post_processor\":{\"type\":\"TemplateProcessing\",\"special_tokens\":{\"</s>\":{\"id\":\"</s>\",\"ids\":[2],\"tokens\":[\"</s>\"]}},'; "
+             "printf '\"single\":[{\"Sequence\":{\"id\":\"A\",\"type_id\":0}},{\"SpecialToken\":{\"id\":\"</s>\",\"type_id\":0}}],'; "
+             "printf '\"pair\":[{\"Sequence\":{\"id\":\"A\",\"type_id\":0}},{\"Sequence\":{\"id\":\"B\",\"type_id\":0}},{\"SpecialToken\":{\"id\":\"</s>\",\"type_id\":0}}]},'; "
+             "printf '\"model\":{\"type\":\"WordLevel\",\"unk_token\":\"<unk>\",\"vocab\":{\"<unk>\":0,\"<s>\":1,\"</s>\":2,\"<go>\":3,\"<pad>\":4'; "
+             "i=5; for c in {a..z}; do printf ',\"%%s\":%%d' $c $i; i=$((i+1)); done; printf '}}}'; } > $n/tokenizer.json; "
+             "echo '{\"eos_token\":\"</s>\",\"pad_token\":\"<pad>\",\"unk_token\":\"<unk>\",\"tokenizer_class\":\"PreTrainedTokenizerFast\",\"model_max_length\":24}' > $n/tokenizer_config.json; done; "
+             "cd $D && { echo source,target; for a in {a..h}; do for b in {a..h}; do echo \"$a $b $a,$b $b\"; done; done; } > rows.csv && "
+             "$A train --model t5 --train rows.csv --eval rows.csv --output out --epochs 2 --learning-rate 3e-3 --threads 2",
+             t5, bart);
+    program_run run = program_shell(line);
+    int failed = run.code || !strstr(run.out, "Task: write (column 'target' is written to column 'source')");
+    if (failed) printf("%s%s", run.out, run.err);
+    program_free(&run);
+    return failed;
+}
+
+static int clean(void **state) {
+    (void)state;
+    program_run run = program_shell("rm -rf \"$D\"");
+    program_free(&run);
+    return 0;
+}
+
+static void the_model_is_what_others_open(void **state) {
+    (void)state;
+    program_expect("cd $D && grep -c T5ForConditionalGeneration out/config.json && ! grep -qa lm_head out/model.safetensors", 0, "1\n", "");
+    program_expect("cd $D && grep -A2 '\"attune\"' out/config.json", 0, "\"task\": \"write\"", "");
+    program_expect("cd $D && $A info out", 0, "decoder     3 layers", "");
+    program_expect("cd $D && $A info out", 0, "task        write: ", "");
+    program_expect("cd $D && $A info t5", 0, "to train ", "");
+    program_expect("cd $D && grep AutoModelForSeq2SeqLM out/README.md", 0, "from_pretrained(FOLDER)", "");
+}
+
+static void it_is_judged_and_asked(void **state) {
+    (void)state;
+    program_expect("cd $D && $A eval --model out rows.csv --max-new-tokens 5 --output judged", 0, "rougeL", "");
+    program_expect("cd $D && grep -c . judged/predictions.csv && grep -o 'eval_[a-zL0-9_]*' judged/eval_results.json | sort | tr '\\n' ' '", 0,
+                   "eval_cut_rows eval_cut_tokens eval_exact_match eval_examples eval_loss eval_perplexity eval_rouge1 eval_rouge2 eval_rougeL eval_samples "
+                   "eval_token_accuracy eval_tokens ",
+                   "");
+    program_expect("cd $D && $A predict --model out --input rows.csv --max-new-tokens 5 --output said.csv --quiet && head -1 said.csv && $A score --gold rows.csv --pred said.csv --task write", 0,
+                   "source,target,output\n", "");
+    program_expect("cd $D && cmp said.csv judged/predictions.csv && $A predict --model out --input rows.csv --max-new-tokens 5 --threads 1 --output again.csv --quiet && cmp said.csv again.csv", 0, "", "");
+    program_expect("cd $D && sed -n 2p said.csv | cut -d, -f3 > one && { $A generate --model out 'a a a' --max-new-tokens 5; } | tr -d '\\n' | cmp - <(tr -d '\\n' < one)", 0, "", "");
+    program_expect("cd $D && $A predict --model out 'a a a' --max-new-tokens 5 | cmp - one", 0, "", "");
+}
+
+/* What it learned is what it writes. */
+static void it_learns(void **state) {
+    (void)state;
+    program_expect("cd $D && $A train --model bart --train rows.csv --eval rows.csv --output learned --epochs 40 --batch-size 8 --dropout 0 --learning-rate 3e-3 --threads 2 --quiet && "
+                   "$A eval --model learned rows.csv --max-new-tokens 5 --min-score 0.95", 0, "exact_match", "");
+    program_expect("cd $D && $A predict --model learned 'c f c' 'g d g' --max-new-tokens 5", 0, "f f\nd d\n", "");
+    program_expect("cd $D && $A train --model learned --train rows.csv --output on --folds 1 --epochs 1", 0, "own head goes on learning", "");
+}
+
+static void a_bart_writes_too(void **state) {
+    (void)state;
+    program_expect("cd $D && $A train --model bart --train rows.csv --output b --folds 1 --epochs 1 --quiet && grep -c BartForConditionalGeneration b/config.json", 0, "1\n", "");
+    program_expect("cd $D && grep -qa final_logits_bias b/model.safetensors && $A eval --model b rows.csv --max-new-tokens 5", 0, "perplexity", "");
+    program_expect("cd $D && $A eval --model bart rows.csv --max-new-tokens 5", 0, "perplexity", ""); /* as it was found: it writes already */
+}
+
+static void threads_do_not_show(void **state) {
+    (void)state;
+    program_expect("cd $D && $A train --model t5 --train rows.csv --eval rows.csv --output thread --epochs 2 --learning-rate 3e-3 --threads 1 --quiet && cmp thread/model.safetensors out/model.safetensors", 0,
+                   "", "");
+}
+
+#define KEPT "$A train --model t5 --train rows.csv --eval rows.csv --epochs 2 --save-seconds 0 --threads 2 --quiet --output "
+
+static void a_kill_does_not_show(void **state) {
+    (void)state;
+    if (PROGRAM_SANITIZED) return; /* they want to be the first that is loaded */
+    program_expect("cd $D && KILL_COUNT=count LD_PRELOAD=$KILL_AT_LIBRARY " KEPT "calm", 0, "", "");
+    for (int part = 1; part < 4; part++)
+        program_expect(line_of(SAME "cd $D && rm -rf killed; { KILL_AT=$(($(cat count) * %d / 5)) LD_PRELOAD=$KILL_AT_LIBRARY " KEPT "killed; } 2> /dev/null; s=$?; [ $s = 137 ] || [ $s = 0 ] || exit 9; " KEPT
+                               "killed && same calm killed", part), 0, "", "");
+}
+
+static void what_cannot_be_is_said(void **state) {
+    (void)state;
+    program_expect("cd $D && $A train --model t5 --train rows.csv --task classify --output x", 2, "", "it takes no other task");
+    program_expect("cd $D && $A train --model t5 --train rows.csv --method head --output x", 2, "", "the task write trains the body itself, with --method full");
+    program_expect("cd $D && printf 'source,target\\na b,\\n' > empty.csv && $A train --model t5 --train empty.csv --output x", 3, "", "empty.csv:2: the text to write (column 'target') is empty");
+    program_expect("cd $D && $A predict --model out --input rows.csv --long window", 2, "", "one answer a text");
+    program_expect("cd $D && $A export --model out --to onnx --output x.onnx", 2, "", "is not written");
+    program_expect("cd $D && $A predict --model out 'a a' --max-new-tokens 2000000", 2, "", "");
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(the_model_is_what_others_open), cmocka_unit_test(it_is_judged_and_asked), cmocka_unit_test(it_learns),
+        cmocka_unit_test(a_bart_writes_too),             cmocka_unit_test(threads_do_not_show),    cmocka_unit_test(a_kill_does_not_show),
+        cmocka_unit_test(what_cannot_be_is_said),
+    };
+    return cmocka_run_group_tests(tests, make, clean);
+}
