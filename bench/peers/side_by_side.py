@@ -1,6 +1,6 @@
 """attune beside PyTorch and transformers: full fine-tuning of MiniLM-L6 in fp32, batches of 32, dropout 0.1.
 
-    side_by_side.py [--cases long,sst2,ag_news,sst2_grouped] [--pairs 5] [--threads 2] [--shape base] [--bf16] [--quick] [--no-docs]
+    side_by_side.py [--cases long,sst2,ag_news,sst2_grouped] [--pairs 5] [--threads 2] [--shape base|roberta] [--bf16] [--quick] [--no-docs]
 
 Both sides take warm optimiser steps over the same examples of the same texts from the same weights, alternately, the
 order of a pair changing from pair to pair. A figure is real tokens (no padding) a second; what counts is the median of
@@ -9,8 +9,8 @@ the ratios of the pairs. Before the pairs of a case, a few steps with dropout of
 The machine's multiply-add probe runs before and after every pair. A pair beside which it fell by more than a quarter
 below its best of the case is run again, at most as often as pairs were asked for; where too few remain the case has
 no figure. All goes to build/bench.json; the table of docs/performance.md is renewed when every case has its figure.
---shape base: a model of the shape of BERT-base with random weights. --bf16: both sides with bf16 products (the peer: autocast). These go to
-build/bench-base.json, build/bench-bf16.json, and leave the docs alone.
+--shape base, roberta: a model of the shape of BERT-base, of RoBERTa-base with random weights. --bf16: both sides with bf16 products (the peer: autocast). These go to
+build/bench-base.json, build/bench-roberta.json, build/bench-bf16.json, and leave the docs alone.
 --quick: two pairs of few steps, to try the program; never a figure.
 """
 
@@ -312,18 +312,18 @@ def replace_between(path, begin, end, inner):
 
 
 def choose_setting(options):
-    if options.shape == "base":
-        SETTING.work = ROOT / "build" / "bench-base"
+    if options.shape != "minilm":
+        SETTING.work = ROOT / "build" / f"bench-{options.shape}"
         SETTING.megaflop_per_token = 523.6
         body = SETTING.work / "body"
         if not (body / "model.safetensors").is_file():
-            subprocess.run([sys.executable, HERE / "base_shape.py", body], check=True)
+            subprocess.run([sys.executable, HERE / "base_shape.py", body, "roberta" if options.shape == "roberta" else "bert"], check=True)
         os.environ["ATTUNE_TEST_MODEL"] = str(body)
     if options.bf16:
         SETTING.bf16 = True
         SETTING.loss_tolerance = 3e-2
-    if options.shape == "base" or options.bf16:
-        name = "bench" + ("-base" if options.shape == "base" else "") + ("-bf16" if options.bf16 else "")
+    if options.shape != "minilm" or options.bf16:
+        name = "bench" + (f"-{options.shape}" if options.shape != "minilm" else "") + ("-bf16" if options.bf16 else "")
         SETTING.result = ROOT / "build" / f"{name}.json"
         options.no_docs = True
 
@@ -331,7 +331,7 @@ def choose_setting(options):
 def musts(case, options):
     """The case with what is asked of it in this setting."""
     asked = {"long": (2.0, 4.0), "sst2": (6.0, 12.0), "ag_news": (6.0, 12.0), "sst2_grouped": (2.0, 4.0)} if options.bf16 else {
-        "long": (1.15, 1.35), "sst2": (2.7, 3.5), "ag_news": (2.7, 3.5), "sst2_grouped": (1.15, 1.35)} if options.shape == "base" else {}
+        "long": (1.15, 1.35), "sst2": (2.7, 3.5), "ag_news": (2.7, 3.5), "sst2_grouped": (1.15, 1.35)} if options.shape != "minilm" else {}
     return dataclasses.replace(case, must=asked[case.name][0], goal=asked[case.name][1]) if asked else case
 
 
@@ -340,7 +340,7 @@ def arguments():
     parser.add_argument("--cases", default=",".join(case.name for case in CASES))
     parser.add_argument("--pairs", type=int, default=5)
     parser.add_argument("--threads", type=int, default=2)
-    parser.add_argument("--shape", choices=("minilm", "base"), default="minilm")
+    parser.add_argument("--shape", choices=("minilm", "base", "roberta"), default="minilm")
     parser.add_argument("--bf16", action="store_true", help="bf16 products on both sides")
     parser.add_argument("--quick", action="store_true", help="few steps, two pairs: tries the program, gives no figure")
     parser.add_argument("--no-docs", action="store_true", help="leave docs/performance.md alone")

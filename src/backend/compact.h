@@ -34,16 +34,19 @@ static inline size_t at_compact_bytes(at_form form, int out, int in) {
 
 const char *at_form_name(at_form form); /* "fp32" "bf16" "q8_0" */
 
-/* rows [out, in] to the form, to the nearest: Q8_0 as ggml's reference does it, which makes of numbers that came from such blocks the very blocks. */
+/* rows [out, in] to the form, to the nearest: Q8_0 as ggml's reference does it, which makes of numbers that came from such blocks the very
+ * blocks. */
 void at_compact_pack(at_form form, const float *rows, int out, int in, void *packed);
 /* Row n of the weight, [in]. */
 void at_compact_row(at_form form, const void *packed, int in, int n, float *row);
 
 typedef struct at_compact {
-    /* y [rows, out] = act(x [rows, in] Wᵀ + bias [out]); bias may be NULL. scratch: so many bytes, 64-byte aligned. */
-    void (*linear)(at_form form, const at_real *x, int ldx, const void *packed, const at_real *bias, at_activation act, at_real *y, int ldy,
-                   int rows, int in, int out, void *scratch);
-    size_t (*scratch)(at_form form, int rows, int in);
+    /* What products with Q8_0 read of x [rows, in]: so many bytes, 64-byte aligned. bf16 needs nothing. */
+    size_t (*narrow_bytes)(at_form form, int rows, int in);
+    void (*narrow)(at_form form, const at_real *x, int ldx, int rows, int in, void *narrow);
+    /* y [rows, out] = act(x [rows, in] Wᵀ + bias [out]); bias may be NULL. */
+    void (*linear)(at_form form, const at_real *x, int ldx, const void *narrow, const void *packed, const at_real *bias, at_activation act,
+                   at_real *y, int ldy, int rows, int in, int out);
 } at_compact;
 
 #endif

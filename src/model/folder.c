@@ -55,6 +55,7 @@ static int find_own(const json_t *config, const at_family *family, const at_arch
     at_place place[AT_HEAD_WEIGHTS];
     if (kind == AT_HEAD_MASK && json_is_false(json_object_get(config, "tie_word_embeddings"))) return 0;
     if (!want || (class ? strcmp(class, want) != 0 : kind != AT_HEAD_POOLER)) return 0;
+    if (kind == AT_HEAD_LM) return arch->causal && family->lm ? AT_VOCABULARY_ANSWERS : 0; /* what is missing is told when it is opened */
     if (at_params_init(&params, arena, AT_HEAD_WEIGHTS, NULL) || at_head_declare(&params, arena, arch, kind, 1, &head, place, NULL)) return 0;
     int n = 0;
     for (int i = 0; i < params.n; i++) {
@@ -223,7 +224,7 @@ static at_status find_embedding(const char *folder, const at_arch *arch, at_aren
 
 at_status at_folder_find_head(const char *folder, const json_t *config, const at_family *family, const at_arch *arch,
                               const at_safetensors *file, at_arena *arena, at_folder_head *head, at_error *err) {
-    static const at_head_kind OWN[] = {AT_HEAD_POOLER, AT_HEAD_TOKEN, AT_HEAD_MASK, AT_HEAD_SPAN};
+    static const at_head_kind OWN[] = {AT_HEAD_POOLER, AT_HEAD_TOKEN, AT_HEAD_MASK, AT_HEAD_SPAN, AT_HEAD_LM};
     *head = (at_folder_head){0};
     if (arch->decoder.layers) { /* it writes already */
         head->kind = AT_HEAD_LM;

@@ -119,6 +119,9 @@ static void choose_padding(opening *o) {
 
 static at_status check_head(const opening *o) {
     const at_head *head = &o->model->head;
+    const at_arch *a = &o->model->arch;
+    if (head->kind == AT_HEAD_LM && head->n_out == AT_VOCABULARY_ANSWERS && !a->causal && !a->decoder.layers)
+        return at_fail(o->err, AT_USAGE, "the task language is for decoders; a %s does not go on with a text", a->family);
     if (head->kind == AT_HEAD_NONE || head->n_out > 0) return AT_OK;
     return at_fail(o->err, AT_USAGE, "%s: a new head needs the number of its outputs", o->model->folder);
 }
@@ -339,7 +342,10 @@ static at_status report(opening *o) {
 
 static at_status open_files(opening *o, const char *folder) {
     at_model *m = o->model;
-    if (o->gguf) return AT_OK;
+    if (o->gguf) { /* a decoder there is a language model */
+        if (m->arch.causal && o->family->lm) o->found = (at_folder_head){.kind = AT_HEAD_LM, .n_out = AT_VOCABULARY_ANSWERS};
+        return AT_OK;
+    }
     AT_TRY(at_safetensors_open_folder(folder, &o->file, o->err));
     return at_folder_find_head(folder, m->config, o->family, &m->arch, o->file, &m->arena, &o->found, o->err);
 }

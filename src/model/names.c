@@ -184,7 +184,7 @@ static table head_table(const at_family *family, at_head_kind kind) {
 
 at_status at_head_declare(at_params *p, at_arena *arena, const at_arch *arch, at_head_kind kind, int n_out, at_head *head,
                           at_place *place, at_error *err) {
-    declaring d = {at_family_find(arch->family), arch, p, arena, place, n_out, err, 0};
+    declaring d = {at_family_find(arch->family), arch, p, arena, place, kind == AT_HEAD_LM ? arch->vocab_size : n_out, err, 0};
     *head = (at_head){.kind = kind, .n_out = n_out};
     if (kind == AT_HEAD_NONE) return AT_OK;
     if (arch->decoder.layers && kind != AT_HEAD_LM)

@@ -41,8 +41,8 @@ typedef struct forward_job {
     at_tensor *y;
     int panels;  /* of all segments */
     uint16_t *a; /* x as bf16 */
-    unsigned char *scratch; /* [parts][scratch_each] of compact weights */
-    size_t scratch_each;
+    unsigned char *narrow; /* [parts][narrow_each]: x as products with compact weights read it */
+    size_t narrow_each;
 } forward_job;
 
 enum { SHARED_FROM = 1 << 15 }; /* products below so many elements are done sooner than shared */
@@ -63,8 +63,9 @@ static void forward_panels(const forward_job *j, int s, int col, int from, int t
     if (bias) bias += first;
     if (w->form != AT_FORM_FP32) {
         const unsigned char *packed = at_weight_compact(j->t->params, w);
-        b->compact->linear(w->form, j->x->data, j->x->cols, packed + (size_t)from * at_compact_panel_bytes(w->form, w->in), bias, j->act, y,
-                           j->y->cols, j->x->rows, w->in, cols, j->scratch + (size_t)part * j->scratch_each);
+        packed += (size_t)from * at_compact_panel_bytes(w->form, w->in);
+        b->compact->linear(w->form, j->x->data, j->x->cols, j->narrow + (size_t)part * j->narrow_each, packed, bias, j->act, y, j->y->cols,
+                           j->x->rows, w->in, cols);
         return;
     }
     b->linear(j->x->data, j->x->cols, at_weight_values(j->t->params, w) + (size_t)first * (size_t)w->in, bias, j->act,
@@ -75,6 +76,9 @@ static void forward_panels(const forward_job *j, int s, int col, int from, int t
 static void forward_part(void *context, int part, int parts) {
     const forward_job *j = context;
     int begin = (int)((long long)j->panels * part / parts), end = (int)((long long)j->panels * (part + 1) / parts);
+    if (j->narrow && begin < end)
+        j->t->backend->compact->narrow(AT_FORM_Q8_0, j->x->data, j->x->cols, j->x->rows, j->x->cols,
+                                       j->narrow + (size_t)part * j->narrow_each);
     for (int s = 0, col = 0, at = 0; s < j->n; s++) {
         int n = panels_of(j->weight[s]), from = begin > at ? begin - at : 0, to = end - at < n ? end - at : n;
         if (from < to) forward_panels(j, s, col, from, to, part);
@@ -97,21 +101,22 @@ static void half_forward_part(void *context, int part, int parts) {
                      y->data + to, y->cols, r.n, x->cols, j->weight[s]->out);
 }
 
-/* What the products of compact weights need, of each part. */
-static void take_compact_scratch(forward_job *j) {
+/* Each part makes its own of what Q8_0 weights need, which costs less than waiting for another's. */
+static void take_narrow(forward_job *j) {
     at_tape *t = j->t;
     for (int s = 0; s < j->n; s++) {
-        const at_weight *w = j->weight[s];
-        size_t need = w->form == AT_FORM_FP32 ? 0 : (t->backend->compact->scratch(w->form, j->x->rows, w->in) + AT_ALIGN - 1) / AT_ALIGN * AT_ALIGN;
-        if (need > j->scratch_each) j->scratch_each = need;
+        at_form form = j->weight[s]->form;
+        size_t need = form == AT_FORM_FP32 ? 0 : t->backend->compact->narrow_bytes(form, j->x->rows, j->x->cols);
+        need = (need + AT_ALIGN - 1) / AT_ALIGN * AT_ALIGN;
+        if (need > j->narrow_each) j->narrow_each = need;
     }
-    if (j->scratch_each) j->scratch = (unsigned char *)at_tape_scratch(t, (size_t)at_share_parts(t) * j->scratch_each / sizeof(at_real));
+    if (j->narrow_each) j->narrow = (unsigned char *)at_tape_scratch(t, (size_t)at_share_parts(t) * j->narrow_each / sizeof(at_real));
 }
 
 static void run_forward(forward_job *j, int half) {
     at_tape *t = j->t;
     at_mark mark = at_arena_mark(t->scratch);
-    take_compact_scratch(j);
+    take_narrow(j);
     int shared = (long long)j->y->cols * j->x->cols >= SHARED_FROM;
     for (int s = 0; s < j->n; s++) j->panels += panels_of(j->weight[s]);
     if (half) j->a = half_scratch(t, at_half_rows_size(j->x->rows, j->x->cols));

@@ -1,8 +1,9 @@
 /* The loss of a language model: z = x Wᵀ + b over a vocabulary, softly capped where the family does that, l = cap tanh(z / cap);
  *   loss = (1/norm) Σ_r -log softmax(l_r)[target_r];  dl_r = (softmax(l_r) - onehot(target_r)) / norm;  dz = dl (1 - (l / cap)²)
  *   dx = dz W;  dW += dzᵀ x;  db += Σ_r dz_r
- * Some rows are worked on at a time, so that the logits of all of them are never held. Their gradients are made with them, in the forward pass, or
- * every logit would have to be made twice: so the loss has to be the end of the tape, or be added to others, where its gradient is 1.
+ * Some rows are worked on at a time, so that the logits of all of them are never held. Their gradients are made with them, in the
+ * forward pass, or every logit would have to be made twice: so the loss has to be the end of the tape, or be added to others, where its
+ * gradient is 1.
  * A team shares words (logits, dW) or rows (the rest). */
 #include <math.h>
 
@@ -59,8 +60,8 @@ static void logits_part(void *context, int part, int parts) {
     const at_params *p = v->t->params;
     const at_real *bias = v->b ? at_weight_values(p, v->b) + c.from : NULL;
     if (c.n)
-        v->t->backend->linear(v->x, v->in, at_weight_values(p, v->w) + (size_t)c.from * (size_t)v->in, bias, AT_ACT_NONE, NULL, v->logits + c.from,
-                              v->words, v->rows, v->in, c.n);
+        v->t->backend->linear(v->x, v->in, at_weight_values(p, v->w) + (size_t)c.from * (size_t)v->in, bias, AT_ACT_NONE, NULL,
+                              v->logits + c.from, v->words, v->rows, v->in, c.n);
 }
 
 static void cap_row(const vocabulary *v, at_real *logits) {
@@ -81,7 +82,8 @@ static void loss_rows(const vocabulary *v, at_range r, int want) {
     for (int i = r.from; i < r.from + r.n; i++) {
         size_t at = (size_t)i * (size_t)v->words;
         if (v->cap > 0) cap_row(v, v->logits + at);
-        v->t->backend->cross_entropy(v->logits + at, v->target + i, NULL, 0, v->scale, v->row_loss + i, want ? v->gradient + at : NULL, 1, v->words);
+        v->t->backend->cross_entropy(v->logits + at, v->target + i, NULL, 0, v->scale, v->row_loss + i, want ? v->gradient + at : NULL, 1,
+                                     v->words);
         if (want && v->cap > 0) uncap_row(v, v->logits + at, v->gradient + at);
     }
 }
@@ -96,7 +98,8 @@ static void dx_part(void *context, int part, int parts) {
     at_range r = at_share(v->rows, ROWS, part, parts);
     if (r.n)
         v->t->backend->linear_dx(v->gradient + (size_t)r.from * (size_t)v->words, v->words, at_weight_values(v->t->params, v->w),
-                                 v->dx + (size_t)r.from * (size_t)v->in, v->in, r.n, v->in, v->words, 0, v->work + (size_t)part * v->work_each);
+                                 v->dx + (size_t)r.from * (size_t)v->in, v->in, r.n, v->in, v->words, 0,
+                                 v->work + (size_t)part * v->work_each);
 }
 
 static void dw_part(void *context, int part, int parts) {
@@ -130,7 +133,8 @@ static double walk_rows(vocabulary *v, const at_tensor *x, const int32_t *target
 
 static int check(at_tape *t, const at_tensor *x, const at_classifier *c, const int32_t *target) {
     const at_weight *w = c->weight, *b = c->bias;
-    if (w->kind != AT_WEIGHT_LINEAR || w->form != AT_FORM_FP32 || w->in != x->cols || (b && (b->kind != AT_WEIGHT_VECTOR || b->out != w->out)))
+    int fits = w->kind == AT_WEIGHT_LINEAR && w->form == AT_FORM_FP32 && w->in == x->cols;
+    if (!fits || (b && (b->kind != AT_WEIGHT_VECTOR || b->out != w->out)))
         at_tape_fail(t, AT_BUG, "vocabulary: x is [%d, %d], %s is [%d, %d]", x->rows, x->cols, w->name, w->out, w->in);
     for (int r = 0; target && r < x->rows && !t->status; r++)
         if (target[r] >= w->out) at_tape_fail(t, AT_BUG, "vocabulary: target %d of %d words", target[r], w->out);

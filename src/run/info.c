@@ -141,7 +141,8 @@ static const char *head_words(const at_model *m) {
                                              {"vector: mean of the tokens", "vector: mean of the tokens, of length 1"},
                                              {"vector: maximum of the tokens", "vector: maximum of the tokens, of length 1"},
                                              {"vector: last token", "vector: last token, of length 1"}};
-    if (!m->trained_head && is_language_model(m)) return "of a language model: attune generate continues texts; a new one is trained on labels";
+    if ((!m->trained_head && is_language_model(m)) || (m->head.kind == AT_HEAD_LM && !m->arch.decoder.layers))
+        return "of a language model: attune generate continues texts; a new one is trained on labels";
     if (!m->trained_head) return "none: a body alone, to be trained";
     if (m->head.kind == AT_HEAD_EMBED) return VECTORS[m->head.pooling][m->head.unit];
     return m->head.kind == AT_HEAD_POOLER && m->arch.head.pooling == AT_POOL_LAST ? "last token, linear" : WORDS[m->head.kind];

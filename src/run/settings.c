@@ -83,7 +83,7 @@ static const at_setting SETTINGS[] = {
 
     PATH("model", "model_name_or_path model_name", MODEL, "FOLDER",
          "Model folder, or the name of a model in the local Hugging Face cache (ORG/NAME), or a GGUF file.", RUN | I | C | F | K | X | G | V),
-    CHOICE("task", NULL, "auto classify regress multi-label tag mask answer embed write", "auto", MODEL, "What to learn; auto recognises it from the columns.", T | E | C | S),
+    CHOICE("task", NULL, "auto classify regress multi-label tag mask language answer embed write", "auto", MODEL, "What to learn; auto recognises it from the columns.", T | E | C | S),
     CHOICE("head", NULL, "auto pooler mean token mask span embed", "auto", MODEL,
            "New prediction network: pooler (first token, as BERT's own), mean (mean of the tokens), token (each token, for tags), mask (the hidden word, for masked language), span (each token, for answers), embed (the text's vector), or auto (what the body was made for, else pooler, unless the other is clearly better).", T),
     INT("max_length", "max_seq_length", "auto", 4, 1 << 20, MODEL,

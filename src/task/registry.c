@@ -4,7 +4,7 @@
 #include "task/tasks.h"
 
 /* In the order in which data and models are asked whether they are theirs; what takes any two columns comes last. */
-static const at_task *const TASKS[] = {&at_task_answer,      &at_task_write,   &at_task_embed,    &at_task_tag, &at_task_mask,
+static const at_task *const TASKS[] = {&at_task_answer,      &at_task_write,   &at_task_embed,    &at_task_tag, &at_task_mask,     &at_task_language,
                                        &at_task_multi_label, &at_task_regress, &at_task_classify, NULL};
 
 const at_task *at_task_find(const char *name) {
@@ -40,7 +40,7 @@ const at_task *at_task_of_stacks(int two) {
 }
 
 const char *const *at_task_names(void) {
-    static const char *const NAMES[] = {"classify", "regress", "multi-label", "tag", "mask", "answer", "embed", "write", NULL};
+    static const char *const NAMES[] = {"classify", "regress", "multi-label", "tag", "mask", "language", "answer", "embed", "write", NULL};
     return NAMES;
 }
 

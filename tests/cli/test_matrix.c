@@ -45,6 +45,7 @@ static const struct {
     {"multi-label", "multi.csv", "text,warm,wet\na b,1,0\nc d e,0,1\nf g,1,1\nh i j,0,0\nk l,1,0\nm n o,0,1\np q,1,1\nr s t,0,1\n"},
     {"tag", "tag.conll", "a O\nb B-P\n\nc O\nd B-P\ne I-P\n\nf B-P\ng O\n\nh O\ni B-P\n\nk O\nl O\n\nm B-P\nn I-P\n\n"},
     {"mask", "mask.txt", "a b c d e\nf g h i j\nk l m n o\np q r s t\nu v w x y\na c e g i\nb d f h j\nk m o q s\n"},
+    {"language", "language.txt", "a b c d e\nf g h i j\nk l m n o\np q r s t\nu v w x y\na c e g i\nb d f h j\nk m o q s\n"},
     {"answer", "answer.json",
      "{\"version\": \"1.1\", \"data\": [{\"title\": \"t\", \"paragraphs\": [{\"context\": \"a b c d e f\", \"qas\": ["
                               "{\"id\": \"1\", \"question\": \"g h\", \"answers\": [{\"text\": \"c\", \"answer_start\": 4}]},"
@@ -98,13 +99,15 @@ static int types_of_family(void) {
     return types;
 }
 
-/* The golden model of a family with a tokenizer of letters. */
-static void make_family(const char *family) {
+/* The golden model of a family, for language one with its head over the words, with a tokenizer of letters. */
+static void make_family(const char *family, const char *task) {
     char path[600];
     at_error err;
     const char *name = strcmp(family, "bert") ? family : "pooler", *kind = "data";
     snprintf(path, sizeof path, "golden/seq2seq/%s/config.json", name);
     if (!access(check_source(path), R_OK)) kind = "seq2seq";
+    snprintf(path, sizeof path, "golden/lm/%s/config.json", name);
+    if (!strcmp(task, "language") && !access(check_source(path), R_OK)) kind = "lm";
     snprintf(path, sizeof path, "golden/%s/%s/config.json", kind, name);
     if (access(check_source(path), R_OK)) fail_msg("the family '%s' has no small model in tests/golden", family);
     mkdir(in_folder("family"), 0777);
@@ -176,7 +179,7 @@ static void check_saved_again(void) {
 static void fill_cell(void **state) {
     cell *c = *state;
     at_error err = {0};
-    make_family(c->family);
+    make_family(c->family, c->task);
     at_status st = train(c, &err);
     c->done = 1;
     if (st == AT_USAGE || st == AT_BAD_MODEL) { /* said in words before anything was done */

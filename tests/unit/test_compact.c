@@ -19,7 +19,7 @@ typedef struct arrays {
     at_form form;
     int rows, in, out, ldx, ldy;
     float *x, *w, *kept, *bias, *y;
-    void *packed, *scratch;
+    void *packed, *narrow;
 } arrays;
 
 static arrays make(const at_compact *compact, at_form form, int rows, int in, int out) {
@@ -30,14 +30,15 @@ static arrays make(const at_compact *compact, at_form form, int rows, int in, in
     t.bias = check_normal(&t.m, (size_t)out, 3);
     t.y = check_normal(&t.m, (size_t)rows * (size_t)t.ldy, 4);
     t.packed = check_bytes(&t.m, at_compact_bytes(form, out, in));
-    t.scratch = check_bytes(&t.m, (compact->scratch(form, rows, in) + 63) / 64 * 64);
+    t.narrow = check_bytes(&t.m, (compact->narrow_bytes(form, rows, in) + 63) / 64 * 64);
     at_compact_pack(form, t.w, out, in, t.packed);
     for (int n = 0; n < out; n++) at_compact_row(form, t.packed, in, n, t.kept + (size_t)n * (size_t)in);
     return t;
 }
 
 static void run(const at_compact *compact, arrays *t, const float *bias, at_activation act) {
-    compact->linear(t->form, t->x, t->ldx, t->packed, bias, act, t->y, t->ldy, t->rows, t->in, t->out, t->scratch);
+    compact->narrow(t->form, t->x, t->ldx, t->rows, t->in, t->narrow);
+    compact->linear(t->form, t->x, t->ldx, t->narrow, t->packed, bias, act, t->y, t->ldy, t->rows, t->in, t->out);
 }
 
 /* Q8_0: every step of depth may be wrong by half a step of 1/32767 of the largest of its block, every sum by its rounding. */
@@ -102,11 +103,13 @@ static void results_depend_on_the_row_alone(void **state) {
             float one[131];
             run(table->compact, &t, t.bias, AT_ACT_NONE);
             for (int r = 0; r < t.rows; r++) {
-                table->compact->linear(t.form, t.x + r * t.ldx, t.ldx, t.packed, t.bias, AT_ACT_NONE, one, 131, 1, 131, 131, t.scratch);
+                table->compact->narrow(t.form, t.x + r * t.ldx, t.ldx, 1, 131, t.narrow);
+                table->compact->linear(t.form, t.x + r * t.ldx, t.ldx, t.narrow, t.packed, t.bias, AT_ACT_NONE, one, 131, 1, 131, 131);
                 assert_memory_equal(one, t.y + r * t.ldy, sizeof one);
             }
             const char *second = (const char *)t.packed + at_compact_panel_bytes(t.form, t.in);
-            table->compact->linear(t.form, t.x, t.ldx, second, t.bias + AT_PANEL, AT_ACT_NONE, one, 83, 1, 131, 83, t.scratch);
+            table->compact->narrow(t.form, t.x, t.ldx, 1, 131, t.narrow);
+            table->compact->linear(t.form, t.x, t.ldx, t.narrow, second, t.bias + AT_PANEL, AT_ACT_NONE, one, 83, 1, 131, 83);
             assert_memory_equal(one, t.y + AT_PANEL, 83 * sizeof *one);
             check_free(&t.m);
         }
