@@ -514,11 +514,11 @@ static at_status fill(void *context, int index, float *values, at_error *err) {
 }
 
 at_status at_export_onnx(const at_model *model, const char *path, at_error *err) {
+    if (model->head.kind > AT_HEAD_EMBED || model->arch.decoder.layers)
+        return at_fail(err, AT_USAGE, "ONNX of a %s with the head '%s' is not written", model->arch.family, at_head_name(model->head.kind));
     at_arena arena = {0};
     walk w = {.arena = &arena, .g = at_onnx_new(&arena), .m = model, .a = &model->arch};
     at_status st = AT_OK;
-    if (model->head.kind > AT_HEAD_EMBED || model->arch.decoder.layers)
-        return at_fail(err, AT_USAGE, "ONNX of a %s with the head '%s' is not written", model->arch.family, at_head_name(model->head.kind));
     if (w.g) {
         inputs(&w);
         head(&w, body(&w));
