@@ -6,6 +6,7 @@
 #include <string.h>
 #include <sys/file.h>
 #include <sys/mman.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "base/file.h"
@@ -180,13 +181,22 @@ static at_status clear(at_run_folder *f, at_arena *arena, at_error *err) {
     return st ? st : remove_if(f, is_of_a_run, err);
 }
 
+/* A process that was killed a moment ago may still be on its way out, its locks with it: half a second is waited for that. */
+static int take_lock(int fd) {
+    for (int left = 25;; left--) {
+        if (!flock(fd, LOCK_EX | LOCK_NB)) return 1;
+        if (errno != EWOULDBLOCK || !left) return 0;
+        nanosleep(&(struct timespec){.tv_nsec = 20000000}, NULL);
+    }
+}
+
 /* One training at a time writes into a folder. The lock is on the folder itself, so that nothing is left behind, and ends with the
  * process however that ends. */
 static at_status lock_folder(at_run_folder *f, at_error *err) {
     if (f->lock) return AT_OK;
     int fd = open(f->path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     if (fd < 0) return at_fail_errno(err, AT_DISK, f->path, "cannot open");
-    if (!flock(fd, LOCK_EX | LOCK_NB)) {
+    if (take_lock(fd)) {
         f->lock = fd;
         return AT_OK;
     }

@@ -114,6 +114,8 @@ static at_status choose_task(at_train_run *run, at_error *err) {
     run->goes_on = head_fits(run);
     if (run->goes_on) AT_TRY(at_task_adopt(&run->state, run->model, err));
     run->state.label_smoothing = at_options_real(run->options, "label_smoothing_factor", 0);
+    if (run->state.label_smoothing > 0 && !run->state.task->smooths)
+        return at_fail(err, AT_USAGE, "--label-smoothing-factor spreads the target over all labels; the loss of %s has nothing to spread", run->state.task->name);
     run->state.main_metric = at_options_text(run->options, "metric_for_best_model", NULL);
     tell_task(run);
     tell_doubts(run);

@@ -428,6 +428,7 @@ const at_task at_task_answer = {
     .fields = FIELDS,
     .card_metrics = CARD,
     .recognise = answer_recognise,
+    .smooths = 1,
     .bind = answer_bind,
     .adopt = answer_adopt,
     .encode = answer_encode,

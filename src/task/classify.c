@@ -262,6 +262,7 @@ const at_task at_task_classify = {
     .names_labels = 1,
     .fields = FIELDS,
     .card_metrics = CARD,
+    .smooths = 1,
     .bind = classify_bind,
     .encode = classify_encode,
     .loss = classify_loss,

@@ -311,6 +311,7 @@ const at_task at_task_tag = {
     .fields = FIELDS,
     .card_metrics = CARD,
     .recognise = tag_recognise,
+    .smooths = 1,
     .bind = tag_bind,
     .adopt = tag_adopt,
     .encode = tag_encode,

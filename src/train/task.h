@@ -118,6 +118,7 @@ struct at_task {
                                   order (lanes.h), one output a sequence; the norm is that of the step */
     int in_windows;            /* 1: long texts become windows by the task's own rule: nothing is ever cut */
     int names_labels;          /* the labels are classes that the data name */
+    int smooths;            /* the loss spreads its target over all labels (state.label_smoothing) */
     const at_answer_field *fields;
     const char *const *card_metrics; /* numbers of a score that a model card shows; NULL ends them */
     /* 1 where the table looks like data of this task; *why in the arena. NULL: only where it is asked for. */

@@ -79,6 +79,7 @@ static void a_score_that_is_no_number_is_null(void **state) {
 
 static void bad_numbers_are_refused(void **state) {
     (void)state;
+    program_expect("cd $D && $A train --model model --train numbers.csv --task regress --output x --label-smoothing 0.1", 2, "", "the loss of regress has nothing to spread");
     program_expect("cd $D && sed '5s/,.*/,4;5/' numbers.csv > n.csv && $A train --model model --train n.csv --task regress --output x", 3, "",
                    "error: n.csv:5: '4;5' (column 'score') is not a number");
     program_expect("cd $D && printf 'text,score\\na,\"1,5\"\\nb,2\\n' > n.csv && $A train --model model --train n.csv --task regress --output x", 3, "",
