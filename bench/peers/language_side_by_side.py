@@ -50,7 +50,7 @@ def attune(case, options, **more):
 def peer_of(case, options, order):
     path = WORK / "order.json"
     path.write_text(json.dumps(order), encoding="utf-8")
-    command = [sys.executable, HERE / "language_speed.py", "--data", TEXTS, "--model", FOLDER, "--order", path, "--batch", options.batch]
+    command = [sys.executable, HERE / "task_speed.py", "--task", "language", "--data", TEXTS, "--model", FOLDER, "--order", path, "--batch", options.batch]
     for name in ("steps", "warm", "check"):
         command += [f"--{name}", getattr(case, name)]
     return Listener([*command, "--threads", options.threads])

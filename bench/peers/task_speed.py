@@ -1,6 +1,6 @@
-"""Steps of PyTorch on a task beyond single labels, for task_side_by_side.py: JSON objects on standard output, one a line.
+"""Steps of PyTorch on a task beyond single labels, for task_side_by_side.py and language_side_by_side.py: JSON objects on standard output, one a line.
 
-Set up as a knowing user would: transformers (tag, answer) and sentence-transformers (embed), fused AdamW, SDPA attention, dropout 0.1, clip 1, each batch padded to
+Set up as a knowing user would: transformers (tag, answer, language) and sentence-transformers (embed), fused AdamW, SDPA attention, dropout 0.1, clip 1, each batch padded to
 its longest. The examples of every step are those that attune took (--order). Counted are real tokens; the first steps (--warm) are not timed; --check steps with
 dropout off come before, their losses to be compared. For every line on standard input the same steps are timed once more.
 """
@@ -21,6 +21,7 @@ import torch  # noqa: E402
 import transformers  # noqa: E402
 
 import tasks  # noqa: E402
+from common import read_rows  # noqa: E402
 from plain import CLIP, optimizer_for  # noqa: E402
 from step_speed import cut, peak_bytes, tell  # noqa: E402
 
@@ -70,7 +71,23 @@ class Embed:
         return self.objective([dict(side) for side in sides], torch.tensor([self.pairs[i][2] for i in pairs])), padded
 
 
+class Language:
+    """The next token; texts of one length, so that nothing is padded."""
+
+    def __init__(self, rows, folder):
+        tokenizer = transformers.AutoTokenizer.from_pretrained(folder)
+        self.model = transformers.AutoModelForCausalLM.from_pretrained(folder, attn_implementation="sdpa", dtype=torch.float32)
+        self.ids = tokenizer([text for text, _ in rows])["input_ids"]
+        self.lengths = [len(row) for row in self.ids]
+
+    def loss(self, chosen):
+        ids = torch.tensor([self.ids[i] for i in chosen])
+        return self.model(input_ids=ids, labels=ids, use_cache=False).loss, ids.numel()
+
+
 def load(task, data, folder):
+    if task == "language":
+        return Language(read_rows(data), folder)
     if task == "embed":
         with open(data, newline="", encoding="utf-8") as f:
             return Embed(list(csv.DictReader(f)), folder)
@@ -118,7 +135,7 @@ class Peer:
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--task", choices=("tag", "embed", "answer"), required=True)
+    parser.add_argument("--task", choices=("tag", "embed", "answer", "language"), required=True)
     for name in ("data", "model", "order"):
         parser.add_argument(f"--{name}", required=True)
     for name in ("steps", "warm", "check", "batch", "threads"):
