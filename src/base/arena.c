@@ -1,4 +1,4 @@
-#include "base/arena.h"
+#include "base/room.h"
 
 #include <fcntl.h>
 #include <stdarg.h>
@@ -9,7 +9,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-enum { BLOCK_BYTES = 1 << 16, PAGE_BYTES = 4096, MAPPED_BYTES = 1 << 20 };
+enum { BLOCK_BYTES = 1 << 16, PAGE_BYTES = 4096 };
 static const size_t MEASURE_BYTES = (size_t)1 << 42, MEASURE_BYTES_LEAST = (size_t)1 << 20;
 
 struct at_arena_block {
@@ -93,6 +93,11 @@ void at_arena_free(at_arena *arena) {
     *arena = (at_arena){0};
 }
 
+void at_arena_idle(const at_arena *arena) {
+    for (const at_arena_block *b = arena->block; b; b = b->before)
+        if (b->mapped) madvise(b->data, b->mapped, MADV_DONTNEED); /* the file keeps what they hold */
+}
+
 /* A block of its own for a large request; where the disk has no room for it, it comes from the heap. */
 static int push_mapped_block(at_arena *arena, size_t size) {
     at_arena_block *block = malloc(sizeof *block);
@@ -111,7 +116,7 @@ static int push_mapped_block(at_arena *arena, size_t size) {
 static int push_block(at_arena *arena, size_t need) {
     size_t size = need > BLOCK_BYTES ? need : BLOCK_BYTES;
     size_t header = align_up(sizeof(at_arena_block));
-    if (arena->mapped && size >= MAPPED_BYTES && push_mapped_block(arena, size)) return 1;
+    if (arena->mapped && size >= AT_MAPPED_BYTES && push_mapped_block(arena, size)) return 1;
     if (size > SIZE_MAX - header) return 0;
     at_arena_block *block = aligned_alloc(AT_ALIGN, header + size);
     if (!block) return 0;

@@ -5,6 +5,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/room.h"
 #include "base/str.h"
 #include "run/answers.h"
 #include "train/long_text.h"
@@ -182,7 +183,7 @@ static at_status read_stream(streaming *in, char **buffer, at_error *err) {
             if (used > LINE_BYTES)
                 return at_fail(err, AT_BAD_DATA, "%s:%ld: the line is longer than 16 MiB", in->lines.table.path,
                                in->number + 1);
-            char *more = realloc(*buffer, size = 2 * size + 2 * READ_BYTES);
+            char *more = at_room_resize(*buffer, size = 2 * size + 2 * READ_BYTES);
             if (!more) return at_fail_memory(err, size);
             *buffer = more;
         }
@@ -214,7 +215,7 @@ static at_status predict_stream(at_session *s, const at_options *o, const at_lis
     in->answers.most_new = (int)at_options_int(o, "max_new_tokens", 128);
     if (!st) st = read_stream(in, &buffer, err);
     st = finish(&in->answers, path, listener, st, err);
-    free(buffer);
+    at_room_free(buffer);
     free(in);
     return st;
 }

@@ -2,6 +2,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/room.h"
 #include "task/answer.h"
 #include "task/window_list.h"
 #include "train/dataset_build.h"
@@ -271,7 +272,7 @@ at_status at_answer_encode(const at_task_state *s, const at_table *t, const at_a
     at_arena_free(&x.memory);
     free(x.question);
     free(x.context);
-    free(x.windows.of);
+    at_room_free(x.windows.of);
     free(x.ids);
     free(x.types);
     return st;

@@ -9,7 +9,7 @@ typedef struct at_window {
     int answers, answers_end; /* what is answered of it, where a task deals that out */
 } at_window;
 
-/* Zero-initialise; free(of) ends it. */
+/* Zero-initialise; at_room_free(of) ends it. */
 typedef struct at_window_list {
     at_window *of;
     int n, cap;

@@ -1,8 +1,8 @@
 #include "task/windows.h"
 
-#include <stdlib.h>
 #include <string.h>
 
+#include "base/room.h"
 #include "task/window_list.h"
 #include "train/dataset_build.h"
 
@@ -224,7 +224,7 @@ at_status at_windows_encode(const at_table *t, const at_sentence *s, int n, cons
     if (st) at_dataset_close(*dataset);
     if (st) *dataset = NULL;
     at_encoding_free(&x.e);
-    free(x.windows.of);
+    at_room_free(x.windows.of);
     at_arena_free(&x.memory);
     return st;
 }

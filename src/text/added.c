@@ -3,11 +3,12 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/room.h"
 #include "base/str.h"
 #include "text/unicode.h"
 
 void at_added_splits_free(at_added_splits *splits) {
-    free(splits->item);
+    at_room_free(splits->item);
     *splits = (at_added_splits){0};
 }
 
@@ -115,7 +116,7 @@ static at_status push(at_added_splits *splits, const at_added_token *token, size
     if (begin >= end) return AT_OK;
     if (splits->n == splits->cap) {
         int cap = splits->cap ? 2 * splits->cap : 16;
-        at_added_split *item = realloc(splits->item, (size_t)cap * sizeof *item);
+        at_added_split *item = at_room_resize(splits->item, (size_t)cap * sizeof *item);
         if (!item) return at_fail_memory(err, (size_t)cap * sizeof *item);
         splits->item = item;
         splits->cap = cap;

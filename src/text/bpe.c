@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "base/room.h"
 #include "base/str.h"
 #include "text/bytelevel.h"
 #include "text/spec.h"
@@ -12,8 +13,8 @@
 #define META "\xe2\x96\x81"
 
 void at_bpe_work_free(at_bpe_work *work) {
-    free(work->symbol);
-    free(work->heap);
+    at_room_free(work->symbol);
+    at_room_free(work->heap);
     free(work->cache);
     *work = (at_bpe_work){0};
 }
@@ -82,7 +83,7 @@ void at_bpe_add(at_bpe *bpe, int32_t left, int32_t right, uint32_t rank, int32_t
 static at_status reserve(at_bpe_work *work, int n, at_error *err) {
     if (n <= work->symbol_cap) return AT_OK;
     size_t cap = (size_t)n + (size_t)n / 2 + 64;
-    at_symbol *symbol = realloc(work->symbol, cap * sizeof *symbol);
+    at_symbol *symbol = at_room_resize(work->symbol, cap * sizeof *symbol);
     if (!symbol) return at_fail_memory(err, cap * sizeof *symbol);
     work->symbol = symbol;
     work->symbol_cap = (int)cap;
@@ -145,7 +146,7 @@ static at_status merge_long(const at_bpe *bpe, at_bpe_work *work, int *n, at_err
     size_t room = 3 * (size_t)*n;
     if (room > INT32_MAX / 2) return at_fail(err, AT_BAD_DATA, "a text is too long to be tokenised");
     if ((size_t)work->heap_cap < room) {
-        at_candidate *heap = realloc(work->heap, room * sizeof *heap);
+        at_candidate *heap = at_room_resize(work->heap, room * sizeof *heap);
         if (!heap) return at_fail_memory(err, room * sizeof *heap);
         work->heap = heap;
         work->heap_cap = (int)room;

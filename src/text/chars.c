@@ -1,8 +1,8 @@
 #include "text/chars.h"
 
-#include <stdlib.h>
 #include <string.h>
 
+#include "base/room.h"
 #include "base/str.h"
 #include "text/unicode.h"
 
@@ -13,11 +13,11 @@ typedef struct at_change {
 } at_change;
 
 void at_chars_free(at_chars *chars) {
-    free(chars->item);
-    free(chars->other);
-    free(chars->change);
-    free(chars->utf8);
-    free(chars->char_of);
+    at_room_free(chars->item);
+    at_room_free(chars->other);
+    at_room_free(chars->change);
+    at_room_free(chars->utf8);
+    at_room_free(chars->char_of);
     *chars = (at_chars){0};
 }
 
@@ -25,9 +25,9 @@ static at_status reserve(at_chars *chars, int n, at_error *err) {
     if (n <= chars->cap) return AT_OK;
     size_t cap = (size_t)n + (size_t)n / 2 + 64;
     if (cap > INT32_MAX) return at_fail(err, AT_BAD_DATA, "a text is too long to be tokenised");
-    at_char *item = realloc(chars->item, cap * sizeof *item);
+    at_char *item = at_room_resize(chars->item, cap * sizeof *item);
     if (item) chars->item = item;
-    at_char *other = realloc(chars->other, cap * sizeof *other);
+    at_char *other = at_room_resize(chars->other, cap * sizeof *other);
     if (other) chars->other = other;
     if (!item || !other) return at_fail_memory(err, cap * sizeof *item);
     chars->cap = (int)cap;
@@ -91,9 +91,9 @@ void at_chars_end(at_chars *chars) {
 at_status at_chars_write(at_chars *chars, int for_regex, at_error *err) {
     size_t need = 4 * (size_t)chars->n + 1, len = 0;
     if (need > chars->utf8_cap) {
-        char *utf8 = realloc(chars->utf8, need);
+        char *utf8 = at_room_resize(chars->utf8, need);
         if (utf8) chars->utf8 = utf8;
-        int *char_of = realloc(chars->char_of, need * sizeof *char_of);
+        int *char_of = at_room_resize(chars->char_of, need * sizeof *char_of);
         if (char_of) chars->char_of = char_of;
         if (!utf8 || !char_of) return at_fail_memory(err, need);
         chars->utf8_cap = need;
@@ -207,7 +207,7 @@ static int is_ascii(const at_chars *chars) {
 
 static at_status reserve_changes(at_chars *chars, int n, at_error *err) {
     if (n <= chars->change_cap) return AT_OK;
-    at_change *change = realloc(chars->change, 2 * (size_t)n * sizeof *change); /* the stream and as much scratch */
+    at_change *change = at_room_resize(chars->change, 2 * (size_t)n * sizeof *change); /* the stream and as much scratch */
     if (!change) return at_fail_memory(err, 2 * (size_t)n * sizeof *change);
     chars->change = change;
     chars->change_cap = n;

@@ -1,7 +1,7 @@
 /* The ways to cut a text into words. Every function takes the words of c->before and leaves those of c->words. */
-#include <stdlib.h>
 #include <string.h>
 
+#include "base/room.h"
 #include "text/bytelevel.h"
 #include "text/pretokenizer.h"
 #include "text/unicode.h"
@@ -9,7 +9,7 @@
 /* Room for one span a code point: words are never empty. */
 static at_status reserve(at_spans *spans, int n, at_error *err) {
     if (n <= spans->cap) return AT_OK;
-    at_span *item = realloc(spans->item, (size_t)n * sizeof *item);
+    at_span *item = at_room_resize(spans->item, (size_t)n * sizeof *item);
     if (!item) return at_fail_memory(err, (size_t)n * sizeof *item);
     spans->item = item;
     spans->cap = n;
@@ -144,7 +144,7 @@ at_status at_cut_fixed(const at_pretokenizer *p, at_cutting *c, at_error *err) {
 static at_status add_stretch(at_cutting *c, int begin, int end, int match, at_error *err) {
     if (c->n_stretches == c->stretch_cap) {
         int cap = c->stretch_cap ? 2 * c->stretch_cap : 256;
-        at_stretch *stretch = realloc(c->stretch, (size_t)cap * sizeof *stretch);
+        at_stretch *stretch = at_room_resize(c->stretch, (size_t)cap * sizeof *stretch);
         if (!stretch) return at_fail_memory(err, (size_t)cap * sizeof *stretch);
         c->stretch = stretch;
         c->stretch_cap = cap;

@@ -1,6 +1,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/room.h"
 #include "base/str.h"
 #include "text/parts.h"
 #include "text/unicode.h"
@@ -33,12 +34,12 @@ void at_encoding_free(at_encoding *encoding) {
         at_added_splits_free(&work->normalized);
         free(work);
     }
-    free(encoding->ids);
-    free(encoding->types);
-    free(encoding->start);
-    free(encoding->end);
-    free(encoding->word);
-    free(encoding->special);
+    at_room_free(encoding->ids);
+    at_room_free(encoding->types);
+    at_room_free(encoding->start);
+    at_room_free(encoding->end);
+    at_room_free(encoding->word);
+    at_room_free(encoding->special);
     *encoding = (at_encoding){0};
 }
 
@@ -231,12 +232,12 @@ static at_status resize(at_encoding *e, int n, at_error *err) {
     int32_t **wide[] = {&e->ids, &e->start, &e->end, &e->word};
     uint8_t **narrow[] = {&e->types, &e->special};
     for (int i = 0; i < 4; i++) {
-        int32_t *grown = realloc(*wide[i], cap * sizeof *grown);
+        int32_t *grown = at_room_resize(*wide[i], cap * sizeof *grown);
         if (!grown) return at_fail_memory(err, cap * sizeof *grown);
         *wide[i] = grown;
     }
     for (int i = 0; i < 2; i++) {
-        uint8_t *grown = realloc(*narrow[i], cap);
+        uint8_t *grown = at_room_resize(*narrow[i], cap);
         if (!grown) return at_fail_memory(err, cap);
         *narrow[i] = grown;
     }

@@ -1,17 +1,17 @@
 #include "text/pretokenizer.h"
 
-#include <stdlib.h>
 #include <string.h>
 
+#include "base/room.h"
 #include "text/spec.h"
 
 static const char *const behaviors[] = {"Removed", "Isolated", "MergedWithPrevious", "MergedWithNext", "Contiguous", NULL};
 static const char *const schemes[] = {"always", "first", "never", NULL};
 
 void at_cutting_free(at_cutting *c) {
-    free(c->words.item);
-    free(c->before.item);
-    free(c->stretch);
+    at_room_free(c->words.item);
+    at_room_free(c->before.item);
+    at_room_free(c->stretch);
     *c = (at_cutting){0};
 }
 
@@ -132,7 +132,7 @@ at_status at_pretokenizers_read(at_build *build, const json_t *part, at_pretoken
 
 static at_status start(at_cutting *c, at_error *err) {
     if (c->words.cap < 1) {
-        at_span *item = realloc(c->words.item, sizeof *item);
+        at_span *item = at_room_resize(c->words.item, sizeof *item);
         if (!item) return at_fail_memory(err, sizeof *item);
         c->words.item = item;
         c->words.cap = 1;

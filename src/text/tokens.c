@@ -1,31 +1,33 @@
 #include "text/tokens.h"
 
-#include <stdlib.h>
+#include <string.h>
 
-/* realloc that keeps *array where it fails. */
+#include "base/room.h"
+
+/* *array stays where it fails. */
 static int resize(void *array, size_t bytes) {
     void *old, *grown;
     memcpy(&old, array, sizeof old);
-    grown = realloc(old, bytes);
+    grown = at_room_resize(old, bytes);
     if (grown) memcpy(array, &grown, sizeof grown);
     return grown != NULL;
 }
 
 void at_tokens_free(at_tokens *tokens) {
-    free(tokens->id);
-    free(tokens->start);
-    free(tokens->end);
-    free(tokens->word);
-    free(tokens->lead);
-    free(tokens->trail);
+    at_room_free(tokens->id);
+    at_room_free(tokens->start);
+    at_room_free(tokens->end);
+    at_room_free(tokens->word);
+    at_room_free(tokens->lead);
+    at_room_free(tokens->trail);
     *tokens = (at_tokens){0};
 }
 
 void at_word_free(at_word *word) {
-    free(word->bytes);
-    free(word->start);
-    free(word->end);
-    free(word->piece);
+    at_room_free(word->bytes);
+    at_room_free(word->start);
+    at_room_free(word->end);
+    at_room_free(word->piece);
     *word = (at_word){0};
 }
 

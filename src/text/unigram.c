@@ -3,13 +3,14 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "base/room.h"
 #include "text/spec.h"
 
 #define UNKNOWN_PENALTY 10.0
 #define MAX_NODES ((uint32_t)1 << 24)
 
 void at_unigram_work_free(at_unigram_work *work) {
-    free(work->best);
+    at_room_free(work->best);
     *work = (at_unigram_work){0};
 }
 
@@ -152,7 +153,7 @@ at_status at_unigram_split(const at_unigram *u, at_unigram_work *work, at_word *
     int len = word->len, at = len;
     if (len + 1 > work->cap) {
         size_t cap = (size_t)len + (size_t)len / 2 + 256;
-        at_best *best = realloc(work->best, cap * sizeof *best);
+        at_best *best = at_room_resize(work->best, cap * sizeof *best);
         if (!best) return at_fail_memory(err, cap * sizeof *best);
         work->best = best;
         work->cap = (int)cap;

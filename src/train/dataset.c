@@ -5,9 +5,8 @@
 
 #include <xxhash.h>
 
+#include "base/room.h"
 #include "train/spool.h"
-
-static const size_t MEMORY_BYTES = (size_t)1 << 20;
 
 at_status at_dataset_new(const char *path, int n, at_dataset **out, at_error *err) {
     at_dataset *d = calloc(1, sizeof *d);
@@ -19,7 +18,7 @@ at_status at_dataset_new(const char *path, int n, at_dataset **out, at_error *er
     d->token_at = AT_NEW_ARRAY(&d->arena, uint64_t, n + 1);
     d->line = AT_NEW_ARRAY(&d->arena, uint32_t, n);
     if (!d->path || !d->token_at || !d->line) return at_fail_memory(err, (size_t)n * 12);
-    for (int i = 0; i < 2; i++) AT_TRY(at_spool_open(MEMORY_BYTES, &d->spool[i], err));
+    for (int i = 0; i < 2; i++) AT_TRY(at_spool_open(AT_MAPPED_BYTES, &d->spool[i], err));
     return AT_OK;
 }
 

@@ -8,7 +8,9 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-enum { PIECE = 1 << 20 };
+#include "base/room.h"
+
+enum { PIECE = AT_MAPPED_BYTES };
 
 struct at_spool {
     char *memory;     /* all bytes, or those not yet in the file */

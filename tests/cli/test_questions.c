@@ -76,14 +76,15 @@ static void bad_data_are_refused(void **state) {
     program_expect("cd $D && $A predict --model qa rows.csv", 2, "", "there is no column 'context' with the text that is answered from");
 }
 
-/* A long text's tokens are on the heap while it is cut into windows; all else is not. */
+/* What grows with a text lies in files that are mapped, but for arrays below 128 KB, of which there are a few: so the heap stops growing. */
 static void a_long_text_takes_little_memory(void **state) {
     (void)state;
-    program_expect("cd $D && for n in 10000 100000; do (printf 'good\\t'; yes 'f g c h i a b d e j' | head -n $((n / 10)) | tr '\\n' ' '; echo) > $n.txt; done", 0, "", "");
+    program_expect("cd $D && for n in 10000 100000 300000; do (printf 'good\\t'; yes 'f g c h i a b d e j' | head -n $((n / 10)) | tr '\\n' ' '; echo) > $n.txt; done", 0, "", "");
     long long a = peak_bytes("$A predict --model qa --pairs --format jsonl --output long.out --threads 2 < 10000.txt");
     long long b = peak_bytes("$A predict --model qa --pairs --format jsonl --output long.out --threads 2 < 100000.txt");
-    print_message("%lld bytes for 10,000 words, %lld for 100,000\n", a, b);
-    if (b - a > 150 * 90000) fail_msg("%lld bytes for 10,000 words, %lld for 100,000", a, b);
+    long long c = peak_bytes("$A predict --model qa --pairs --format jsonl --output long.out --threads 2 < 300000.txt");
+    print_message("%lld, %lld, %lld bytes for 10,000, 100,000, 300,000 words\n", a, b, c);
+    if (b > a + a * 3 / 10 || c > a + a * 3 / 10) fail_msg("%lld bytes for 10,000 words, %lld for 100,000, %lld for 300,000", a, b, c);
 }
 
 int main(void) {

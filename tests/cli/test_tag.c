@@ -142,7 +142,7 @@ static void lint_names_line_token_and_what_was_expected(void **state) {
     program_expect("cd $D && sed '9s/[^ ]*$/B-Y/' train.conll > b.conll && $A check --train train.conll --test b.conll", 3, "b.conll:9: token", "");
 }
 
-/* What grows with a document lies in files that are mapped, but for arrays of less than 1 MB: so the heap stops growing. */
+/* What grows with a document lies in files that are mapped, but for arrays below 128 KB: so the heap stops growing. */
 static void a_long_document_takes_no_more_memory(void **state) {
     (void)state;
     static const char *const FORMATS[] = {"jsonl", "text", "conll"}, *const WORDS[] = {"10000", "100000", "300000"};
@@ -155,7 +155,7 @@ static void a_long_document_takes_no_more_memory(void **state) {
             bytes[k] = peak_bytes(line);
         }
         print_message("%s: %lld, %lld, %lld bytes for 10,000, 100,000, 300,000 words\n", FORMATS[i], bytes[0], bytes[1], bytes[2]);
-        assert_true(bytes[1] - bytes[0] < 6000000 && bytes[2] - bytes[0] < 6000000);
+        assert_true(bytes[1] <= bytes[0] + bytes[0] * 3 / 10 && bytes[2] <= bytes[0] + bytes[0] * 3 / 10);
     }
 }
 

@@ -6,6 +6,7 @@
 #include "base/file.h"
 #include "base/json.h"
 #include "base/random.h"
+#include "base/room.h"
 #include "base/str.h"
 #include "base/thread.h"
 
@@ -24,13 +25,39 @@ static void a_mapped_arena_is_an_arena(void **state) {
         for (size_t i = 0; i < 3 << 20; i++) assert_int_equal(large[i], 0);
         memset(large, 7, 3 << 20);
         memset(larger, 8, 5 << 20);
+        at_arena_idle(&arena);
         char *after = at_strdup(&arena, "after");
-        assert_int_equal(large[(3 << 20) - 1], 7);
+        for (size_t i = 0; i < 3 << 20; i++) assert_int_equal(large[i], 7);
         assert_string_equal(after, "after");
         at_arena_rewind(&arena, mark);
         assert_string_equal(small, "small");
         assert_non_null(at_alloc(&arena, 2 << 20, 1));
         at_arena_free(&arena);
+        unsetenv("TMPDIR");
+    }
+}
+
+/* Through every size from nothing to a file and back, with a disk and without; pages that were given back are as they were. */
+static void a_room_keeps_what_it_holds(void **state) {
+    (void)state;
+    static const size_t SIZES[] = {1, 1000, AT_MAPPED_BYTES / 4 - 1, AT_MAPPED_BYTES / 4, 1 << 20, 3 << 20, AT_MAPPED_BYTES / 4 - 7, 1 << 18};
+    for (int nowhere = 0; nowhere < 2; nowhere++) {
+        uint32_t *room = NULL;
+        size_t had = 0;
+        if (nowhere) setenv("TMPDIR", "/nowhere/at/all", 1);
+        at_room_idle(room);
+        for (size_t k = 0; k < sizeof SIZES / sizeof *SIZES; k++) {
+            room = at_room_resize(room, SIZES[k] * sizeof *room);
+            assert_non_null(room);
+            for (size_t i = 0; i < had && i < SIZES[k]; i++) assert_int_equal(room[i], 7 * i);
+            for (size_t i = had; i < SIZES[k]; i++) room[i] = (uint32_t)(7 * i);
+            had = SIZES[k];
+            at_room_idle(room);
+        }
+        for (size_t i = 0; i < had; i++) assert_int_equal(room[i], 7 * i);
+        assert_null(at_room_resize(room, SIZE_MAX));
+        assert_int_equal(room[had - 1], 7 * (had - 1));
+        at_room_free(room);
         unsetenv("TMPDIR");
     }
 }
@@ -202,6 +229,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(arena_rewinds_to_a_mark),
         cmocka_unit_test(a_mapped_arena_is_an_arena),
+        cmocka_unit_test(a_room_keeps_what_it_holds),
         cmocka_unit_test(arena_refuses_overflow_and_its_end),
         cmocka_unit_test(measuring_arena_counts_without_memory),
         cmocka_unit_test(random_is_a_function_of_its_counters),

@@ -2,6 +2,7 @@
  * transformers.js. The vocabularies lie there too. */
 #include "check.h"
 
+#include "base/str.h"
 #include "text/recorded.h"
 
 static at_tokenizer *open_json(const char *name) {
@@ -63,6 +64,34 @@ static size_t swift_text(const at_tokenizer *t, const char *path, int no_special
     return bad;
 }
 
+static void encode_long(const at_tokenizer *t, const char *text, size_t len, at_encoding *e) {
+    at_error err;
+    check_ok(at_encode(t, text, len, NULL, 0, NULL, e, &err), &err);
+}
+
+/* A text so long that what it is encoded with lies in files: the same tokens as where there is no disk. */
+static void long_text(const at_tokenizer *t, const char *path) {
+    json_t *root = recorded_load(check_data(path));
+    const char *text = json_string_value(json_object_get(root, "text"));
+    at_arena arena = {0};
+    at_str all = {.arena = &arena};
+    at_encoding e[2] = {0};
+    while (all.len < 600000) at_str_add(&all, text);
+    setenv("TMPDIR", "/nowhere/at/all", 1);
+    encode_long(t, all.text, all.len, &e[0]);
+    unsetenv("TMPDIR");
+    encode_long(t, all.text, all.len, &e[1]);
+    size_t bytes = (size_t)e[0].n * sizeof(int32_t);
+    assert_true(e[0].n > 100000 && e[1].n == e[0].n);
+    assert_memory_equal(e[0].ids, e[1].ids, bytes);
+    assert_memory_equal(e[0].start, e[1].start, bytes);
+    assert_memory_equal(e[0].end, e[1].end, bytes);
+    assert_memory_equal(e[0].word, e[1].word, bytes);
+    for (int i = 0; i < 2; i++) at_encoding_free(&e[i]);
+    at_arena_free(&arena);
+    json_decref(root);
+}
+
 static size_t javascript(const at_tokenizer *t, const char *name, size_t n) {
     json_t *root = recorded_load(check_data("tokenizers/transformers.js/tokenization_vectors.json")), *row;
     const char *key;
@@ -79,6 +108,7 @@ static void gpt2(void **state) {
     at_tokenizer *t = open_gpt2();
     size_t bad = swift_tests(t, "distilgpt2") + swift_text(t, "tokenizers/gpt2/encoded_tokens.json", 1);
     bad += swift_text(t, "tokenizers/swift/gpt2_encoded_tokens.json", 1);
+    long_text(t, "tokenizers/gpt2/encoded_tokens.json");
     bad += javascript(t, "openai-community/gpt2", 26) + javascript(t, "Xenova/gpt2", 26);
     at_tokenizer_close(t);
     assert_int_equal(bad, 0);
@@ -89,6 +119,7 @@ static void llama2(void **state) {
     at_tokenizer *t = open_json("llama2");
     lost_nbsp = 1;
     size_t bad = swift_tests(t, "coreml-projects/Llama-2-7b-chat-coreml") + swift_text(t, "tokenizers/swift/llama_encoded.json", 0);
+    long_text(t, "tokenizers/swift/llama_encoded.json");
     bad += javascript(t, "Xenova/llama-tokenizer", 37);
     lost_nbsp = 0;
     at_tokenizer_close(t);
@@ -99,6 +130,7 @@ static void t5(void **state) {
     (void)state;
     at_tokenizer *t = open_json("t5-small");
     size_t bad = swift_tests(t, "t5-base") + swift_text(t, "tokenizers/swift/t5_base_encoded.json", 0);
+    long_text(t, "tokenizers/swift/t5_base_encoded.json");
     bad += javascript(t, "google-t5/t5-small", 29) + javascript(t, "Xenova/t5-small", 29);
     at_tokenizer_close(t);
     assert_int_equal(bad, 0);
