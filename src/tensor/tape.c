@@ -5,12 +5,14 @@
 
 #include "base/random.h"
 
-/* A gradient buffer that waits for the next activation of its size. */
+/* A gradient buffer that waits for the next activation of its shape. Buffers of one size but other spaces are kept apart: rows that are as
+ * many in a dry run need not be as many in a step. */
 typedef struct at_free_gradient at_free_gradient;
 struct at_free_gradient {
     at_free_gradient *next;
     at_real *data;
-    size_t n;
+    at_space space;
+    int rows, cols;
 };
 
 void at_tape_begin(at_tape *tape) {
@@ -104,27 +106,27 @@ at_tensor *at_tape_keep(at_tape *tape, at_mark mark, at_tensor *x, at_tensor *y)
     return x;
 }
 
-static at_real *pool_take(at_tape *tape, size_t n) {
+static at_real *pool_take(at_tape *tape, const at_tensor *x) {
     for (at_free_gradient **link = &tape->free_list; *link; link = &(*link)->next) {
-        if ((*link)->n != n) continue;
+        if ((*link)->space != x->space || (*link)->rows != x->rows || (*link)->cols != x->cols) continue;
         at_real *data = (*link)->data;
         *link = (*link)->next;
         return data;
     }
-    return take(tape, tape->pool, n, sizeof(at_real));
+    return take(tape, tape->pool, (size_t)x->rows * (size_t)x->cols, sizeof(at_real));
 }
 
 static void pool_return(at_tape *tape, at_tensor *x) {
     at_free_gradient *entry = take(tape, tape->objects, 1, sizeof *entry);
     if (!entry) return;
-    *entry = (at_free_gradient){tape->free_list, x->grad, (size_t)x->rows * (size_t)x->cols};
+    *entry = (at_free_gradient){tape->free_list, x->grad, x->space, x->rows, x->cols};
     tape->free_list = entry;
     x->grad = NULL;
 }
 
 at_real *at_tape_gradient(at_tape *tape, at_tensor *x, int *accumulate) {
     *accumulate = x->grad != NULL;
-    if (!x->grad) x->grad = pool_take(tape, (size_t)x->rows * (size_t)x->cols);
+    if (!x->grad) x->grad = pool_take(tape, x);
     return x->grad;
 }
 

@@ -46,11 +46,17 @@ void at_workspace_lend(at_workspace *w, at_tape *tape) {
     tape->objects = &w->objects;
 }
 
+/* Never as many rows as the encoder's: a buffer that a dry run uses for both would not serve a chunk in which they differ. */
 static at_status largest_decoder(at_arena *arena, at_batch_size size, at_batch *batch, at_error *err) {
     at_batch *decoder = AT_NEW_ARRAY(arena, at_batch, 1);
     if (!decoder) return at_fail_memory(err, sizeof *decoder);
     batch->decoder = decoder;
-    return at_batch_largest(arena, (at_batch_size){.rows = size.decoder_rows, .n_seq = size.n_seq, .max_len = size.decoder_len}, decoder, err);
+    at_batch_size own = {.rows = size.decoder_rows, .n_seq = size.n_seq, .max_len = size.decoder_len};
+    AT_TRY(at_batch_largest(arena, own, decoder, err));
+    if (decoder->rows != batch->rows) return AT_OK;
+    own.rows = decoder->rows + 1;
+    own.max_len++;
+    return at_batch_largest(arena, own, decoder, err);
 }
 
 at_status at_batch_largest(at_arena *arena, at_batch_size size, at_batch *batch, at_error *err) {

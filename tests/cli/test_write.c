@@ -83,6 +83,13 @@ static void threads_do_not_show(void **state) {
                    "", "");
 }
 
+/* The chunk with the most to read and that with the most to write are not the same: memory is enough for either. */
+static void memory_is_enough_for_any_mixture(void **state) {
+    (void)state;
+    program_expect("cd $D && printf 'source,target\\na b c d e f g h i j,a b\\na b,a b c d e f g h i j\\n' > mixed.csv && for m in t5 bart; do "
+                   "$A train --model $m --train mixed.csv --eval mixed.csv --output m-$m --batch-size 2 --max-steps 2 --quiet || exit; done", 0, "", "");
+}
+
 #define KEPT "$A train --model t5 --train rows.csv --eval rows.csv --epochs 2 --save-seconds 0 --threads 2 --quiet --output "
 
 static void a_kill_does_not_show(void **state) {
@@ -106,6 +113,7 @@ static void what_cannot_be_is_said(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(memory_is_enough_for_any_mixture),
         cmocka_unit_test(the_model_is_what_others_open), cmocka_unit_test(it_is_judged_and_asked), cmocka_unit_test(it_learns),
         cmocka_unit_test(a_bart_writes_too),             cmocka_unit_test(threads_do_not_show),    cmocka_unit_test(a_kill_does_not_show),
         cmocka_unit_test(what_cannot_be_is_said),
