@@ -22,6 +22,7 @@ PYTHONPATH=tests/oracle "$python" tests/oracle/live_templates.py $build/tests/te
 "$python" tests/oracle/live_gguf.py $build/src/attune "$model"
 "$python" tests/oracle/live_embed.py --program $build/src/attune --model "$model"
 "$python" tests/oracle/live_write.py --program $build/src/attune
+"$python" tests/oracle/live_language.py --program $build/src/attune
 parts=(nasty)
 [ "${1:-}" != --all ] || parts+=(points text)
 if [ "${1:-}" = --all ]; then

@@ -1,0 +1,99 @@
+#!/usr/bin/env python3
+"""Decoders that `attune train --task language` trained, in transformers.
+
+    ${ATTUNE_VENV:-.venv}/bin/python tests/oracle/live_language.py --program build/release/src/attune [NAME ...]
+
+Each folder of tests/golden/lm with a tokenizer of words goes on learning for a few steps. Ends with 1 where
+  AutoModelForCausalLM misses a name, knows none, or holds another number       every tensor, bit by bit
+  words that were tied are not, or the other way round
+  AutoTokenizer gives other ids than that of the folder before                 (it reads some families' tokenizers as byte-level BPE: below,
+                                                                                the ids are those of the tokenizers library)
+  attune eval finds another loss than transformers on rows not trained on       1e-5, relative; whole and in windows that share tokens
+  attune generate goes on with other tokens than greedy generate                every row
+"""
+import argparse
+import os
+import sys
+import tempfile
+from pathlib import Path
+
+import torch
+import transformers
+from saved_folder import check, check_saved, eval_loss, failures, generated, make_folder, open_theirs, run, seeded, texts
+from tokenizers import Tokenizer
+from transformers import AutoModelForCausalLM, AutoTokenizer
+
+ROOT = Path(__file__).resolve().parents[2]
+DATA = ROOT / "tests" / "golden" / "lm"
+END, NEW = 2, 7
+
+
+def windows(ids, limit, shared):
+    """Parts of at most `limit` tokens and how many at the beginning of each are only read."""
+    for at in range(0, len(ids), limit - shared):
+        yield ids[at : at + limit], shared if at else 1
+        if at + limit >= len(ids):
+            return
+
+
+def mean_loss(model, tokenizer, rows, limit, shared):
+    total, n = 0, 0
+    for row in rows:
+        for ids, seen in windows(tokenizer.encode(row).ids + [END], limit, shared):
+            labels = torch.tensor([-100] * seen + ids[seen:])
+            with torch.no_grad():
+                loss = model(torch.tensor([ids]), labels=labels[None]).loss
+            total, n = total + loss.item() * (len(ids) - seen), n + len(ids) - seen
+    return total / n
+
+
+def continued(model, tokenizer, text):
+    ids = torch.tensor([tokenizer.encode(text).ids])
+    out = model.generate(ids, attention_mask=torch.ones_like(ids), max_new_tokens=NEW, do_sample=False, use_cache=False, eos_token_id=END, pad_token_id=4)
+    new = out[0, ids.shape[1] :].tolist()
+    return new[: new.index(END)] if END in new else new
+
+
+def model_of(args, name, work):
+    folder, saved, files = work / name, work / f"{name}-saved", [work / "train.txt", work / "held.txt"]
+    draw = seeded(name)
+    n = make_folder(DATA / name, folder, 0)
+    rows = [texts(n, count, 15, draw) for count in (12, 8)]
+    for file, lines in zip(files, rows):
+        file.write_text("\n".join(lines) + "\n")
+    run(args.program, "train", "--model", folder, "--task", "language", "--train", files[0], "--output", saved, "--max-steps", 4, "--learning-rate", 1e-2,
+        "--batch-size", 4, "--folds", 1, "--quiet")
+    check_saved(AutoModelForCausalLM, saved, folder, name)
+    model, theirs = open_theirs(AutoModelForCausalLM, saved)
+    before, tokenizer = AutoTokenizer.from_pretrained(folder), Tokenizer.from_file(str(saved / "tokenizer.json"))
+    check(f"{name}: other ids", sum(theirs(row).input_ids != before(row).input_ids for row in rows[1]), 0)
+    for limit, shared in ((20, 1), (6, 1), (7, 3)):
+        mine = eval_loss(args.program, saved, files[1], work, "--max-length", limit, "--stride", shared)
+        theirs = mean_loss(model, tokenizer, rows[1], limit, shared)
+        check(f"{name}: loss in windows of {limit} ({mine:.6f}, transformers {theirs:.6f})", abs(mine / theirs - 1), 1e-5)
+    prompts = rows[1][:3]
+    other = [p for p in prompts if generated(args.program, saved, p, "--max-new-tokens", NEW) != continued(model, tokenizer, p)]
+    check(f"{name}: other tokens behind {other[:1]}", len(other), 0)
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--program", default=ROOT / "build/release/src/attune", type=Path)
+    parser.add_argument("names", nargs="*")
+    args = parser.parse_args()
+    transformers.utils.logging.set_verbosity_error()
+    transformers.utils.logging.disable_progress_bar()
+    torch.set_num_threads(int(os.environ.get("OMP_NUM_THREADS", "2")))
+    with tempfile.TemporaryDirectory() as work:
+        for name in args.names or sorted(p.name for p in DATA.iterdir()):
+            before = len(failures)
+            place = Path(work) / f"of-{name}"
+            place.mkdir()
+            model_of(args, name, place)
+            print(f"{'ok  ' if len(failures) == before else 'FAIL'} {name}")
+    print("failed: " + ", ".join(failures) if failures else "all equal")
+    return 1 if failures else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
