@@ -91,6 +91,8 @@ at_status at_train_plan_make(at_train_run *run, at_error *err) {
     run->hyper = run->recipe.hyper;
     run->softening = at_options_real(run->options, "soften_head", run->recipe.softening);
     run->mix = run->goes_on ? 1 : at_options_real(run->options, "mix", run->recipe.mix);
+    run->averages = !at_options_is_auto(run->options, "average_folds") ? at_options_choice(run->options, "average_folds") == 1 : run->recipe.average;
+    run->averages &= run->recipe.judging == AT_JUDGE_FOLDS && run->recipe.tuned_folds > 0;
     apply_options(run);
     AT_TRY(read_freeze(run, err));
     run->hyper.frozen = run->frozen;
@@ -174,6 +176,8 @@ static void tell_choices(const at_train_run *run) {
                     ? r->why_mix
                     : at_format((at_arena *)&run->arena, "%.0f%% of step 2, the rest of where it began (--mix)",
                                 100 * run->mix));
+    if (run->averages)
+        at_tell(run->listener, "choice", json_pack("{s:i}", "averaged_folds", r->tuned_folds), "Kept: %s.", r->why_average);
 }
 
 static double steps_of(const at_train_run *run) {

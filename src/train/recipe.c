@@ -75,6 +75,13 @@ static void choose_mix(const at_recipe_facts *f, at_arena *arena, at_recipe *r) 
                            100 * r->mix, 100 * (1 - r->mix));
 }
 
+/* Trainings that share their beginning end near each other, and the mean of their weights is a better model than one of them (Wortsman et al. 2022, "Model
+ * soups"). Those on the folds are there anyway. */
+static void choose_average(const at_recipe_facts *f, at_recipe *r) {
+    r->average = r->judging == AT_JUDGE_FOLDS && f->method == AT_METHOD_TWO_STEP;
+    r->why_average = "the mean of the weights that step 2 reaches on the folds and on all examples: better than one training alone";
+}
+
 at_status at_recipe_choose(const at_recipe_facts *f, at_arena *arena, at_recipe *r, at_error *err) {
     *r = (at_recipe){.hyper = at_hyper_default()};
     choose_judging(f, arena, r);
@@ -83,6 +90,7 @@ at_status at_recipe_choose(const at_recipe_facts *f, at_arena *arena, at_recipe 
     choose_stopping(arena, r);
     choose_softening(f, arena, r);
     choose_mix(f, arena, r);
+    choose_average(f, r);
     return r->why_mix && r->why_soft && r->why_judging && r->why_rate && r->why_length && r->why_stop ? AT_OK : at_fail_memory(err, 0);
 }
 

@@ -65,6 +65,22 @@ static void the_mean_is_the_default_on_few_examples(void **state) {
     for (size_t i = 0; i < n; i++) assert_true(fabs(mixed[i] - (0.7 * (double)tuned[i] + 0.3 * (double)start[i])) < 1e-6);
 }
 
+/* On folds: the mean with the folds' weights is another model than the final training alone, and the one that is kept by default. */
+static void the_folds_weights_are_averaged_in(void **state) {
+    (void)state;
+    program_expect("cd $D && $A train --model model --train train.csv --head pooler --folds 2 --output averaged", 0,
+                   "Kept: the mean of the weights that step 2 reaches on the folds and on all examples", "");
+    program_expect(TRAIN "--head pooler --folds 2 --average-folds no --output alone", 0, "", "");
+    size_t n = weights_of("averaged", mixed);
+    double apart = 0, moved = 0;
+    assert_int_equal(weights_of("alone", tuned), n);
+    for (size_t i = 0; i < n; i++) {
+        apart = fmax(apart, fabs(mixed[i] - tuned[i]));
+        moved = fmax(moved, fabs(tuned[i] - start[i]));
+    }
+    assert_true(apart > 0 && apart < moved); /* they share their beginning */
+}
+
 /* Step 2 begins with the body as it came and a head that is smaller than step 1's. */
 static void step_2_starts_from_a_softened_head(void **state) {
     (void)state;
@@ -131,6 +147,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(what_is_kept_is_the_mean_of_both_steps),
         cmocka_unit_test(the_mean_is_the_default_on_few_examples),
+        cmocka_unit_test(the_folds_weights_are_averaged_in),
         cmocka_unit_test(step_2_starts_from_a_softened_head),
         cmocka_unit_test(a_step_2_that_does_harm_is_given_up),
         cmocka_unit_test(it_is_given_up_beside_an_evaluation_file_too),

@@ -43,6 +43,15 @@ static void the_mean_of_both_steps_is_for_few_examples(void **state) {
     assert_true(choose(facts_of(20000, 9000)).mix == 1);
 }
 
+/* Those on the folds are there anyway; without folds, or a start that they share, there is nothing to average. */
+static void folds_are_averaged_where_there_are_any(void **state) {
+    (void)state;
+    at_recipe_facts full = facts_of(60, 30);
+    full.method = AT_METHOD_FULL;
+    assert_true(choose(facts_of(60, 30)).average && choose(facts_of(500, 200)).average);
+    assert_false(choose(full).average || choose(facts_of(20000, 9000)).average);
+}
+
 /* A softer head needs steps to make up for it, and a second step that starts from it. */
 static void step_2_starts_from_a_softer_head(void **state) {
     (void)state;
@@ -90,6 +99,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(how_it_is_judged_follows_the_size),
         cmocka_unit_test(the_mean_of_both_steps_is_for_few_examples),
+        cmocka_unit_test(folds_are_averaged_where_there_are_any),
         cmocka_unit_test(step_2_starts_from_a_softer_head),
         cmocka_unit_test(lower_blocks_learn_slower_on_few_examples),
         cmocka_unit_test(lengths_stay_sensible),
