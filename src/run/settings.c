@@ -120,10 +120,9 @@ static const at_setting SETTINGS[] = {
     REAL("unfreeze_epochs", NULL, "auto", 0.01, 1000, METHOD, "Gradual only: a further block joins every so many epochs.", T),
     REAL("soften_head", "head_softening", "auto", 0.001, 1e6, METHOD,
          "Two-step: step 2 starts from a head fitted with this many times step 1's penalty; auto: 30 where it has 60 steps or more, else 1.", T),
-    REAL("mix", NULL, "auto", 0, 1, METHOD,
-         "Share of step 2 in the weights that are kept, the rest is step 1's; auto: below 1 on small data only.", T),
+    REAL("mix", NULL, "1", 0, 1, METHOD, "Share of step 2 in the weights that are kept; the rest is where it began.", T),
     CHOICE("average_folds", NULL, "auto yes no", "auto", METHOD,
-           "Small data: keep the mean of the weights that step 2 reaches on the folds and on all examples; auto: yes with two-step.", T),
+           "Small data: keep the mean of the weights that step 2 reaches on the folds and on all examples; auto: yes with two-step of 60 steps or more.", T),
 
     REAL("learning_rate", "lr", "auto", 1e-12, 10, OPTIMISATION, "Rate of the body's top; auto: from the width of the body.", T),
     REAL("head_learning_rate", "head_lr", "auto", 1e-12, 10, OPTIMISATION, "Rate of the new head.", T),
