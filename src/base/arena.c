@@ -98,6 +98,14 @@ void at_arena_idle(const at_arena *arena) {
         if (b->mapped) madvise(b->data, b->mapped, MADV_DONTNEED); /* the file keeps what they hold */
 }
 
+void at_arena_copy(const at_arena *arena, void *to, const void *from, size_t bytes) {
+    enum { PIECE = 1 << 20 };
+    for (size_t at = 0; at < bytes; at += PIECE) {
+        memcpy((char *)to + at, (const char *)from + at, bytes - at < PIECE ? bytes - at : PIECE);
+        if (bytes - at >= PIECE) at_arena_idle(arena);
+    }
+}
+
 /* A block of its own for a large request; where the disk has no room for it, it comes from the heap. */
 static int push_mapped_block(at_arena *arena, size_t size) {
     at_arena_block *block = malloc(sizeof *block);
@@ -144,7 +152,8 @@ void *at_alloc_raw(at_arena *arena, size_t count, size_t size) {
 
 void *at_alloc(at_arena *arena, size_t count, size_t size) {
     void *result = at_alloc_raw(arena, count, size);
-    if (result && !arena->measuring) memset(result, 0, count * size);
+    int fresh = result && arena->block && arena->block->mapped && result == arena->block->data; /* it is one request's, of zeroed pages */
+    if (result && !arena->measuring && !fresh) memset(result, 0, count * size);
     return result;
 }
 

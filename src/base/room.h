@@ -16,5 +16,11 @@ void at_room_free(void *room);
  * with them meanwhile. For what is done with, for now. Nothing where all is on the heap. */
 void at_room_idle(void *room);
 void at_arena_idle(const at_arena *arena);
+/* For step `i` of a long loop: idle at every `every`-th. */
+static inline void at_arena_pass(const at_arena *arena, size_t i, size_t every) {
+    if (i % every == every - 1) at_arena_idle(arena);
+}
+/* memcpy in pieces; the arena's pages, among them those of `to` or `from`, are idle after each. */
+void at_arena_copy(const at_arena *arena, void *to, const void *from, size_t bytes);
 
 #endif

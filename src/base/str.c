@@ -8,6 +8,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/room.h"
+
 static int reserve(at_str *s, size_t more) {
     if (s->failed) return 0;
     size_t need = s->len + more + 1;
@@ -18,16 +20,25 @@ static int reserve(at_str *s, size_t more) {
         s->failed = 1;
         return 0;
     }
-    if (s->len) memcpy(text, s->text, s->len);
+    at_arena_copy(s->arena, text, s->text, s->len);
     s->text = text;
     s->cap = cap;
     return 1;
 }
 
+enum { EVERY = 1 << 20 };
+
+/* What a long text is made of, and it itself, need not be resident: its arena is idle at every further MB. */
+static void lengthen(at_str *s, size_t len) {
+    if ((s->len + len) / EVERY != s->len / EVERY) at_arena_idle(s->arena);
+    s->len += len;
+}
+
 void at_str_add_bytes(at_str *s, const char *bytes, size_t len) {
     if (!reserve(s, len)) return;
-    if (len) memcpy(s->text + s->len, bytes, len);
-    s->len += len;
+    if (len < EVERY) memcpy(s->text + s->len, bytes, len);
+    else at_arena_copy(s->arena, s->text + s->len, bytes, len);
+    lengthen(s, len);
     s->text[s->len] = '\0';
 }
 
@@ -41,7 +52,7 @@ void at_str_addf(at_str *s, const char *fmt, ...) {
     va_end(args);
     if (len >= 0 && reserve(s, (size_t)len)) {
         vsnprintf(s->text + s->len, (size_t)len + 1, fmt, again);
-        s->len += (size_t)len;
+        lengthen(s, (size_t)len);
     }
     va_end(again);
 }

@@ -4,6 +4,8 @@
 #include <string.h>
 #include <strings.h>
 
+#include "base/room.h"
+
 /* ---- formats ---- */
 
 static const struct {
@@ -76,10 +78,20 @@ static at_status choose_names(at_answers *a, at_error *err) {
 
 /* ---- sending ---- */
 
+/* A long line is resident piece by piece. */
+static at_status write_line(at_answers *a, const at_str *line, at_error *err) {
+    enum { PIECE = 1 << 20 };
+    for (size_t at = 0; at < line->len; at += PIECE) {
+        AT_TRY(at_writer_add(a->writer, line->text + at, line->len - at < PIECE ? line->len - at : PIECE, err));
+        if (line->len >= PIECE) at_arena_idle(&a->row);
+    }
+    return AT_OK;
+}
+
 static at_status send_line(at_answers *a, const char *kind, const at_str *line, const char *json, at_error *err) {
     if (line->failed) return at_fail_memory(err, line->len);
     if (!line->len) return AT_OK;
-    if (a->writer) return at_writer_add(a->writer, line->text, line->len, err);
+    if (a->writer) return write_line(a, line, err);
     if (!a->listener || !a->listener->event) return AT_OK;
     char *text = at_strndup(&a->row, line->text, line->text[line->len - 1] == '\n' ? line->len - 1 : line->len);
     if (!text) return at_fail_memory(err, line->len);

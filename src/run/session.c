@@ -4,6 +4,7 @@
 #include <math.h>
 #include <string.h>
 
+#include "base/room.h"
 #include "infer/predict.h"
 #include "infer/writing.h"
 #include "run/models.h"
@@ -120,14 +121,35 @@ void at_session_close(at_session *s) {
     *s = (at_session){0};
 }
 
+enum { IDLE_CHUNKS = 16, IDLE_EXAMPLES = 256 };
+
+/* A long document's tokens and answers need not be resident but where they are worked on. */
+typedef struct released {
+    const at_arena *arena;
+    const at_dataset *d;
+    size_t calls;
+} released;
+
+static int release(void *context, int done) {
+    released *r = context;
+    (void)done;
+    if (++r->calls % IDLE_CHUNKS) return 0;
+    at_arena_idle(r->arena);
+    at_dataset_idle(r->d);
+    return 0;
+}
+
 /* Finite weights that are absurdly large give answers that are no numbers; an answer made of them would look like one. */
-static at_status check_finite(const at_dataset *d, const float *logits, int width, at_error *err) {
+static at_status check_finite(const at_dataset *d, const at_arena *arena, const float *logits, int width, at_error *err) {
     for (int i = 0; i < d->n; i++) {
         size_t k = at_dataset_output_at(d, i) * (size_t)width, end = at_dataset_output_at(d, i + 1) * (size_t)width;
         for (; k < end; k++)
             if (!isfinite(logits[k]))
                 return at_fail(err, AT_BAD_MODEL, "%s:%u: the model's answer is not a finite number; its weights are damaged", d->path, d->line[i]);
+        at_arena_pass(arena, (size_t)i, IDLE_EXAMPLES);
     }
+    at_arena_idle(arena);
+    at_dataset_idle(d);
     return AT_OK;
 }
 
@@ -137,8 +159,8 @@ static at_status predict(const at_session *s, const at_dataset *d, at_arena *are
     *logits = AT_NEW_ARRAY(arena, float, cells);
     if (!*logits) return at_fail_memory(err, cells * sizeof(float));
     AT_TRY(at_dataset_fits(d, arch->vocab_size, arch->type_vocab, arch->max_positions, err));
-    AT_TRY(at_predict_logits(s->model, d, s->backend, s->pool, *logits, err));
-    return check_finite(d, *logits, s->state.n_out, err);
+    AT_TRY(at_predict_logits_watched(s->model, d, s->backend, s->pool, *logits, release, &(released){arena, d, 0}, err));
+    return check_finite(d, arena, *logits, s->state.n_out, err);
 }
 
 /* Rows first .. first + n - 1 as examples. */

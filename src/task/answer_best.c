@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "task/answer.h"
+#include "task/window_list.h"
 
 /* The outputs of a window with the largest logits of a column, best first, the earlier of equals before the later; returns how many. */
 static int largest(const at_dataset *d, const float *logits, size_t first, size_t end, int column, size_t *best) {
@@ -46,7 +47,10 @@ static void look_at_window(const at_dataset *d, const float *logits, int example
 
 void at_answer_best(const at_dataset *d, const at_row_outputs *r, const float *logits, int null, at_best *best) {
     *best = (at_best){.null_score = INFINITY};
-    for (int i = 0; i < r->n_examples; i++) look_at_window(d, logits, r->example + i, best);
+    for (int i = 0; i < r->n_examples; i++) {
+        look_at_window(d, logits, r->example + i, best);
+        if (i % AT_IDLE_WINDOWS == AT_IDLE_WINDOWS - 1) at_dataset_idle(d);
+    }
     double most = null ? best->null_score : -INFINITY, sum = 0;
     for (int i = 0; i < best->n; i++) most = fmax(most, best->of[i].logit);
     for (int i = 0; i < best->n; i++) sum += best->of[i].probability = exp(best->of[i].logit - most);

@@ -48,7 +48,7 @@ static at_status reserve(encoder *x, size_t n, at_error *err) {
     for (int i = 0; i < 3; i++) {
         int32_t *more = at_alloc_raw(&x->memory, cap, sizeof *more);
         if (!more) return at_fail_memory(err, cap * sizeof *more);
-        if (p->n) memcpy(more, *all[i], p->n * sizeof *more);
+        at_arena_copy(&x->memory, more, *all[i], p->n * sizeof *more);
         *all[i] = more;
     }
     p->cap = cap;
@@ -63,9 +63,9 @@ static at_status add_text(encoder *x, int row, at_cell text, int most, run *r, a
     AT_TRY(reserve(x, (size_t)n, err));
     *r = (run){x->pieces.n, n};
     if (n) {
-        memcpy(x->pieces.id + r->at, x->e.ids, (size_t)n * sizeof(int32_t));
-        memcpy(x->pieces.start + r->at, x->e.start, (size_t)n * sizeof(int32_t));
-        memcpy(x->pieces.end + r->at, x->e.end, (size_t)n * sizeof(int32_t));
+        at_arena_copy(&x->memory, x->pieces.id + r->at, x->e.ids, (size_t)n * sizeof(int32_t));
+        at_arena_copy(&x->memory, x->pieces.start + r->at, x->e.start, (size_t)n * sizeof(int32_t));
+        at_arena_copy(&x->memory, x->pieces.end + r->at, x->e.end, (size_t)n * sizeof(int32_t));
     }
     x->pieces.n += (size_t)n;
     x->n_cut += n < x->e.n;
@@ -247,6 +247,7 @@ static at_status encode(encoder *x, int labelled, at_dataset **out, at_error *er
     if (!x->stride) x->stride = x->max_tokens && x->max_tokens / 3 < USUAL_STRIDE ? x->max_tokens / 3 : USUAL_STRIDE;
     AT_TRY(reserve(x, 1, err));
     for (int r = 0; r < t->n_rows; r++) AT_TRY(add_row(x, r, err));
+    at_encoding_free(&x->e); /* as large as the longest text */
     for (int r = 0; r < t->n_rows; r++) AT_TRY(cut_row(x, r, err));
     AT_TRY(at_dataset_new(t->path, x->windows.n, out, err));
     at_dataset *d = *out;
@@ -255,7 +256,11 @@ static at_status encode(encoder *x, int labelled, at_dataset **out, at_error *er
     d->n_cut_examples = x->n_cut;
     d->n_cut_tokens = x->n_cut_tokens;
     AT_TRY(allocate(x, d, labelled, err));
-    for (int i = 0; i < d->n; i++) AT_TRY(add_tokens(x, d, i, err));
+    for (int i = 0; i < d->n; i++) {
+        AT_TRY(add_tokens(x, d, i, err));
+        at_arena_pass(&x->memory, (size_t)i, AT_IDLE_WINDOWS);
+        at_arena_pass(&d->arena, (size_t)i, AT_IDLE_WINDOWS);
+    }
     if (labelled) AT_TRY(put_labels(x, d, err));
     return at_dataset_seal(d, err);
 }

@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/room.h"
 #include "text/unicode.h"
 
 static const char *const TOKENS[] = {"tokens", "words", NULL}, *const TAGS[] = {"ner_tags", "tags", "pos_tags", "labels", "ner", NULL};
@@ -247,8 +248,8 @@ static place word_end(place from, int fine) {
     return end;
 }
 
-/* Words in their order, into word where it is not NULL; how many. */
-static int list_words(const char *text, size_t len, int fine, uint32_t line, at_word *word) {
+/* Words in their order, into word (of the arena) where it is not NULL; how many. */
+static int list_words(const char *text, size_t len, int fine, uint32_t line, const at_arena *arena, at_word *word) {
     int n = 0;
     for (place p = {text, len, 0, 0}; p.at < len;) {
         place next = p;
@@ -258,19 +259,19 @@ static int list_words(const char *text, size_t len, int fine, uint32_t line, at_
         }
         next = word_end(p, fine);
         if (word) word[n] = (at_word){text + p.at, (uint32_t)(next.at - p.at), p.character, next.character, p.at, line};
-        n++;
+        at_arena_pass(arena, (size_t)n++, AT_IDLE_WORDS);
         p = next;
     }
     return n;
 }
 
 static at_status split_text(const char *text, size_t len, int fine, uint32_t line, at_arena *arena, at_sentence *s, at_error *err) {
-    int n = list_words(text, len, fine, line, NULL);
+    int n = list_words(text, len, fine, line, arena, NULL);
     s->word = AT_NEW_ARRAY(arena, at_word, n);
     if (!s->word) return at_fail_memory(err, (size_t)n * sizeof *s->word);
     s->text = text;
     s->len = len;
-    s->n = list_words(text, len, fine, line, s->word);
+    s->n = list_words(text, len, fine, line, arena, s->word);
     return AT_OK;
 }
 

@@ -7,6 +7,9 @@
 
 typedef enum at_sentence_form { AT_FORM_COLUMNS, AT_FORM_LISTS, AT_FORM_SPANS, AT_FORM_TEXT } at_sentence_form;
 
+/* The words of a long text are idle (room.h) after so many. */
+enum { AT_IDLE_WORDS = 1 << 14 };
+
 typedef struct at_word {
     const char *text;       /* [len] */
     uint32_t len;

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/room.h"
 #include "task/labels.h"
 #include "task/metric_tag.h"
 #include "task/tasks.h"
@@ -131,7 +132,7 @@ static at_status tag_encode(const at_task_state *s, const at_table *t, const at_
                          (unsigned)t->line[r], t->column[c.text]);
     }
     *dataset = NULL;
-    if (!st) st = at_windows_encode(t, sentence, t->n_rows, tokenizer, max_tokens, dataset, err);
+    if (!st) st = at_windows_encode(t, sentence, t->n_rows, &scratch, tokenizer, max_tokens, dataset, err);
     if (!st && need_labels) st = fill_labels(s, t, sentence, *dataset, err);
     at_arena_free(&scratch);
     if (!st) return AT_OK;
@@ -220,7 +221,9 @@ static at_status read_answer(const at_task_state *s, const at_answered *row, at_
         const float *logits = row->logits + i * (size_t)s->n_out;
         a->tag[i] = s->labels.name[best_of(logits, s->n_out)];
         a->score[i] = probability(logits, s->n_out, -1);
+        at_arena_pass(arena, i, AT_IDLE_WORDS);
     }
+    at_arena_idle(arena);
     a->n = (int)n;
     a->n_entities = at_entities(a->tag, a->n, tag->scheme, at_tag_reading(tag), a->entity);
     return AT_OK;

@@ -9,6 +9,9 @@ typedef struct at_window {
     int answers, answers_end; /* what is answered of it, where a task deals that out */
 } at_window;
 
+/* A long text's arrays are idle (room.h) after so many windows. */
+enum { AT_IDLE_WINDOWS = 256 };
+
 /* Zero-initialise; at_room_free(of) ends it. */
 typedef struct at_window_list {
     at_window *of;

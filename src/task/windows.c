@@ -14,6 +14,7 @@ typedef struct numbers {
 
 typedef struct encoder {
     const at_tokenizer *tokenizer;
+    const at_arena *words;
     at_arena memory;          /* mapped: a long document takes no private memory */
     at_encoding e;
     numbers pieces;           /* of all words of all rows, one after the other */
@@ -33,7 +34,7 @@ static at_status push(encoder *x, numbers *p, const int32_t *from, size_t n, at_
         size_t cap = 2 * (p->n + n) + 1024;
         int32_t *more = at_alloc_raw(&x->memory, cap, sizeof *more);
         if (!more) return at_fail_memory(err, cap * sizeof *more);
-        if (p->n) memcpy(more, p->of, p->n * sizeof *more);
+        at_arena_copy(&x->memory, more, p->of, p->n * sizeof *more);
         p->of = more;
         p->cap = cap;
     }
@@ -93,6 +94,8 @@ static at_status add_rows(encoder *x, const at_table *t, const at_sentence *s, i
             st = add_word(x, &s[r].word[i], &scratch, err);
             if (st == AT_BAD_DATA) at_fail_prefix(err, "%s:%u", t->path, (unsigned)s[r].word[i].line);
             x->piece_at[++word] = x->pieces.n;
+            at_arena_pass(&x->memory, word, AT_IDLE_WORDS);
+            at_arena_pass(x->words, word, AT_IDLE_WORDS);
         }
         x->word_at[r + 1] = word;
         at_arena_rewind(&scratch, mark);
@@ -212,13 +215,17 @@ static at_status encode(encoder *x, const at_table *t, const at_sentence *s, int
         if (at_dataset_length(*out, i) > longest) longest = at_dataset_length(*out, i);
     x->types = AT_NEW_ARRAY(&x->memory, uint8_t, longest + 1);
     if (!x->types) return at_fail_memory(err, (size_t)longest);
-    for (int i = 0; i < x->windows.n; i++) AT_TRY(add_window_tokens(x, &x->windows.of[i], *out, i, err));
+    for (int i = 0; i < x->windows.n; i++) {
+        AT_TRY(add_window_tokens(x, &x->windows.of[i], *out, i, err));
+        at_arena_pass(&x->memory, (size_t)i, AT_IDLE_WINDOWS);
+        at_arena_pass(&(*out)->arena, (size_t)i, AT_IDLE_WINDOWS);
+    }
     return at_dataset_seal(*out, err);
 }
 
-at_status at_windows_encode(const at_table *t, const at_sentence *s, int n, const at_tokenizer *tokenizer, int max_tokens,
-                            at_dataset **dataset, at_error *err) {
-    encoder x = {.tokenizer = tokenizer, .memory = {.mapped = 1}, .unknown = -1};
+at_status at_windows_encode(const at_table *t, const at_sentence *s, int n, const at_arena *words, const at_tokenizer *tokenizer,
+                            int max_tokens, at_dataset **dataset, at_error *err) {
+    encoder x = {.tokenizer = tokenizer, .words = words, .memory = {.mapped = 1}, .unknown = -1};
     *dataset = NULL;
     at_status st = encode(&x, t, s, n, max_tokens, dataset, err);
     if (st) at_dataset_close(*dataset);

@@ -5,8 +5,8 @@
 
 #include "task/sentence.h"
 
-/* A row without words has one output that stands at the first token, so that every row has one. */
-at_status at_windows_encode(const at_table *table, const at_sentence *sentence, int n, const at_tokenizer *tokenizer, int max_tokens,
-                            at_dataset **dataset, at_error *err);
+/* `words`: what the sentences lie in; it is idle (room.h) while it is read. A row without words has one output that stands at the first token, so that every row has one. */
+at_status at_windows_encode(const at_table *table, const at_sentence *sentence, int n, const at_arena *words, const at_tokenizer *tokenizer,
+                            int max_tokens, at_dataset **dataset, at_error *err);
 
 #endif

@@ -275,11 +275,13 @@ static void trim_all(const at_templates *templates, at_encoding *e, const at_tok
 
 static void put_text(at_encoding *e, const at_tokens *tokens, int from, int n, int type) {
     if (n <= 0) return;
-    size_t bytes = (size_t)n * sizeof(int32_t);
-    memcpy(e->ids + e->n, tokens->id + from, bytes);
-    memcpy(e->start + e->n, tokens->start + from, bytes);
-    memcpy(e->end + e->n, tokens->end + from, bytes);
-    memcpy(e->word + e->n, tokens->word + from, bytes);
+    int32_t *const to[] = {e->ids, e->start, e->end, e->word}, *const all[] = {tokens->id, tokens->start, tokens->end, tokens->word};
+    for (int i = 0; i < 4; i++) {
+        memcpy(to[i] + e->n, all[i] + from, (size_t)n * sizeof(int32_t));
+        if (n < AT_MAPPED_BYTES) continue;
+        at_room_idle(to[i]);
+        at_room_idle(all[i]);
+    }
     memset(e->types + e->n, type, (size_t)n);
     memset(e->special + e->n, 0, (size_t)n);
     e->n += n;

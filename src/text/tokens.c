@@ -36,14 +36,26 @@ static at_status larger(int used, int room, int least, size_t *cap, at_error *er
     return *cap > INT32_MAX / 2 ? at_fail(err, AT_BAD_DATA, "a text is too long to be tokenised") : AT_OK;
 }
 
+/* A long text's tokens are resident piece by piece: so many more, and those before them are idle. */
+static int step(at_tokens *tokens, int room) {
+    enum { PIECE = 1 << 15 };
+    int32_t *const all[] = {tokens->id, tokens->start, tokens->end, tokens->word, tokens->lead, tokens->trail};
+    if (tokens->size - tokens->n < room) return 0;
+    for (int i = 0; i < 6; i++) at_room_idle(all[i]);
+    tokens->cap = tokens->size - tokens->n - room < PIECE ? tokens->size : tokens->n + room + PIECE;
+    return 1;
+}
+
 at_status at_tokens_grow(at_tokens *tokens, int room, at_error *err) {
     size_t cap;
+    if (step(tokens, room)) return AT_OK;
     AT_TRY(larger(tokens->n, room, 256, &cap, err));
     size_t bytes = cap * sizeof(int32_t);
     if (!resize(&tokens->id, bytes) || !resize(&tokens->start, bytes) || !resize(&tokens->end, bytes) ||
         !resize(&tokens->word, bytes) || !resize(&tokens->lead, bytes) || !resize(&tokens->trail, bytes))
         return at_fail_memory(err, bytes);
-    tokens->cap = (int)cap;
+    tokens->size = (int)cap;
+    step(tokens, room);
     return AT_OK;
 }
 

@@ -14,7 +14,7 @@ typedef struct at_tokens {
     int32_t *id, *start, *end, *word;
     int32_t *lead, *trail; /* white space that the token's text begins and ends with; only where `counts_space` */
     int counts_space;
-    int n, cap;
+    int n, cap, size; /* cap: for now; size: that there is memory for */
     int n_words;
 } at_tokens;
 

@@ -22,6 +22,12 @@ at_status at_dataset_new(const char *path, int n, at_dataset **out, at_error *er
     return AT_OK;
 }
 
+void at_dataset_idle(const at_dataset *d) {
+    at_arena_idle(&d->arena);
+    for (int i = 0; i < 2; i++)
+        if (d->spool[i]) at_spool_idle(d->spool[i]);
+}
+
 void at_dataset_close(at_dataset *d) {
     if (!d) return;
     for (int i = 0; i < 2; i++) at_spool_close(d->spool[i]);

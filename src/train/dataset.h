@@ -63,7 +63,7 @@ typedef enum at_long {
 } at_long;
 
 /* Encodes columns `first` and (or -1) `second` of the rows of a table in parallel; labels are left to the task. Every example keeps at
- * least one token. Above 1 MB the tokens go to an unlinked file in $TMPDIR (or /var/tmp) that is mapped; where that cannot be
+ * least one token. Above 128 KB the tokens go to an unlinked file in $TMPDIR (or /var/tmp) that is mapped; where that cannot be
  * written they stay in memory. */
 at_status at_dataset_encode(const at_table *table, int first, int second, const at_tokenizer *tokenizer, int max_tokens,
                             at_pool *pool, at_dataset **dataset, at_error *err);
@@ -73,6 +73,8 @@ at_status at_dataset_encode_long(const at_table *table, int first, int second, c
 /* The examples of `index` in that order, as a dataset of its own (tokens are copied). */
 at_status at_dataset_subset(const at_dataset *from, const uint32_t *index, int n, at_dataset **dataset, at_error *err);
 void at_dataset_close(at_dataset *dataset);
+/* What of it lies in files need not be resident, for now (room.h); any thread may go on reading. */
+void at_dataset_idle(const at_dataset *dataset);
 static inline int at_dataset_length(const at_dataset *d, int example) {
     return (int)(d->token_at[example + 1] - d->token_at[example]);
 }

@@ -124,6 +124,10 @@ at_status at_spool_seal(at_spool *s, const void **bytes, at_error *err) {
     return AT_OK;
 }
 
+void at_spool_idle(const at_spool *s) {
+    if (s->map) madvise(s->map, s->in_file, MADV_DONTNEED);
+}
+
 void at_spool_close(at_spool *s) {
     if (!s) return;
     if (s->map) munmap(s->map, s->in_file);

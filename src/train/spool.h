@@ -12,6 +12,7 @@ at_status at_spool_open(size_t memory_bytes, at_spool **spool, at_error *err);
 at_status at_spool_add(at_spool *spool, const void *bytes, size_t len, at_error *err);
 /* Nothing is added any more; *bytes lives as long as the spool. */
 at_status at_spool_seal(at_spool *spool, const void **bytes, at_error *err);
+void at_spool_idle(const at_spool *spool); /* the pages of its file need not be resident, for now */
 void at_spool_close(at_spool *spool);
 
 #endif

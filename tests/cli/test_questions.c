@@ -55,7 +55,8 @@ static void long_texts_are_read_whole(void **state) {
     if (PROGRAM_SANITIZED) return;
     long ten = program_peak("cd $D && $A predict --model qa l2.csv --threads 1 --quiet > /dev/null"),
          hundred = program_peak("cd $D && $A predict --model qa l20.csv --threads 1 --quiet > /dev/null");
-    if (hundred - ten > 24 * 1024) fail_msg("10,000 words take %ld KB, 100,000 take %ld", ten, hundred);
+    print_message("resident: %ld KB for 10,000 words, %ld for 100,000\n", ten, hundred);
+    if (hundred - ten > 6 * 1024) fail_msg("10,000 words take %ld KB, 100,000 take %ld", ten, hundred);
 }
 
 static void formats_are_read_when_named(void **state) {

@@ -73,7 +73,7 @@ static void every_word_of_a_long_text_is_answered_once(void **state) {
                    "tr ',' '\\n' | grep -c '\"[OBI]'", 0, "90000\n", "");
 }
 
-/* What a document takes is its own words and answers, not what the model computes of it: half a KB a word, on top of the model. */
+/* What a document takes is its own file and answers: little of what is made of it is resident at once. */
 static void a_document_takes_little_memory(void **state) {
     (void)state;
     program_expect("cd $D && yes $'a L O\\ngood N B-X\\nb L I-X\\nc L O\\nd L O' | head -100000 > d100.conll && head -10000 d100.conll > d10.conll && "
@@ -81,7 +81,8 @@ static void a_document_takes_little_memory(void **state) {
     if (PROGRAM_SANITIZED) return;
     long ten = program_peak("cd $D && $A predict --model tagger d10.conll --threads 1 > /dev/null"),
          hundred = program_peak("cd $D && $A predict --model tagger d100.conll --threads 1 > /dev/null");
-    if (hundred - ten > 60 * 1024) fail_msg("10,000 words take %ld KB, 100,000 take %ld", ten, hundred);
+    print_message("resident: %ld KB for 10,000 words, %ld for 100,000\n", ten, hundred);
+    if (hundred - ten > 16 * 1024) fail_msg("10,000 words take %ld KB, 100,000 take %ld", ten, hundred);
 }
 
 static void lists_and_spans(void **state) {

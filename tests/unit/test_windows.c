@@ -6,6 +6,8 @@
 #include "task/windows.h"
 
 enum { WORDS = 700, ROWS = 4 };
+static const at_arena none;
+
 static char folder[] = "/tmp/attune-windows-XXXXXX";
 static at_tokenizer *tokenizer;
 
@@ -92,7 +94,7 @@ static void every_word_is_answered_where_it_has_most_context(void **state) {
         at_dataset *d;
         at_row_outputs row = {0};
         int rows = 0;
-        check_ok(at_windows_encode(&t, s, ROWS, tokenizer, LIMITS[i], &d, &err), &err);
+        check_ok(at_windows_encode(&t, s, ROWS, &none, tokenizer, LIMITS[i], &d, &err), &err);
         for (; at_dataset_next_row(d, &row); rows++) check_row(d, &row, pieces[row.row], LENGTHS[row.row], LIMITS[i]);
         assert_int_equal(rows, ROWS);
         if (LIMITS[i] == 5000) assert_int_equal(d->n, ROWS);
@@ -108,12 +110,12 @@ static void a_row_without_words_has_one_output(void **state) {
     uint32_t line = 7;
     const at_table t = {.path = "t", .n_rows = 1, .line = &line};
     at_dataset *d;
-    check_ok(at_windows_encode(&t, &s, 1, tokenizer, 16, &d, &err), &err);
+    check_ok(at_windows_encode(&t, &s, 1, &none, tokenizer, 16, &d, &err), &err);
     assert_int_equal(d->n, 1);
     assert_int_equal(at_dataset_outputs(d), 1);
     assert_int_equal(at_dataset_length(d, 0), 2);
     at_dataset_close(d);
-    check_fails(at_windows_encode(&t, &s, 1, tokenizer, 2, &d, &err), AT_USAGE, &err, "leaves no room for the text");
+    check_fails(at_windows_encode(&t, &s, 1, &none, tokenizer, 2, &d, &err), AT_USAGE, &err, "leaves no room for the text");
 }
 
 int main(void) {
