@@ -4,6 +4,8 @@
 #include <time.h>
 
 #include "base/str.h"
+#include "infer/beam.h"
+#include "infer/rules.h"
 
 typedef struct continuing {
     at_generator *generator;
@@ -83,17 +85,11 @@ static at_status add_text(continuing *c, const char *text, size_t len, int last,
     return AT_OK;
 }
 
-static int is_end(const continuing *c, int32_t id) {
-    for (int i = 0; i < c->options->n_end; i++)
-        if (c->options->end[i] == id) return 1;
-    return 0;
-}
-
 /* Takes a token; *done where it was the last. */
 static at_status take(continuing *c, int32_t id, int *done, at_error *err) {
     const char *text;
     size_t len;
-    if (is_end(c, id)) {
+    if (at_rules_ends(c->options, id)) {
         c->result->finish = AT_FINISH_END;
         *done = 1;
         return AT_OK;
@@ -108,34 +104,27 @@ static at_status take(continuing *c, int32_t id, int *done, at_error *err) {
 
 static const at_real NEVER = (at_real)-1e30;
 
-/* Every run of no_repeat - 1 tokens that is where the text ends now forbids what came behind it before. */
-static void forbid_repeats(const continuing *c, at_real *logits) {
-    int run = c->options->no_repeat - 1, n = c->n_prompt + c->result->n;
-    if (run < 0 || n < run) return;
-    for (int i = 0; i + run < n; i++)
-        if (!memcmp(c->all + i, c->all + n - run, (size_t)run * sizeof *c->all)) logits[c->all[i + run]] = NEVER;
-}
-
 static at_status choose(continuing *c, at_real *logits, int32_t *id, at_error *err) {
-    const at_continuation_options *o = c->options;
     int n = c->result->n;
-    for (int i = 0; n < o->least_new && i < o->n_end; i++)
-        if (o->end[i] >= 0 && o->end[i] < c->sampler->n) logits[o->end[i]] = NEVER;
-    forbid_repeats(c, logits);
+    const int32_t *forced = at_rules_forced(c->options, n);
+    at_rules_forbid(c->options, c->all, c->n_prompt, n, NEVER, logits, c->sampler->n);
     AT_TRY(at_sampler_filter(c->sampler, logits, err));
-    const int32_t *forced = n == o->most_new - 1 && o->forced_last ? o->forced_last : n ? NULL : o->forced_first;
     *id = forced ? *forced : at_sampler_draw(c->sampler, (uint64_t)n);
     return AT_OK;
 }
 
-static at_status run(continuing *c, const int32_t *prompt, int n_prompt, at_error *err) {
+static at_status read_prompt(continuing *c, at_real **logits, at_error *err) {
+    int begin = at_generator_length(c->generator);
+    return at_generator_feed(c->generator, c->all + begin, c->n_prompt - begin, logits, err);
+}
+
+static at_status run(continuing *c, at_error *err) {
     at_continuation *r = c->result;
     double began = now(), first = 0;
     at_real *logits;
     at_sampler_forget(c->sampler);
-    at_sampler_see(c->sampler, prompt, n_prompt);
-    int begin = at_generator_length(c->generator);
-    AT_TRY(at_generator_feed(c->generator, prompt + begin, n_prompt - begin, &logits, err));
+    at_sampler_see(c->sampler, c->all, c->n_prompt);
+    AT_TRY(read_prompt(c, &logits, err));
     for (int done = 0; !done;) {
         int32_t id;
         AT_TRY(choose(c, logits, &id, err));
@@ -145,6 +134,27 @@ static at_status run(continuing *c, const int32_t *prompt, int n_prompt, at_erro
     }
     r->seconds = now() - first;
     return AT_OK;
+}
+
+/* The best text of several, decoded when it is there. */
+static at_status run_beams(continuing *c, at_error *err) {
+    at_continuation *r = c->result;
+    const at_beam_search search = {c->generator, c->all, c->n_prompt, c->sampler->n, c->sampler->how.repetition_penalty, c->options};
+    double began = now(), first;
+    at_real *logits;
+    int ended;
+    AT_TRY(read_prompt(c, &logits, err));
+    r->prompt_seconds = (first = now()) - began;
+    AT_TRY(at_beam_search_run(&search, logits, c->text.arena, r->ids, &r->n, &ended, err));
+    if (ended) r->finish = AT_FINISH_END;
+    r->seconds = now() - first;
+    for (int i = 0; i < r->n; i++) {
+        const char *text;
+        size_t len;
+        AT_TRY(at_decode_step(c->tokenizer, &c->stream, r->ids[i], &text, &len, err));
+        at_str_add_bytes(&c->text, text, len);
+    }
+    return c->text.failed ? at_fail_memory(err, c->text.len) : AT_OK;
 }
 
 /* What the decoder still holds is told too, unless a stop string ended the text. */
@@ -162,14 +172,15 @@ at_status at_continue(at_generator *generator, at_sampler *sampler, const at_tok
                       const at_continuation_options *options, at_arena *arena, at_continuation *result, at_error *err) {
     continuing c = {generator, sampler, tokenizer, options, result, .stream = {.skip_special = 1}, .text = {.arena = arena}};
     *result = (at_continuation){.finish = AT_FINISH_LENGTH, .text = ""};
-    if (n_prompt <= at_generator_length(generator)) return at_fail(err, AT_BUG, "%d tokens to continue, %d are there", n_prompt, at_generator_length(generator));
+    if (n_prompt <= at_generator_length(generator))
+        return at_fail(err, AT_BUG, "%d tokens to continue, %d are there", n_prompt, at_generator_length(generator));
     if (options->most_new < 1) return AT_OK;
     c.n_prompt = n_prompt;
     c.all = AT_NEW_ARRAY(arena, int32_t, n_prompt + options->most_new);
     if (!c.all) return at_fail_memory(err, (size_t)(n_prompt + options->most_new) * sizeof(int32_t));
     memcpy(c.all, prompt, (size_t)n_prompt * sizeof *prompt);
     result->ids = c.all + n_prompt;
-    at_status st = run(&c, prompt, n_prompt, err);
+    at_status st = options->beams.n > 1 ? run_beams(&c, err) : run(&c, err);
     if (!st) st = end(&c, err);
     at_decode_stream_free(&c.stream);
     return st;

@@ -7,7 +7,8 @@
 #include "base/random.h"
 
 at_status at_sampler_make(at_sampler *s, at_arena *arena, const at_sampling *how, int n, at_error *err) {
-    *s = (at_sampler){.how = *how, .n = n, .candidate = AT_NEW_ARRAY(arena, at_candidate_token, n), .seen = AT_NEW_ARRAY(arena, unsigned char, n)};
+    *s = (at_sampler){.how = *how, .n = n, .candidate = AT_NEW_ARRAY(arena, at_candidate_token, n),
+                      .seen = AT_NEW_ARRAY(arena, unsigned char, n)};
     return s->candidate && s->seen ? AT_OK : at_fail_memory(err, (size_t)n * sizeof *s->candidate);
 }
 
@@ -92,10 +93,16 @@ static void cut_min_p(at_sampler *s) {
     softmax(s);
 }
 
+at_status at_logits_check(const at_real *logits, int n, at_error *err) {
+    for (int i = 0; i < n; i++)
+        if (!isfinite(logits[i]))
+            return at_fail(err, AT_BAD_MODEL, "the model's logit of token %d is not a finite number; its weights are damaged", i);
+    return AT_OK;
+}
+
 at_status at_sampler_filter(at_sampler *s, at_real *logits, at_error *err) {
     const at_sampling *how = &s->how;
-    for (int i = 0; i < s->n; i++)
-        if (!isfinite(logits[i])) return at_fail(err, AT_BAD_MODEL, "the model's logit of token %d is not a finite number; its weights are damaged", i);
+    AT_TRY(at_logits_check(logits, s->n, err));
     penalise(s, logits);
     if (how->temperature <= 0) {
         keep_best(s, logits);

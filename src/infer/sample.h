@@ -32,6 +32,7 @@ at_status at_sampler_make(at_sampler *s, at_arena *arena, const at_sampling *how
 void at_sampler_see(at_sampler *s, const int32_t *ids, int n); /* tokens of the text, the prompt's too */
 void at_sampler_forget(at_sampler *s);
 
+at_status at_logits_check(const at_real *logits, int n, at_error *err); /* one that is no number: AT_BAD_MODEL */
 /* Fills the candidates from logits [n], which are changed. A logit that is no number: AT_BAD_MODEL. */
 at_status at_sampler_filter(at_sampler *s, at_real *logits, at_error *err);
 /* One of the candidates; the draw depends on the seed and `step` alone. */

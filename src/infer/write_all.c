@@ -30,7 +30,8 @@ static at_status open_writer(const job *j, writer *w, at_error *err) {
     const at_model *m = j->s->model;
     const at_sampling how = at_sampling_greedy();
     AT_TRY(at_sampler_make(&w->sampler, &w->arena, &how, m->arch.vocab_size, err));
-    return at_generator_open_source(m, j->s->backend, 1, j->longest, 1 + j->most_new, &w->generator, err);
+    at_generator_room room = {j->longest, 1 + j->most_new, j->writing.beams.n > 1 ? j->writing.beams.n : 1};
+    return at_generator_open_room(m, j->s->backend, 1, room, &w->generator, err);
 }
 
 static at_status keep(job *j, int i, const at_continuation *c, at_error *err) {
@@ -82,8 +83,8 @@ at_status at_write_all(const at_write_setup *s, const at_dataset *d, at_arena *a
     const at_arch *a = &s->model->arch;
     if (!a->decoder.layers) return at_fail(err, AT_BUG, "a %s has no encoder to read with", a->family);
     AT_TRY(at_dataset_fits(d, a->vocab_size, a->type_vocab, a->max_positions, err));
-    AT_TRY(at_writing_read(s->model, s->tokenizer, &j.writing, err));
-    j.most_new = s->most_new < a->max_positions - 1 ? s->most_new : a->max_positions - 1;
+    AT_TRY(at_writing_read(s->model, s->tokenizer, &s->wishes, &j.writing, err));
+    j.most_new = j.writing.most_new < a->max_positions - 1 ? j.writing.most_new : a->max_positions - 1;
     for (int i = 0; i < d->n; i++)
         if (at_dataset_source_length(d, i) > j.longest) j.longest = at_dataset_source_length(d, i);
     int threads = at_pool_threads(s->pool) < d->n ? at_pool_threads(s->pool) : d->n;

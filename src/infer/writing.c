@@ -1,5 +1,6 @@
 #include "infer/writing.h"
 
+#include <math.h>
 #include <string.h>
 
 #include "base/file.h"
@@ -42,6 +43,24 @@ static void add_ends(at_writing *w, const json_t *ids) {
 
 static int larger(int a, int b) { return a > b ? a : b; }
 
+static at_early early(const words *w) {
+    const json_t *value = word(w, "early_stopping");
+    const char *text = json_string_value(value);
+    return text && !strcmp(text, "never") ? AT_EARLY_NEVER : json_is_true(value) ? AT_EARLY_YES : AT_EARLY_NO;
+}
+
+/* How long and how many, of a decoder beside an encoder. */
+static at_status read_search(const words *w, at_writing *writing, at_error *err) {
+    const json_t *penalty = word(w, "length_penalty");
+    int longest = number(w, "max_new_tokens"), beams = number(w, "num_beams");
+    if (!longest) longest = number(w, "max_length") - 1; /* the start token is one of them */
+    if (longest > 0) writing->most_new = longest;
+    if (beams > AT_MOST_BEAMS)
+        return at_fail(err, AT_BAD_MODEL, "generation_config.json: num_beams is %d; it goes up to %d", beams, AT_MOST_BEAMS);
+    writing->beams = (at_beams){beams, json_is_number(penalty) ? json_number_value(penalty) : 1, early(w)};
+    return AT_OK;
+}
+
 static void read_start(const words *w, const at_arch *a, at_writing *writing) {
     int32_t start = token(w, "decoder_start_token_id", a->vocab_size);
     writing->start = start >= 0 ? start : a->decoder.start_id;
@@ -51,17 +70,28 @@ static void read_start(const words *w, const at_arch *a, at_writing *writing) {
     writing->no_repeat = number(w, "no_repeat_ngram_size");
 }
 
-at_status at_writing_read(const at_model *m, const at_tokenizer *tokenizer, at_writing *writing, at_error *err) {
+static void grant(const at_writing_wishes *wishes, at_writing *w) {
+    if (wishes->most_new >= 0) w->most_new = wishes->most_new;
+    if (wishes->beams >= 0) w->beams.n = wishes->beams;
+    if (wishes->no_repeat >= 0) w->no_repeat = wishes->no_repeat;
+    if (wishes->early >= 0) w->beams.early = (at_early)wishes->early;
+    if (!isnan(wishes->length_penalty)) w->beams.length_penalty = wishes->length_penalty;
+}
+
+at_status at_writing_read(const at_model *m, const at_tokenizer *tokenizer, const at_writing_wishes *wishes, at_writing *writing,
+                          at_error *err) {
     at_arena scratch = {0};
     words w = {.config = m->config};
     const char *path = at_path_join(&scratch, m->folder, "generation_config.json");
     at_status st = path ? AT_OK : at_fail_memory(err, strlen(m->folder));
-    *writing = (at_writing){.start = -1, .forced_first = -1, .forced_last = -1};
+    *writing = (at_writing){.start = -1, .forced_first = -1, .forced_last = -1, .most_new = AT_USUAL_NEW, .beams = {1, 1, AT_EARLY_NO}};
     if (!st && at_file_exists(path)) st = at_json_load(path, AT_JSON_CONFIG_BYTES, AT_BAD_MODEL, &w.generation, err);
     if (!st) {
         add_ends(writing, word(&w, "eos_token_id"));
         if (m->arch.decoder.layers) read_start(&w, &m->arch, writing);
+        if (m->arch.decoder.layers) st = read_search(&w, writing, err);
     }
+    grant(wishes, writing);
     json_decref(w.generation);
     at_arena_free(&scratch);
     int32_t eos = at_tokenizer_special(tokenizer, "eos");
@@ -74,6 +104,7 @@ void at_writing_apply(const at_writing *w, at_continuation_options *o) {
     o->n_end = w->n_end;
     o->least_new = w->least_new;
     o->no_repeat = w->no_repeat;
+    o->beams = w->beams;
     o->forced_first = w->forced_first >= 0 ? &w->forced_first : NULL;
     o->forced_last = w->forced_last >= 0 ? &w->forced_last : NULL;
 }

@@ -18,8 +18,9 @@ typedef struct walk {
     const at_model *m;
     const at_batch *b;
     stack s;
-    at_tensor *encoded;       /* of a decoder beside an encoder: the encoder's rows, of the batch `source`; NULL: the cache has what is read */
-    const at_batch *source;
+    /* Of a decoder beside an encoder: the encoder's rows, of the batch `source`; NULL: the cache has what is read */
+    at_tensor *encoded;
+    const at_batch *source, *readers; /* readers: the walk's rows as the sequences that read it */
     at_rope_table rope[2]; /* of layers that see everything, of local ones */
     at_tensor *positions;  /* rows of positions that the batch's distances use, for disentangled attention; else NULL */
     const int *bucket;     /* [2 * max_len - 1] row of each distance */
@@ -75,10 +76,12 @@ static void add_positions(walk *w, int layer, at_attention_inputs *in) {
 static void add_past(const walk *w, int layer, at_attention_inputs *in) {
     const at_cache *c = w->b->cache;
     if (!c) return;
-    size_t at = (size_t)layer * (size_t)c->cap * (size_t)c->cols;
+    in->past_room = (size_t)c->cap * (size_t)c->cols;
+    size_t at = (size_t)layer * (size_t)c->slots * in->past_room;
     in->past_keys = c->keys + at;
     in->past_values = c->values + at;
     in->n_past = c->length;
+    in->past_slot = c->slot;
 }
 
 /* Queries, keys and values apart: each may have its norm before it turns. */
@@ -132,6 +135,22 @@ static at_tensor *cached_source_keys(const walk *w, int layer) {
     return at_tape_constant(w->t, AT_SPACE_TOKENS, w->source->rows, 2 * c->cols, c->source_keys + (size_t)layer * each);
 }
 
+/* Texts that are written at once read one source: their rows are one sequence to it. */
+static const at_batch *as_one_reader(const walk *w) {
+    if (w->b->n_seq == w->source->n_seq || at_tape_status(w->t)) return w->b;
+    at_batch *one = at_alloc(w->t->objects, 1, sizeof *one);
+    int *cu = at_alloc(w->t->objects, 2, sizeof *cu);
+    if (!one || !cu) {
+        at_tape_fail(w->t, AT_NO_MEMORY, "not enough memory for %d texts", w->b->n_seq);
+        return w->b;
+    }
+    *one = *w->b;
+    cu[1] = one->max_len = one->rows;
+    one->n_seq = 1;
+    one->cu_seqlens = cu;
+    return one;
+}
+
 /* Attention of a decoder's rows to the encoder's. */
 static at_tensor *attend_source(walk *w, int layer, at_tensor *x) {
     const at_arch *a = &w->m->arch;
@@ -141,7 +160,7 @@ static at_tensor *attend_source(walk *w, int layer, at_tensor *x) {
     at_tensor *q = at_op_linear(w->t, x, &l->source_query, &l->source_query_bias, 1, AT_ACT_NONE);
     at_tensor *kv = w->encoded ? source_keys(w->t, l, w->encoded) : cached_source_keys(w, layer);
     at_attention_inputs in = {.q = q, .k = kv, .v = kv, .source = w->source};
-    at_tensor *y = at_op_attention_with(w->t, &in, w->b, &form, a->attention_dropout);
+    at_tensor *y = at_op_attention_with(w->t, &in, w->readers, &form, a->attention_dropout);
     return at_op_linear(w->t, y, &l->source_out, &l->source_out_bias, 1, AT_ACT_NONE);
 }
 
@@ -158,7 +177,8 @@ static at_tensor *feed_forward(walk *w, int layer, at_tensor *x) {
     return at_op_linear(w->t, up, &l->down, &l->down_bias, 1, AT_ACT_NONE);
 }
 
-/* x = norm(x + dropout(attention(x)));  [the same with the encoder's rows;]  x = norm(x + dropout(ffn(x)))   (Vaswani et al. 2017; BERT, BART) */
+/* x = norm(x + dropout(attention(x)));  [the same with the encoder's rows;]  x = norm(x + dropout(ffn(x)))   (Vaswani et al. 2017; BERT,
+ * BART) */
 static at_tensor *block_post(walk *w, int layer, at_tensor *x) {
     const at_arch *a = &w->m->arch;
     const at_layer *l = &w->s.layer[layer];
@@ -205,7 +225,8 @@ static const at_batch *shift_positions(at_tape *t, const at_arch *a, const at_ba
     }
     for (int s = 0; s < b->n_seq; s++)
         for (int r = b->cu_seqlens[s], next = a->position_offset; r < b->cu_seqlens[s + 1]; r++)
-            positions[r] = a->counts_padding ? b->positions[r] + a->position_offset : b->ids[r] == a->pad_id ? a->position_offset - 1 : next++;
+            positions[r] = a->counts_padding ? b->positions[r] + a->position_offset
+                                             : b->ids[r] == a->pad_id ? a->position_offset - 1 : next++;
     *shifted = *b;
     shifted->positions = positions;
     return shifted;
@@ -294,5 +315,6 @@ at_tensor *at_body_forward(at_tape *t, const at_model *m, const at_batch *b) {
     walk w = {.t = t, .m = m, .b = b->cache ? b : b->decoder, .s = decoder_stack(m), .source = b->cache ? b->cache->source : b};
     if (!w.b || !w.source) return at_tape_fail(t, AT_BUG, "a batch without rows of a decoder");
     if (!b->cache) w.encoded = at_body_encode(t, m, b);
+    w.readers = as_one_reader(&w);
     return at_tape_status(t) ? NULL : run(&w);
 }

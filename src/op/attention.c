@@ -145,8 +145,8 @@ static void backward_part(void *context, int p, int parts) {
     for (int i = 0; i < 3; i++) at[i] = row[i] * (size_t)x[i]->cols + (size_t)begin_of(n, i);
     size_t out = row[0] * (size_t)y->cols;
     j->t->backend->attention_backward(&a, x[0]->data + at[0], x[0]->cols, x[1]->data + at[1], x[1]->cols, x[2]->data + at[2], x[2]->cols,
-                                      y->data + out, y->grad + out, y->cols, n->lse + row[0] * (size_t)a.heads, j->dx[0] + at[0], x[0]->cols,
-                                      j->dx[1] + at[1], x[1]->cols, j->dx[2] + at[2], x[2]->cols,
+                                      y->data + out, y->grad + out, y->cols, n->lse + row[0] * (size_t)a.heads,
+                                      j->dx[0] + at[0], x[0]->cols, j->dx[1] + at[1], x[1]->cols, j->dx[2] + at[2], x[2]->cols,
                                       j->scratch + (size_t)p * j->scratch_size);
 }
 
@@ -228,7 +228,8 @@ static int check_tensors(at_tape *t, const at_attention_inputs *in, const at_bat
 static int check(at_tape *t, const at_attention_inputs *in, const at_batch *b, const at_attention *a, double p) {
     if (a->heads < 1 || a->kv_heads < 1 || a->head_dim < 1 || a->heads % a->kv_heads)
         at_tape_fail(t, AT_BUG, "attention: %d heads on %d key-value heads of %d", a->heads, a->kv_heads, a->head_dim);
-    else if (in->source && (in->source->n_seq != b->n_seq || in->past_keys || a->causal || a->window || in->position_key || in->position_query))
+    else if (in->source && (in->source->n_seq != b->n_seq || in->past_keys || a->causal || a->window || in->position_key ||
+                            in->position_query))
         at_tape_fail(t, AT_BUG, "attention: %d sequences read %d others", b->n_seq, in->source->n_seq);
     else if (b->cu_seqlens[0] != 0 || b->cu_seqlens[b->n_seq] != b->rows)
         at_tape_fail(t, AT_BUG, "attention: the sequences cover rows %d to %d of %d", b->cu_seqlens[0],
@@ -255,7 +256,12 @@ typedef struct forward_job {
     int ldk, ldv;
     at_real *y, *scratch;
     size_t scratch_each;
+    int texts;         /* sequences that are worked on one by one, each behind keys of its own; else 1 */
+    const int *slot;   /* where their keys and values lie, in steps of `room`; or NULL */
+    size_t room;
 } forward_job;
+
+static size_t past_at(const forward_job *j, int text) { return j->slot ? (size_t)j->slot[text] * j->room : 0; }
 
 static void forward_part(void *context, int part, int parts) {
     const forward_job *j = context;
@@ -267,8 +273,13 @@ static void forward_part(void *context, int part, int parts) {
     if (form.distance) form.distance += (size_t)first * (size_t)group * (size_t)(2 * form.reach - 1);
     size_t q = (size_t)first * (size_t)group * (size_t)form.head_dim, k = (size_t)first * (size_t)form.head_dim;
     if (first == last) return;
-    j->t->backend->attention(&form, n->x[0]->data + q, n->x[0]->cols, j->k + k, j->ldk, j->v + k, j->ldv, j->y + q, query_cols(&n->form),
-                             n->lse + (size_t)first * (size_t)group * (size_t)n->x[0]->rows, j->scratch + (size_t)part * j->scratch_each);
+    for (int s = 0; s < j->texts; s++) {
+        size_t row = (size_t)(n->x[0]->rows / j->texts) * (size_t)s, past = past_at(j, s);
+        j->t->backend->attention(&form, n->x[0]->data + row * (size_t)n->x[0]->cols + q, n->x[0]->cols, j->k + past + k, j->ldk,
+                                 j->v + past + k, j->ldv, j->y + row * (size_t)query_cols(&n->form) + q, query_cols(&n->form),
+                                 n->lse + (size_t)first * (size_t)group * (size_t)n->x[0]->rows,
+                                 j->scratch + (size_t)part * j->scratch_each);
+    }
 }
 
 /* Biases by position are of all heads, and dropout counts them, so these are worked on by one. */
@@ -276,17 +287,20 @@ static int parts_of(const at_tape *t, const at_attention_inputs *in) {
     return in->bucket || t->training ? 1 : at_team_parts(t->team);
 }
 
-static void copy_rows(const at_tensor *x, int col, at_real *to, int cols) {
-    for (int r = 0; r < x->rows; r++)
-        memcpy(to + (size_t)r * (size_t)cols, x->data + (size_t)r * (size_t)x->cols + col, (size_t)cols * sizeof *to);
+static void copy_rows(const at_tensor *x, int first, int n, int col, at_real *to, int cols) {
+    for (int r = 0; r < n; r++)
+        memcpy(to + (size_t)r * (size_t)cols, x->data + (size_t)(first + r) * (size_t)x->cols + col, (size_t)cols * sizeof *to);
 }
 
 /* The batch's own keys and values go behind those before them, and all of them are seen. */
 static void append(forward_job *j, const at_attention_inputs *in) {
     const attention_node *n = j->n;
-    int cols = key_cols(&n->form);
-    copy_rows(n->x[1], begin_of(n, 1), in->past_keys + (size_t)in->n_past * (size_t)cols, cols);
-    copy_rows(n->x[2], begin_of(n, 2), in->past_values + (size_t)in->n_past * (size_t)cols, cols);
+    int cols = key_cols(&n->form), rows = n->x[1]->rows / j->texts;
+    for (int s = 0; s < j->texts; s++) {
+        size_t behind = past_at(j, s) + (size_t)in->n_past * (size_t)cols;
+        copy_rows(n->x[1], s * rows, rows, begin_of(n, 1), in->past_keys + behind, cols);
+        copy_rows(n->x[2], s * rows, rows, begin_of(n, 2), in->past_values + behind, cols);
+    }
     j->k = in->past_keys;
     j->v = in->past_values;
     j->ldk = j->ldv = cols;
@@ -306,28 +320,34 @@ static void attend_part(void *context, int p, int parts) {
                              j->scratch + (size_t)p * j->scratch_size);
 }
 
-static void run_forward(at_tape *t, attention_node *n, const at_attention_inputs *in, at_real *y, at_real *scratch, size_t scratch_each) {
+static void run_forward(at_tape *t, attention_node *n, const at_attention_inputs *in, int texts, at_real *y, at_real *scratch,
+                        size_t scratch_each) {
     at_tensor *const *x = n->x;
     forward_job job = {.t = t, .n = n, .k = x[1]->data + begin_of(n, 1), .ldk = x[1]->cols, .v = x[2]->data + begin_of(n, 2),
-                       .ldv = x[2]->cols, .y = y, .scratch = scratch, .scratch_each = scratch_each};
+                       .ldv = x[2]->cols, .y = y, .scratch = scratch, .scratch_each = scratch_each, .texts = texts, .slot = in->past_slot,
+                       .room = in->past_room};
     if (n->distance) spread(t, n);
     if (in->past_keys) append(&job, in);
     if (n->parts > 1) at_team_run(t->team, attend_part, &(team_job){t, n, y, scratch, scratch_each, NULL});
     else at_team_run(parts_of(t, in) > 1 ? t->team : NULL, forward_part, &job);
 }
 
-/* With keys from before: where they end. */
+/* With keys from before: where they end. Returns how many sequences are worked on one by one, each as if it were alone; 0: failed. */
 static int set_past(at_tape *t, at_attention *a, const at_attention_inputs *in, const at_batch *b, int records) {
     if (!in->past_keys) return 1;
-    if (b->n_seq != 1 || records || in->bucket || in->n_past < 0 || in->n_past > INT_MAX - b->rows) {
-        at_tape_fail(t, AT_BUG, "attention: %d sequences behind %d cached keys", b->n_seq, in->n_past);
+    int fits = in->past_slot ? b->n_seq == b->rows : b->n_seq == 1;
+    if (!fits || records || in->bucket || in->n_past < 0 || in->n_past > INT_MAX - b->rows) {
+        at_tape_fail(t, AT_BUG, "attention: %d sequences of %d rows behind %d cached keys", b->n_seq, b->rows, in->n_past);
         return 0;
     }
-    int *cu = at_alloc(t->objects, 2, sizeof *cu);
+    int *cu = at_alloc(t->objects, 4, sizeof *cu);
     if (!cu) return at_tape_fail(t, AT_NO_MEMORY, "not enough memory for a sequence"), 0;
-    cu[1] = in->n_past + b->rows;
-    a->cu_k = cu;
-    return 1;
+    cu[1] = b->rows / b->n_seq;
+    cu[3] = in->n_past + cu[1];
+    a->n_seq = 1;
+    a->cu_q = cu;
+    a->cu_k = cu + 2;
+    return b->n_seq;
 }
 
 at_tensor *at_op_attention_with(at_tape *t, const at_attention_inputs *in, const at_batch *b, const at_attention *form, double p) {
@@ -345,7 +365,8 @@ at_tensor *at_op_attention_with(at_tape *t, const at_attention_inputs *in, const
     int records = set_positions(t, a, in) | at_tape_records(t, in->q) | at_tape_records(t, in->k) | at_tape_records(t, in->v) |
                   at_weight_records(t, in->relative);
     at_tensor *y = at_tape_tensor(t, in->q->space, in->q->rows, query_cols(a));
-    if (!y || !set_past(t, a, in, b, records)) return NULL;
+    int texts = y ? set_past(t, a, in, b, records) : 0;
+    if (!texts) return NULL;
     at_mark mark = at_arena_mark(t->scratch);
     size_t n_lse = (size_t)a->heads * (size_t)in->q->rows;
     n.lse = records ? at_tape_save(t, n_lse, sizeof(at_real)) : at_tape_scratch(t, n_lse);
@@ -356,7 +377,7 @@ at_tensor *at_op_attention_with(at_tape *t, const at_attention_inputs *in, const
     int parts = prepare_parts(t, &n) && n.parts > 1 ? n.parts : parts_of(t, in);
     at_real *scratch = at_tape_scratch(t, each * (size_t)parts);
     if (t->status) return NULL;
-    if (!t->dry) run_forward(t, &n, in, y->data, scratch, each);
+    if (!t->dry) run_forward(t, &n, in, texts, y->data, scratch, each);
     at_arena_rewind(t->scratch, mark);
     if (!records) return y;
     attention_node *node = (attention_node *)at_tape_push(t, sizeof *node, y, attention_backward);

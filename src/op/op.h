@@ -7,8 +7,8 @@
 #include "tensor/batch.h"
 #include "tensor/tape.h"
 
-/* y[r] = token[ids[r]] + position[positions[r]] + type[types[r]]. position and type may be NULL. [rows, in of token]. The token table may be
- * of any kind: a packed one (AT_WEIGHT_LINEAR) is the classifier of a language model too. */
+/* y[r] = token[ids[r]] + position[positions[r]] + type[types[r]]. position and type may be NULL. [rows, in of token]. The token table may
+ * be of any kind: a packed one (AT_WEIGHT_LINEAR) is the classifier of a language model too. */
 at_tensor *at_op_embed(at_tape *t, const at_batch *b, at_weight *token, at_weight *position, at_weight *type);
 
 /* y = act(x Wᵀ + b). Several weights of the same `in` give adjacent column segments of y (fused query, key, value),
@@ -28,8 +28,8 @@ at_tensor *at_op_attention(at_tape *t, at_tensor *qkv, const at_batch *b, const 
 
 /* The same with more to it. q [rows, heads*head_dim], k and v [rows, kv_heads*head_dim], or all three the one tensor of above.
  * relative (may be NULL) [buckets, heads]: the score of key j from query i gets relative[bucket(j - i), head], in T5's buckets: half of
- * them for either direction (all for what came before, where the attention is causal), of these half a distance each, the rest logarithmic up
- * to `distance` (Raffel et al. 2020; MPNet). */
+ * them for either direction (all for what came before, where the attention is causal), of these half a distance each, the rest logarithmic
+ * up to `distance` (Raffel et al. 2020; MPNet). */
 typedef struct at_attention_inputs {
     at_tensor *q, *k, *v;     /* k and v may be one tensor, side by side */
     const at_batch *source;   /* keys and values are rows of it, sequence by sequence; NULL: of the queries' own batch */
@@ -39,10 +39,14 @@ typedef struct at_attention_inputs {
      * bucket [2 * max_len - 1] of the batch's longest sequence, living as long as the tape's nodes. */
     at_tensor *position_key, *position_query;
     const int *bucket;
-    /* Generation, all 0 otherwise: a batch of one sequence whose first n_past keys and values lie in rows of kv_heads*head_dim, with room for the
-     * batch's own behind them, which the op puts there. No gradients. */
+    /* Generation, all 0 otherwise: a batch of one sequence whose first n_past keys and values lie in rows of kv_heads*head_dim, with room
+     * for the batch's own behind them, which the op puts there. No gradients. */
     at_real *past_keys, *past_values;
     int n_past;
+    /* The same for sequences of one row each, n_past before every one: those of sequence s lie past_slot[s] * past_room elements
+     * further. */
+    const int *past_slot;
+    size_t past_room;
 } at_attention_inputs;
 at_tensor *at_op_attention_with(at_tape *t, const at_attention_inputs *in, const at_batch *b, const at_attention *form, double p);
 int at_relative_bucket(int key_minus_query, int buckets, int distance, int causal);
@@ -88,8 +92,10 @@ at_tensor *at_op_unit(at_tape *t, at_tensor *x);
  * gradient accumulation and lanes give the gradient of the large batch. Sums are in double. */
 at_tensor *at_op_cross_entropy(at_tape *t, at_tensor *logits, const int32_t *target, const at_real *class_weight,
                                double smoothing, double norm);
-/* Rows [first[s], first[s + 1]) are the tokens of run s of n; target [n, cols] the row that each column has to find in it. Mean over columns. */
-at_tensor *at_op_span_cross_entropy(at_tape *t, at_tensor *logits, const int32_t *first, int n, const int32_t *target, double smoothing, double norm);
+/* Rows [first[s], first[s + 1]) are the tokens of run s of n; target [n, cols] the row that each column has to find in it. Mean over
+ * columns. */
+at_tensor *at_op_span_cross_entropy(at_tape *t, at_tensor *logits, const int32_t *first, int n, const int32_t *target,
+                                    double smoothing, double norm);
 at_tensor *at_op_mse(at_tape *t, at_tensor *x, const at_real *target, double norm);
 /* Binary cross-entropy with logits; target [rows, cols] in 0..1, NaN is ignored; positive_weight [cols] or NULL. */
 at_tensor *at_op_binary_cross_entropy(at_tape *t, at_tensor *logits, const at_real *target,
@@ -120,12 +126,13 @@ at_tensor *at_op_triplet(at_tape *t, at_tensor *x, const int32_t *row, int n, do
 /* The two of a classifier whose weight is the table of word embeddings (kind AT_WEIGHT_MATRIX) [words, cols of x]. target [rows], negative:
  * none. Logits of all rows are never held. Answers [rows, 1 + 2 * n_best], without a gradient: -log of the target's probability (0 without
  * one), the words of the largest logits, their probabilities. */
-at_tensor *at_op_tied_cross_entropy(at_tape *t, at_tensor *x, const at_weight *table, const at_weight *bias, const int32_t *target, double norm);
+at_tensor *at_op_tied_cross_entropy(at_tape *t, at_tensor *x, const at_weight *table, const at_weight *bias,
+                                    const int32_t *target, double norm);
 at_tensor *at_tied_answers(at_tape *t, at_tensor *x, const at_weight *table, const at_weight *bias, const int32_t *target, int n_best);
 
-/* The same of a language model's classifier, packed (AT_WEIGHT_LINEAR; it may be the table of words too). Its loss is the end of a tape, or added
- * to others: its gradient is 1. Answers [rows, AT_VOCABULARY_ANSWERS]: -log of the target's probability (0 without one), the word of the largest
- * logit. */
+/* The same of a language model's classifier, packed (AT_WEIGHT_LINEAR; it may be the table of words too). Its loss is the end of a tape, or
+ * added to others: its gradient is 1. Answers [rows, AT_VOCABULARY_ANSWERS]: -log of the target's probability (0 without one), the word of
+ * the largest logit. */
 typedef struct at_classifier {
     at_weight *weight, *bias; /* [words, cols of x]; the bias may be NULL */
     double cap;               /* logits become cap * tanh(logit / cap); 0: they do not */

@@ -1,5 +1,6 @@
-/* Where answers go: rows of the input with the task's answer added, as text, JSONL, CSV, TSV or a form of the task's own, into a file (whole or
- * not at all) or as events. A column of the input that has the name of one of the answer's keeps it; the answer's is then predicted_NAME. */
+/* Where answers go: rows of the input with the task's answer added, as text, JSONL, CSV, TSV or a form of the task's own, into a file
+ * (whole or not at all) or as events. A column of the input that has the name of one of the answer's keeps it; the answer's is then
+ * predicted_NAME. */
 #ifndef AT_RUN_ANSWERS_H
 #define AT_RUN_ANSWERS_H
 
@@ -20,7 +21,7 @@ typedef struct at_answers {
     const char *name[AT_ANSWER_FIELDS]; /* of the task's fields, as they are written */
     const char **label;             /* [labels] names of the columns of a field of labels where a table is flat */
     int width;                      /* of a label in the lines for a person */
-    int most_new;                   /* tokens of a text that is written */
+    at_writing_wishes wishes;       /* of a text that is written */
     long rows, cut_rows;            /* answered; of them too long, so that a part was not read */
     uint64_t cut_tokens;
 } at_answers;

@@ -162,8 +162,8 @@ static void tell_cut(const evaluation *e) {
                         d->n_cut_examples, e->table->n_rows, e->session.max_tokens, at_long_words(e->session.state.long_texts), cut,
                         100 * cut / (tokens + cut));
     if (d->row && d->n > e->table->n_rows)
-        at_tell_note(e->listener, "%s: texts that are longer than %d tokens are read in overlapping windows (%d examples of %d rows).", e->table->path,
-                     e->session.max_tokens, d->n, e->table->n_rows);
+        at_tell_note(e->listener, "%s: texts that are longer than %d tokens are read in overlapping windows (%d examples of %d rows).",
+                     e->table->path, e->session.max_tokens, d->n, e->table->n_rows);
 }
 
 /* What the model writes by itself, beside how well it foretells what others wrote. */
@@ -171,8 +171,8 @@ static at_status write_texts(evaluation *e, at_error *err) {
     at_session *s = &e->session;
     at_dataset *sources = NULL;
     if (!s->state.task->score_written) return AT_OK;
-    int most = (int)at_options_int(e->options, "max_new_tokens", 128);
-    AT_TRY(at_session_write(s, e->table, 0, e->table->n_rows, most, e->listener, &e->arena, &e->written, &sources, err));
+    const at_writing_wishes wishes = at_settings_wishes(e->options);
+    AT_TRY(at_session_write(s, e->table, 0, e->table->n_rows, &wishes, e->listener, &e->arena, &e->written, &sources, err));
     at_dataset_close(sources);
     return s->state.task->score_written(&s->state, e->data, e->written, &e->score, err);
 }
@@ -187,7 +187,8 @@ static at_status evaluate(evaluation *e, at_error *err) {
     AT_TRY(tell_score(e, err));
     AT_TRY(save(e, err));
     const char *folder = at_options_text(e->options, "output", NULL);
-    at_tell(e->listener, "done", json_pack("{s:s?, s:s, s:o}", "output", folder, "metric", e->score.main_name, "main", at_json_number(e->score.main)),
+    at_tell(e->listener, "done", json_pack("{s:s?, s:s, s:o}", "output", folder, "metric", e->score.main_name, "main",
+                                           at_json_number(e->score.main)),
             folder ? "\nResults and predictions are in %s." : NULL, folder ? folder : "");
     double least = at_options_real(e->options, "min_score", -INFINITY);
     if (e->score.main < least) return at_fail(err, AT_BELOW, "%s %.4f is below --min-score %.4f", e->score.main_name, e->score.main, least);

@@ -65,7 +65,8 @@ static at_sampling sampling_of(const at_options *o) {
     int draws = at_options_given(o, "top_k") || at_options_given(o, "top_p") || at_options_given(o, "min_p");
     return (at_sampling){.temperature = at_options_real(o, "temperature", draws ? 1 : 0), .top_k = (int)at_options_int(o, "top_k", 0),
                          .top_p = at_options_real(o, "top_p", 1), .min_p = at_options_real(o, "min_p", 0),
-                         .repetition_penalty = at_options_real(o, "repetition_penalty", 1), .seed = (uint64_t)at_options_int(o, "seed", 42)};
+                         .repetition_penalty = at_options_real(o, "repetition_penalty", 1),
+                         .seed = (uint64_t)at_options_int(o, "seed", 42)};
 }
 
 static at_status open_model(generating *g, at_error *err) {
@@ -83,12 +84,28 @@ static at_status open_model(generating *g, at_error *err) {
     return st ? st : at_model_tokenizer_open(path, &g->tokenizer, err);
 }
 
+/* Beams take the most probable texts as a whole: nothing is drawn, and nothing is told on the way. What was asked for wins over the
+ * folder. */
+static at_status settle_beams(generating *g, const at_sampling *sampling, at_error *err) {
+    at_beams *beams = &g->writing.beams;
+    const char *other = sampling->temperature > 0 ? "a temperature, --top-k, --top-p or --min-p draws tokens"
+                                                  : at_options_text(g->options, "stop", NULL) ? "--stop is looked for in one text" : NULL;
+    if (beams->n <= 1 || !other) return AT_OK;
+    if (at_options_given(g->options, "num_beams"))
+        return at_fail(err, AT_USAGE, "--num-beams %d: %s, and beams write several; leave one of them out", beams->n, other);
+    at_tell_note(g->listener, "%s asks for %d beams; %s, so that one text is written.", g->model->folder, beams->n, other);
+    beams->n = 1;
+    return AT_OK;
+}
+
 static at_status open_all(generating *g, const at_options *o, const at_listener *listener, at_error *err) {
     *g = (generating){.options = o, .listener = listener};
     AT_TRY(open_model(g, err));
     at_sampling sampling = sampling_of(o);
     AT_TRY(at_sampler_make(&g->sampler, &g->arena, &sampling, g->model->arch.vocab_size, err));
-    AT_TRY(at_writing_read(g->model, g->tokenizer, &g->writing, err));
+    const at_writing_wishes wishes = at_settings_wishes(o);
+    AT_TRY(at_writing_read(g->model, g->tokenizer, &wishes, &g->writing, err));
+    AT_TRY(settle_beams(g, &sampling, err));
     at_writing_apply(&g->writing, &g->how);
     return find_stops(g, err);
 }
@@ -132,8 +149,8 @@ static at_status check_prompt(const generating *g, const int32_t *ids, int n, at
     const at_arch *a = &g->model->arch;
     for (int i = 0; i < n; i++)
         if (ids[i] >= a->vocab_size)
-            return at_fail(err, AT_BAD_MODEL, "the tokenizer gives the token %d, the model has %d words: they do not belong together", ids[i],
-                           a->vocab_size);
+            return at_fail(err, AT_BAD_MODEL,
+                           "the tokenizer gives the token %d, the model has %d words: they do not belong together", ids[i], a->vocab_size);
     if (n < a->max_positions) return AT_OK;
     return at_fail(err, AT_BAD_DATA, "the prompt has %d tokens; the model reads %d, with those that it adds", n, a->max_positions);
 }
@@ -142,14 +159,18 @@ static json_t *fields(const generating *g, int n_prompt, const at_continuation *
     json_t *ids = json_array();
     for (int i = 0; i < c->n; i++) json_array_append_new(ids, json_integer(c->ids[i]));
     double speed = c->n > 1 && c->seconds > 0 ? (c->n - 1) / c->seconds : 0;
-    return json_pack("{s:i, s:o, s:o, s:i, s:i, s:s, s:f, s:f, s:f, s:I}", "index", g->index, "text", json_stringn(c->text, c->len), "ids", ids,
+    return json_pack("{s:i, s:o, s:o, s:i, s:i, s:s, s:f, s:f, s:f, s:I}", "index", g->index, "text",
+                     json_stringn(c->text, c->len), "ids", ids,
                      "prompt_tokens", n_prompt, "tokens", c->n, "finish", at_finish_name(c->finish), "prompt_seconds", c->prompt_seconds,
                      "seconds", c->seconds, "tokens_per_second", speed, "weight_bytes", (json_int_t)at_params_bytes(&g->model->params));
 }
 
+static int texts_of(const generating *g) { return g->how.beams.n > 1 ? g->how.beams.n : 1; }
+
 static at_status continue_from(generating *g, at_arena *arena, const int32_t *ids, int n, at_continuation *c, at_error *err) {
     at_generator *generator;
-    AT_TRY(at_generator_open(g->model, g->backend, g->threads, n + g->how.most_new, &generator, err));
+    AT_TRY(at_generator_open_room(g->model, g->backend, g->threads, (at_generator_room){0, n + g->how.most_new, texts_of(g)},
+                                  &generator, err));
     at_status st = at_continue(generator, &g->sampler, g->tokenizer, ids, n, &g->how, arena, c, err);
     at_generator_close(generator);
     return st;
@@ -158,7 +179,8 @@ static at_status continue_from(generating *g, at_arena *arena, const int32_t *id
 /* The encoder reads the prompt; the decoder writes from its start token on. */
 static at_status write_to(generating *g, at_arena *arena, const int32_t *ids, int n, at_continuation *c, at_error *err) {
     at_generator *generator;
-    AT_TRY(at_generator_open_source(g->model, g->backend, g->threads, n, 1 + g->how.most_new, &generator, err));
+    AT_TRY(at_generator_open_room(g->model, g->backend, g->threads, (at_generator_room){n, 1 + g->how.most_new, texts_of(g)},
+                                  &generator, err));
     at_status st = at_generator_read(generator, ids, n, err);
     if (!st) st = at_continue(generator, &g->sampler, g->tokenizer, &g->writing.start, 1, &g->how, arena, c, err);
     at_generator_close(generator);
@@ -172,7 +194,7 @@ static at_status continue_text(generating *g, at_arena *arena, const char *text,
     AT_TRY(encode(g, arena, text, len, &ids, &n, err));
     AT_TRY(check_prompt(g, ids, n, err));
     int writes = g->writing.start >= 0;
-    int room = g->model->arch.max_positions - (writes ? 1 : n), most = (int)at_options_int(g->options, "max_new_tokens", 128);
+    int room = g->model->arch.max_positions - (writes ? 1 : n), most = g->writing.most_new;
     g->how.most_new = most < room ? most : room;
     g->how.listen = listen;
     g->how.context = g;

@@ -28,7 +28,7 @@ static at_status answer_rows(at_session *s, at_answers *answers, const at_table 
 static at_status write_rows(at_session *s, at_answers *answers, const at_table *t, int first, int n, const at_listener *listener,
                             at_arena *scratch, at_dataset **d, at_error *err) {
     at_written *written;
-    AT_TRY(at_session_write(s, t, first, n, answers->most_new, listener, scratch, &written, d, err));
+    AT_TRY(at_session_write(s, t, first, n, &answers->wishes, listener, scratch, &written, d, err));
     for (int i = 0; i < (*d)->n; i++) {
         at_answered row = {.table = t, .row = first + i, .data = *d, .written = &written[i]};
         AT_TRY(at_answers_add(answers, &row, err));
@@ -66,15 +66,15 @@ static at_status answer_table(at_session *s, at_answers *answers, const at_table
 static at_status finish(at_answers *answers, const char *path, const at_listener *listener, at_status st, at_error *err) {
     if (!st) st = at_answers_commit(answers, err);
     if (!st && answers->cut_rows)
-        at_tell_warning(listener, "%ld of %ld texts are longer than the model reads%s; %llu tokens were not read", answers->cut_rows, answers->rows,
-                        at_long_words(answers->session->state.long_texts), (unsigned long long)answers->cut_tokens);
+        at_tell_warning(listener, "%ld of %ld texts are longer than the model reads%s; %llu tokens were not read", answers->cut_rows,
+                        answers->rows, at_long_words(answers->session->state.long_texts), (unsigned long long)answers->cut_tokens);
     if (!st && path)
-        at_tell(listener, "done", json_pack("{s:I, s:I, s:I, s:s}", "rows", (json_int_t)answers->rows, "cut_rows", (json_int_t)answers->cut_rows, "cut_tokens",
-                                                  (json_int_t)answers->cut_tokens, "output", path),
+        at_tell(listener, "done", json_pack("{s:I, s:I, s:I, s:s}", "rows", (json_int_t)answers->rows, "cut_rows",
+                                            (json_int_t)answers->cut_rows, "cut_tokens", (json_int_t)answers->cut_tokens, "output", path),
                 "%ld answers are in %s.", answers->rows, path);
     else if (!st)
-        at_tell(listener, "done", json_pack("{s:I, s:I, s:I}", "rows", (json_int_t)answers->rows, "cut_rows", (json_int_t)answers->cut_rows, "cut_tokens",
-                                                  (json_int_t)answers->cut_tokens), NULL);
+        at_tell(listener, "done", json_pack("{s:I, s:I, s:I}", "rows", (json_int_t)answers->rows, "cut_rows",
+                                            (json_int_t)answers->cut_rows, "cut_tokens", (json_int_t)answers->cut_tokens), NULL);
     at_answers_close(answers);
     return st;
 }
@@ -86,7 +86,7 @@ static at_status predict_table(at_session *s, const at_options *o, const at_tabl
     AT_TRY(s->state.task->bind(&s->state, t, wanted, 1, err));
     if (t->has_header) at_tell_note(listener, "%s: %s", t->path, s->state.why);
     at_status st = at_answers_open(&answers, s, listener, (at_answer_format)at_options_choice(o, "format"), path, t, err);
-    answers.most_new = (int)at_options_int(o, "max_new_tokens", 128);
+    answers.wishes = at_settings_wishes(o);
     if (!st) st = answer_table(s, &answers, t, listener, err);
     return finish(&answers, path, listener, st, err);
 }
@@ -212,7 +212,7 @@ static at_status predict_stream(at_session *s, const at_options *o, const at_lis
     char *buffer = NULL;
     at_status st = at_answers_open(&in->answers, s, listener, (at_answer_format)at_options_choice(o, "format"), path,
                                    &in->lines.table, err);
-    in->answers.most_new = (int)at_options_int(o, "max_new_tokens", 128);
+    in->answers.wishes = at_settings_wishes(o);
     if (!st) st = read_stream(in, &buffer, err);
     st = finish(&in->answers, path, listener, st, err);
     at_room_free(buffer);

@@ -52,7 +52,8 @@ at_status at_settings_long_check(const at_options *o, const at_task *task, at_er
     int choice = at_options_choice(o, "long");
     if (choice && task->in_windows)
         return at_fail(err, AT_USAGE, "--long: the task %s reads long texts in overlapping windows by itself, nothing is cut", task->name);
-    if (choice == AT_LONG_WINDOW && task->coupled) return at_fail(err, AT_USAGE, "--long window: the task %s has one answer a text", task->name);
+    if (choice == AT_LONG_WINDOW && task->coupled)
+        return at_fail(err, AT_USAGE, "--long window: the task %s has one answer a text", task->name);
     return AT_OK;
 }
 
@@ -60,7 +61,8 @@ at_status at_settings_long_check(const at_options *o, const at_task *task, at_er
 static at_status find_task(at_session *s, const char *folder, at_error *err) {
     const at_model *m = s->model;
     if (!m->trained_head)
-        return at_fail(err, AT_BAD_MODEL, "%s: has no trained prediction network; train one: attune train --model %s --train FILE --output FOLDER",
+        return at_fail(err, AT_BAD_MODEL,
+                       "%s: has no trained prediction network; train one: attune train --model %s --train FILE --output FOLDER",
                        folder, folder);
     return at_task_open(&s->state, m, err);
 }
@@ -145,7 +147,8 @@ static at_status check_finite(const at_dataset *d, const at_arena *arena, const 
         size_t k = at_dataset_output_at(d, i) * (size_t)width, end = at_dataset_output_at(d, i + 1) * (size_t)width;
         for (; k < end; k++)
             if (!isfinite(logits[k]))
-                return at_fail(err, AT_BAD_MODEL, "%s:%u: the model's answer is not a finite number; its weights are damaged", d->path, d->line[i]);
+                return at_fail(err, AT_BAD_MODEL, "%s:%u: the model's answer is not a finite number; its weights are damaged",
+                               d->path, d->line[i]);
         at_arena_pass(arena, (size_t)i, IDLE_EXAMPLES);
     }
     at_arena_idle(arena);
@@ -193,9 +196,16 @@ static int watch(void *listener, int done) {
     return at_asked_to_stop(listener);
 }
 
-at_status at_session_write(const at_session *s, const at_table *table, int first, int n, int most_new, const at_listener *listener,
-                           at_arena *arena, at_written **written, at_dataset **data, at_error *err) {
-    at_write_setup setup = {s->model, s->tokenizer, s->backend, s->pool, most_new, watch, (void *)(uintptr_t)listener};
+at_writing_wishes at_settings_wishes(const at_options *o) {
+    return (at_writing_wishes){.most_new = (int)at_options_int(o, "max_new_tokens", -1), .beams = (int)at_options_int(o, "num_beams", -1),
+                               .no_repeat = (int)at_options_int(o, "no_repeat_ngram_size", -1),
+                               .early = at_options_choice(o, "early_stopping") - 1,
+                               .length_penalty = at_options_real(o, "length_penalty", (double)NAN)};
+}
+
+at_status at_session_write(const at_session *s, const at_table *table, int first, int n, const at_writing_wishes *wishes,
+                           const at_listener *listener, at_arena *arena, at_written **written, at_dataset **data, at_error *err) {
+    at_write_setup setup = {s->model, s->tokenizer, s->backend, s->pool, *wishes, watch, (void *)(uintptr_t)listener};
     AT_TRY(encode(s, table, first, n, 0, arena, data, err));
     *written = AT_NEW_ARRAY(arena, at_written, (*data)->n);
     at_status st = *written ? at_write_all(&setup, *data, arena, *written, err)

@@ -3,6 +3,7 @@
 #define AT_RUN_SESSION_H
 
 #include "backend/half.h"
+#include "infer/wishes.h"
 #include "run/events.h"
 #include "run/settings.h"
 #include "task/tasks.h"
@@ -28,7 +29,8 @@ void at_session_close(at_session *session);
 /* The same from the settings model, threads, cpu, precision, max_length. */
 at_status at_session_open_options(at_session *session, const at_options *options, at_error *err);
 
-/* Any encoder, to make vectors with (run/vectors.h): pooling and unit as in at_model_options. There is no task; state.n_out is the width. */
+/* Any encoder, to make vectors with (run/vectors.h): pooling and unit as in at_model_options. There is no task; state.n_out is the
+ * width. */
 typedef struct at_vectors_options {
     int threads;             /* 0: every core */
     const char *cpu;         /* NULL: the best kernels */
@@ -42,18 +44,21 @@ at_status at_session_open_vectors(at_session *session, const char *folder, const
 at_status at_session_choose_length(const at_tokenizer *tokenizer, const at_arch *arch, long long given, int *max_tokens,
                                    const char **source, at_error *err);
 
-/* Logits of rows first .. first + n - 1 of a table, [outputs, n_out], in the arena, and what was encoded, to be closed by the caller. The state
- * must know the columns (bind). need_labels 0: unlabelled rows are fine. */
-at_status at_session_logits(const at_session *session, const at_table *table, int first, int n, int need_labels, at_arena *arena, float **logits,
-                            at_dataset **data, at_error *err);
+/* Logits of rows first .. first + n - 1 of a table, [outputs, n_out], in the arena, and what was encoded, to be closed by the caller. The
+ * state must know the columns (bind). need_labels 0: unlabelled rows are fine. */
+at_status at_session_logits(const at_session *session, const at_table *table, int first, int n, int need_labels, at_arena *arena,
+                            float **logits, at_dataset **data, at_error *err);
 
-/* Of a task that writes: the texts to those rows, one an example of what was encoded, of at most most_new tokens each. */
-at_status at_session_write(const at_session *session, const at_table *table, int first, int n, int most_new, const at_listener *listener,
-                           at_arena *arena, at_written **written, at_dataset **data, at_error *err);
+/* Of a task that writes: the texts to those rows, one an example of what was encoded. */
+at_status at_session_write(const at_session *session, const at_table *table, int first, int n, const at_writing_wishes *wishes,
+                           const at_listener *listener, at_arena *arena, at_written **written, at_dataset **data, at_error *err);
 
+/* The settings max_new_tokens, num_beams, length_penalty, early_stopping, no_repeat_ngram_size */
+at_writing_wishes at_settings_wishes(const at_options *options);
 at_table_options at_settings_table(const at_options *options); /* input_format, no_header */
 void at_settings_task(const at_options *options, at_task_state *state); /* label_separator, scheme, where the command has them */
-at_status at_settings_long_check(const at_options *options, const at_task *task, at_error *err); /* AT_USAGE where --long says nothing to it */
+/* AT_USAGE where --long says nothing to it */
+at_status at_settings_long_check(const at_options *options, const at_task *task, at_error *err);
 at_columns at_settings_columns(const at_options *options);     /* text_column, text2_column and, where the command has it, label_column */
 
 #endif

@@ -6,11 +6,13 @@
 
 #include "backend/backend.h"
 
-/* Keys and values of the tokens before a batch of one sequence, for generation: attention appends the batch's own behind `length`, and sees all.
- * The caller counts them in when the batch is done. */
+/* Keys and values of the tokens before a batch of one sequence, for generation: attention appends the batch's own behind `length`, and sees
+ * all. The caller counts them in when the batch is done. A batch of several sequences is one of a row each, all behind `length` tokens of
+ * their own. */
 typedef struct at_cache {
-    at_real *keys, *values;   /* [layers][cap][cols] */
-    int layers, cap, cols;    /* cols: key-value heads * head_dim */
+    at_real *keys, *values;   /* [layers][slots][cap][cols] */
+    int layers, slots, cap, cols; /* cols: key-value heads * head_dim */
+    const int *slot;          /* [n_seq] where each sequence of the batch lies; NULL: one sequence, in slot 0 */
     int length;               /* tokens before the batch */
     /* Of a decoder beside an encoder: keys and values of the encoder's rows, made once, [layers][source->rows][2 * cols]. */
     at_real *source_keys;
@@ -36,8 +38,8 @@ typedef struct at_batch {
     const uint64_t *output_row; /* [n_outputs] names the answer's row for dropout */
     const int32_t *label;     /* [n_outputs] class of each answer, negative: none; NULL: the data have no labels */
     const at_cache *cache;    /* NULL: every sequence is whole */
-    /* The rows of a decoder that reads this batch's, sequence by sequence (n_seq and seq_id are the same); places are rows of it then. Its own
-     * answers, cache and decoder are not there. NULL: a model of one stack. */
+    /* The rows of a decoder that reads this batch's, sequence by sequence (n_seq and seq_id are the same); places are rows of it then. Its
+     * own answers, cache and decoder are not there. NULL: a model of one stack. */
     const struct at_batch *decoder;
 } at_batch;
 

@@ -61,6 +61,24 @@ static void it_is_judged_and_asked(void **state) {
     program_expect("cd $D && $A predict --model out 'a a a' --max-new-tokens 5 | cmp - one", 0, "", "");
 }
 
+/* Beams: by option, by the folder, and what goes with neither. */
+static void beams_write_too(void **state) {
+    (void)state;
+    program_expect("cd $D && $A predict --model out --input rows.csv --max-new-tokens 5 --num-beams 3 --output beams.csv --quiet && "
+                   "$A predict --model out --input rows.csv --max-new-tokens 5 --num-beams 3 --threads 1 --output again.csv --quiet && cmp beams.csv again.csv", 0, "", "");
+    program_expect("cd $D && $A generate --model out 'a a a' --max-new-tokens 5 --num-beams 3 | tr -d '\\n' | cmp - <(sed -n 2p beams.csv | cut -d, -f3 | tr -d '\\n')", 0, "", "");
+    program_expect("cd $D && $A predict --model out --input rows.csv --max-new-tokens 5 --num-beams 1 --output one.csv --quiet && cmp one.csv said.csv", 0, "", "");
+    program_expect("cd $D && cp -r out asks && echo '{\"num_beams\": 3, \"max_length\": 6, \"early_stopping\": false}' > asks/generation_config.json && "
+                   "$A predict --model asks --input rows.csv --output asked.csv --quiet && cmp asked.csv beams.csv", 0, "", "");
+    program_expect("cd $D && $A predict --model asks --input rows.csv --num-beams 1 --max-new-tokens 5 --output asked.csv --quiet && cmp asked.csv said.csv", 0, "", "");
+    program_expect("cd $D && $A generate --model asks 'a a a' --temperature 0.5 --max-new-tokens 2", 0, "", "asks for 3 beams; a temperature");
+    program_expect("cd $D && $A generate --model out 'a a a' --num-beams 3 --top-k 5", 2, "", "--num-beams 3: a temperature, --top-k, --top-p or --min-p draws tokens");
+    program_expect("cd $D && $A generate --model out 'a a a' --num-beams 3 --stop x", 2, "", "--num-beams 3: --stop is looked for in one text");
+    program_expect("cd $D && $A generate --model out 'a a a' --num-beams 0", 2, "", "num_beams: 0 is out of bounds; it goes from 1 to 1024");
+    program_expect("cd $D && $A predict --model out 'a a a' --early-stopping perhaps", 2, "", "early_stopping: 'perhaps' is not one of auto, false, true, never");
+    program_expect("cd $D && echo '{\"num_beams\": 5000}' > asks/generation_config.json && $A predict --model asks 'a a'", 4, "", "num_beams is 5000; it goes up to 1024");
+}
+
 /* What it learned is what it writes. */
 static void it_learns(void **state) {
     (void)state;
@@ -114,7 +132,7 @@ static void what_cannot_be_is_said(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(memory_is_enough_for_any_mixture),
-        cmocka_unit_test(the_model_is_what_others_open), cmocka_unit_test(it_is_judged_and_asked), cmocka_unit_test(it_learns),
+        cmocka_unit_test(the_model_is_what_others_open), cmocka_unit_test(it_is_judged_and_asked), cmocka_unit_test(beams_write_too), cmocka_unit_test(it_learns),
         cmocka_unit_test(a_bart_writes_too),             cmocka_unit_test(threads_do_not_show),    cmocka_unit_test(a_kill_does_not_show),
         cmocka_unit_test(what_cannot_be_is_said),
     };

@@ -4,7 +4,8 @@
     ${ATTUNE_VENV:-.venv}/bin/python tests/oracle/live_write.py --program build/release/src/attune [NAME ...]
 
 Each folder of tests/golden/seq2seq with a tokenizer of words. Ends with 1 where
-  attune predict writes another text than transformers' greedy generate       every row; with a forced first and last token too
+  attune predict writes another text than transformers' generate              every row; greedily, with a forced first and last token, and with beams
+                                                                              as generation_config.json and as options ask for them
   attune generate writes other ids                                            one row
   attune eval finds another loss than transformers (labels shifted right)     1e-5, relative
   the folder saved by attune train is not opened, or has other names          none missing, none unexpected
@@ -29,13 +30,14 @@ from transformers import AutoModelForSeq2SeqLM
 ROOT = Path(__file__).resolve().parents[2]
 DATA = ROOT / "tests" / "golden" / "seq2seq"
 END, NEW = 2, 9
+FORCED = {"forced_bos_token_id": 7, "forced_eos_token_id": 2, "min_length": 4, "no_repeat_ngram_size": 2}
+BEAMS = FORCED | {"num_beams": 4, "early_stopping": True, "length_penalty": 2.0, "max_length": 13}  # as a BART for summaries asks
+OTHER = {"num_beams": 3, "length_penalty": 0.5, "early_stopping": "never", "no_repeat_ngram_size": 0}  # and as a person may
 
 
-def make_model(source, folder, forced):
+def make_model(source, folder, **more):
     n = make_folder(source, folder, 1)
-    settings = {"decoder_start_token_id": 3, "eos_token_id": 2, "pad_token_id": 4}
-    if forced:
-        settings |= {"forced_bos_token_id": 7, "forced_eos_token_id": 2, "min_length": 4, "no_repeat_ngram_size": 2}
+    settings = {"decoder_start_token_id": 3, "eos_token_id": 2, "pad_token_id": 4} | more
     (folder / "generation_config.json").write_text(json.dumps(settings))
     return n
 
@@ -63,21 +65,22 @@ def mean_loss(model, tokenizer, rows):
     return total.item() / n
 
 
-def written(model, tokenizer, source):
+def written(model, tokenizer, source, how):
     ids = tokenizer(source, return_tensors="pt", return_token_type_ids=False)
-    return model.generate(**ids, max_new_tokens=NEW, do_sample=False, use_cache=False)[0, 1:].tolist()
+    return model.generate(**ids, do_sample=False, use_cache=False, **how)[0, 1:].tolist()
 
 
-def compare_texts(args, name, folder, rows, file, work):
-    run(args.program, "predict", "--model", folder, "--input", file, "--max-new-tokens", NEW, "--output", work / "said.csv", "--quiet")
+def compare_texts(args, name, folder, rows, file, work, **how):
+    options = [word for key, value in how.items() for word in (f"--{key.replace('_', '-')}", value)]
+    run(args.program, "predict", "--model", folder, "--input", file, *options, "--output", work / "said.csv", "--quiet")
     with (work / "said.csv").open(newline="") as said:
         mine = [row["output"] for row in csv.DictReader(said)]
     model, tokenizer = open_theirs(AutoModelForSeq2SeqLM, folder)
-    ids = [written(model, tokenizer, source) for source, _ in rows]
+    ids = [written(model, tokenizer, source, how) for source, _ in rows]
     theirs = [tokenizer.decode(one, skip_special_tokens=True) for one in ids]
     different = [(a, b) for a, b in zip(mine, theirs) if a != b]
     check(f"{name}: texts {different[:1]}", len(different) + abs(len(mine) - len(theirs)), 0)
-    own = generated(args.program, folder, rows[0][0], "--max-new-tokens", NEW)
+    own = generated(args.program, folder, rows[0][0], *options)
     check(f"{name}: ids {own}", int(own != [i for i in ids[0] if i != END]), 0)
 
 
@@ -103,12 +106,15 @@ def train_theirs(folder, rows, steps, rate):
 
 
 def model_of(args, name, work):
-    folder, forced, file, held = work / name, work / f"{name}-forced", work / f"{name}.csv", work / f"{name}-held.csv"
-    n = make_model(DATA / name, folder, 0)
-    make_model(DATA / name, forced, 1)
+    folder, forced, beams, file, held = (work / f"{name}{part}" for part in ("", "-forced", "-beams", ".csv", "-held.csv"))
+    n = make_model(DATA / name, folder)
+    make_model(DATA / name, forced, **FORCED)
+    make_model(DATA / name, beams, **BEAMS)
     rows, others = (write_rows(path, n, 8, sum(map(ord, name)) + i) for i, path in enumerate((file, held)))
-    compare_texts(args, name, folder, rows, file, work)
-    compare_texts(args, f"{name}, forced", forced, rows, file, work)
+    compare_texts(args, name, folder, rows, file, work, max_new_tokens=NEW)
+    compare_texts(args, f"{name}, forced", forced, rows, file, work, max_new_tokens=NEW)
+    compare_texts(args, f"{name}, beams of its folder", beams, rows, file, work)
+    compare_texts(args, f"{name}, beams as asked for", beams, rows, file, work, **OTHER)
     model, tokenizer = open_theirs(AutoModelForSeq2SeqLM, folder)
     want = mean_loss(model, tokenizer, rows)
     check(f"{name}: loss", abs(attune_loss(args, folder, file, work) / want - 1), 1e-5)
@@ -122,7 +128,7 @@ def model_of(args, name, work):
     check(f"{name}: loss of what was saved", abs(mine / mean_loss(*theirs, rows) - 1), 1e-5)
     check(f"{name}: its loss on rows not trained on", abs(unseen / mean_loss(*theirs, others) - 1), 1e-5)
     check(f"{name}: loss after {steps} steps ({mine:.5f}, PyTorch {losses[1]:.5f})", abs(mine / losses[1] - 1), 1e-4)
-    compare_texts(args, f"{name}, trained", saved, rows, file, work)
+    compare_texts(args, f"{name}, trained", saved, rows, file, work, max_new_tokens=NEW)
 
 
 def main():
