@@ -1,7 +1,7 @@
-/* GGUF version 2 and 3 (github.com/ggml-org/ggml, docs/gguf.md): "GGUF", version, counts, metadata (key, type, value), tensor table (name, dimensions
- * fastest first, type, offset), then the data, aligned. Little-endian.
- * Untrusted. Checked on opening: every count against the bytes that are left, keys and names (unique, UTF-8, without NUL), types, dimensions,
- * whole blocks in a row, alignment, data inside of the file and without overlap. A header has at most 256 MiB, 65,536 tensors, 16,384 keys. */
+/* GGUF version 2 and 3 (github.com/ggml-org/ggml, docs/gguf.md): "GGUF", version, counts, metadata (key, type, value), tensor table (name,
+ * dimensions fastest first, type, offset), then the data, aligned. Little-endian. Untrusted. Checked on opening: every count against the
+ * bytes that are left, keys and names (unique, UTF-8, without NUL), types, dimensions, whole blocks in a row, alignment, data inside of the
+ * file and without overlap. A header has at most 256 MiB, 65,536 tensors, 16,384 keys. */
 #ifndef AT_IO_GGUF_H
 #define AT_IO_GGUF_H
 
@@ -9,8 +9,8 @@
 
 /* ggml's numbers for types of tensors. */
 typedef enum at_gguf_type {
-    AT_GGUF_F32 = 0, AT_GGUF_F16 = 1, AT_GGUF_Q4_0 = 2, AT_GGUF_Q4_1 = 3, AT_GGUF_Q5_0 = 6, AT_GGUF_Q5_1 = 7, AT_GGUF_Q8_0 = 8, AT_GGUF_Q2_K = 10,
-    AT_GGUF_Q3_K = 11, AT_GGUF_Q4_K = 12, AT_GGUF_Q5_K = 13, AT_GGUF_Q6_K = 14, AT_GGUF_IQ4_NL = 20, AT_GGUF_BF16 = 30
+    AT_GGUF_F32 = 0, AT_GGUF_F16 = 1, AT_GGUF_Q4_0 = 2, AT_GGUF_Q4_1 = 3, AT_GGUF_Q5_0 = 6, AT_GGUF_Q5_1 = 7, AT_GGUF_Q8_0 = 8,
+    AT_GGUF_Q2_K = 10, AT_GGUF_Q3_K = 11, AT_GGUF_Q4_K = 12, AT_GGUF_Q5_K = 13, AT_GGUF_Q6_K = 14, AT_GGUF_IQ4_NL = 20, AT_GGUF_BF16 = 30
 } at_gguf_type;
 
 /* How a type packs numbers: blocks of `count` in `bytes`. count 0: a type that is not read here. name: as ggml's. */
@@ -26,8 +26,8 @@ void at_gguf_unpack(at_gguf_type type, const void *blocks, float *values, size_t
 void at_gguf_pack(at_gguf_type type, const float *values, void *blocks, size_t n);
 
 typedef enum at_gguf_kind { /* of metadata values: GGUF's numbers */
-    AT_GGUF_U8, AT_GGUF_I8, AT_GGUF_U16, AT_GGUF_I16, AT_GGUF_U32, AT_GGUF_I32, AT_GGUF_FLOAT32, AT_GGUF_BOOL, AT_GGUF_STRING, AT_GGUF_ARRAY,
-    AT_GGUF_U64, AT_GGUF_I64, AT_GGUF_FLOAT64
+    AT_GGUF_U8, AT_GGUF_I8, AT_GGUF_U16, AT_GGUF_I16, AT_GGUF_U32, AT_GGUF_I32, AT_GGUF_FLOAT32, AT_GGUF_BOOL, AT_GGUF_STRING,
+    AT_GGUF_ARRAY, AT_GGUF_U64, AT_GGUF_I64, AT_GGUF_FLOAT64
 } at_gguf_kind;
 
 typedef struct at_gguf_value {

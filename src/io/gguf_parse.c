@@ -23,8 +23,8 @@ static at_status bad(parsing *p, const char *what) {
 
 static at_status ended(parsing *p) {
     p->ended = 1;
-    return at_fail(p->err, AT_BAD_MODEL, "%s: byte %zu: truncated: the header goes on behind the end of the file; fetch the file again", p->path,
-                   p->r.len);
+    return at_fail(p->err, AT_BAD_MODEL,
+                   "%s: byte %zu: truncated: the header goes on behind the end of the file; fetch the file again", p->path, p->r.len);
 }
 
 static at_status get_u32(parsing *p, uint32_t *value) { return at_read_u32(&p->r, value) ? AT_OK : ended(p); }
@@ -171,8 +171,8 @@ static at_status place_tensors(parsing *p) {
         uint64_t last;
         if (t->offset % p->alignment || t->offset < end || __builtin_add_overflow(t->offset, t->bytes, &last) ||
             begin > p->file_bytes || last > p->file_bytes - begin)
-            return at_fail(p->err, AT_BAD_MODEL, "%s: tensor %s: its data are not aligned, overlap others, or lie behind the end of the file", p->path,
-                           t->name);
+            return at_fail(p->err, AT_BAD_MODEL,
+                           "%s: tensor %s: its data are not aligned, overlap others, or lie behind the end of the file", p->path, t->name);
         end = last;
         t->offset += begin;
     }
@@ -211,8 +211,10 @@ static at_status parse(parsing *p) {
     AT_TRY(get_u64(p, &n_tensors));
     AT_TRY(get_u64(p, &n_values));
     /* The least that a value and a tensor take. */
-    if (n_values > AT_GGUF_KEYS || n_values > (p->file_bytes - p->r.pos) / 14) return bad(p, "more metadata than the file can hold, or than 16,384 keys");
-    if (n_tensors > AT_GGUF_TENSORS || n_tensors > (p->file_bytes - p->r.pos) / 33) return bad(p, "more tensors than the file can hold, or than 65,536");
+    if (n_values > AT_GGUF_KEYS || n_values > (p->file_bytes - p->r.pos) / 14)
+        return bad(p, "more metadata than the file can hold, or than 16,384 keys");
+    if (n_tensors > AT_GGUF_TENSORS || n_tensors > (p->file_bytes - p->r.pos) / 33)
+        return bad(p, "more tensors than the file can hold, or than 65,536");
     at_gguf_header *h = p->header;
     h->values = AT_NEW_ARRAY(p->arena, at_gguf_value, n_values);
     h->tensors = AT_NEW_ARRAY(p->arena, at_gguf_tensor, n_tensors);

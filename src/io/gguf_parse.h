@@ -12,8 +12,8 @@ typedef struct at_gguf_header {
     int n_values, n_tensors;
 } at_gguf_header;
 
-/* `bytes` are the first `len` of a file of file_bytes and live as long as the header. *more (only with len < file_bytes) is 1 where they end
- * within the header: ask again with more of them. Errors begin with `path`. */
+/* `bytes` are the first `len` of a file of file_bytes and live as long as the header. *more (only with len < file_bytes) is 1 where they
+ * end within the header: ask again with more of them. Errors begin with `path`. */
 at_status at_gguf_parse(at_arena *arena, const char *path, const unsigned char *bytes, size_t len, uint64_t file_bytes, int *more,
                         at_gguf_header *header, at_error *err);
 

@@ -30,7 +30,8 @@ static at_status read_at(const at_gguf *f, void *bytes, size_t len, uint64_t off
         if (n < 0 && errno == EINTR) continue;
         if (n < 0) return at_fail_errno(err, AT_DISK, f->path, "cannot read");
         if (n == 0)
-            return at_fail(err, AT_BAD_MODEL, "%s: byte %llu: the file ends here, it was longer when it was opened", f->path, (unsigned long long)offset);
+            return at_fail(err, AT_BAD_MODEL, "%s: byte %llu: the file ends here, it was longer when it was opened", f->path,
+                           (unsigned long long)offset);
         to += n;
         len -= (size_t)n;
         offset += (uint64_t)n;
@@ -186,7 +187,8 @@ at_status at_gguf_read(const at_gguf *f, const at_gguf_tensor *t, float *values,
 at_status at_gguf_read_part(const at_gguf *f, const at_gguf_tensor *t, uint64_t first, uint64_t count, float *values, at_error *err) {
     at_gguf_packing packing = at_gguf_packing_of(t->type);
     if (!packing.count)
-        return at_fail(err, AT_BAD_MODEL, "%s: tensor %s is of type %u (%s), which is not read here; make another with llama.cpp's quantize tool",
+        return at_fail(err, AT_BAD_MODEL,
+                       "%s: tensor %s is of type %u (%s), which is not read here; make another with llama.cpp's quantize tool",
                        f->path, t->name, t->type, packing.name);
     size_t each = packing.count > 1 ? 1 : 256, at_once = BLOCKS_AT_ONCE * each; /* of single numbers, more at once */
     unsigned char blocks[BLOCKS_AT_ONCE * 256 * 4];

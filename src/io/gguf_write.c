@@ -110,8 +110,8 @@ static at_status write_tensor(at_writer *w, const at_gguf_tensor_out *t, int i, 
     return st ? st : pad(w, err);
 }
 
-at_status at_gguf_write(const char *path, const at_gguf_metadata *metadata, const at_gguf_tensor_out *tensors, int n, at_gguf_fill *fill, void *context,
-                        at_error *err) {
+at_status at_gguf_write(const char *path, const at_gguf_metadata *metadata, const at_gguf_tensor_out *tensors, int n, at_gguf_fill *fill,
+                        void *context, at_error *err) {
     at_arena arena = {0};
     at_str head = {.arena = &arena};
     at_writer *w = malloc(sizeof *w);

@@ -27,7 +27,7 @@ typedef struct at_gguf_tensor_out {
 } at_gguf_tensor_out;
 /* Fills values [product of dims] of tensor i. */
 typedef at_status at_gguf_fill(void *context, int i, float *values, at_error *err);
-at_status at_gguf_write(const char *path, const at_gguf_metadata *metadata, const at_gguf_tensor_out *tensors, int n, at_gguf_fill *fill, void *context,
-                        at_error *err);
+at_status at_gguf_write(const char *path, const at_gguf_metadata *metadata, const at_gguf_tensor_out *tensors, int n, at_gguf_fill *fill,
+                        void *context, at_error *err);
 
 #endif

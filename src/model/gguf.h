@@ -1,6 +1,6 @@
-/* GGUF files as models: metadata -> config.json as transformers would have it, names and layouts of tensors, vocabulary -> tokenizer.json. What is read
- * from a file this way is a model like any other: it is trained, saved as a folder, exported. Rows of the table in gguf_names.c say what an
- * architecture of llama.cpp is here; no other place asks for its name. */
+/* GGUF files as models: metadata -> config.json as transformers would have it, names and layouts of tensors, vocabulary -> tokenizer.json.
+ * What is read from a file this way is a model like any other: it is trained, saved as a folder, exported. Rows of the table in
+ * gguf_names.c say what an architecture of llama.cpp is here; no other place asks for its name. */
 #ifndef AT_MODEL_GGUF_H
 #define AT_MODEL_GGUF_H
 

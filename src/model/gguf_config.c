@@ -64,7 +64,9 @@ static void put_token(making *m, const char *theirs, const char *ours) {
 static at_status put_factors(making *m, const char *tensor, json_t *rope, const char *key) {
     const at_gguf_tensor *t = at_gguf_find(m->file, tensor);
     if (!t) return AT_OK;
-    if (t->count > 1 << 16) return at_fail(m->err, AT_BAD_MODEL, "%s: tensor %s has %llu elements", at_gguf_path(m->file), tensor, (unsigned long long)t->count);
+    if (t->count > 1 << 16)
+        return at_fail(m->err, AT_BAD_MODEL, "%s: tensor %s has %llu elements", at_gguf_path(m->file), tensor,
+                       (unsigned long long)t->count);
     float *values = malloc((size_t)t->count * sizeof *values);
     if (!values) return at_fail_memory(m->err, (size_t)t->count * sizeof *values);
     at_status st = at_gguf_read(m->file, t, values, m->err);
@@ -121,7 +123,8 @@ static at_status put_rest(making *m) {
         put(m, "pad_token_id", json_incref(json_object_get(m->config, "eos_token_id")));
     put(m, "tie_word_embeddings", json_boolean(!at_gguf_find(m->file, "output.weight")));
     if (m->arch->plus_one) put_score_scale(m);
-    double heads = number(m, "attention.head_count", 0), width = number(m, "embedding_length", 0), turned = number(m, "rope.dimension_count", 0);
+    double heads = number(m, "attention.head_count", 0), width = number(m, "embedding_length", 0);
+    double turned = number(m, "rope.dimension_count", 0);
     double head = number(m, "attention.key_length", heads > 0 ? width / heads : 0);
     if (is_llama && turned > 0 && turned < head) put(m, "partial_rotary_factor", json_real(turned / head));
     if (is_llama && at_gguf_find(m->file, "blk.0.attn_output.bias")) put(m, "attention_bias", json_true());

@@ -95,7 +95,8 @@ static const at_gguf_arch ARCHS[] = {
     {"qwen3", "qwen3", LLAMA_KEYS, NONE, 1, 0, 0, "{\"hidden_act\": \"silu\"}"},
     {"gemma2", "gemma2", LLAMA_KEYS, AROUND, 1, 0, 1, "{\"hidden_activation\": \"gelu_pytorch_tanh\", \"sliding_window\": 4096}"},
     {"gemma3", "gemma3_text", LLAMA_KEYS, AROUND, 1, 0, 1,
-     "{\"hidden_activation\": \"gelu_pytorch_tanh\", \"rope_theta\": 1000000.0, \"rope_local_base_freq\": 10000.0, \"sliding_window_pattern\": 6}"},
+     "{\"hidden_activation\": \"gelu_pytorch_tanh\", \"rope_theta\": 1000000.0, \"rope_local_base_freq\": 10000.0, "
+     "\"sliding_window_pattern\": 6}"},
     {"phi3", "phi3", LLAMA_KEYS, NONE, 1, 0, 0, "{\"hidden_act\": \"silu\"}"},
     {"gpt2", "gpt2", GPT2_KEYS, GPT2_NAMES, 0, 0, 0, "{\"activation_function\": \"gelu_new\"}"},
     {"bert", "bert", BERT_KEYS, BERT_NAMES, 0, 0, 0, "{\"hidden_act\": \"gelu\", \"type_vocab_size\": 2}"},
@@ -152,7 +153,8 @@ int at_gguf_name_of(const at_gguf_arch *arch, const char *bare, char name[AT_GGU
     char stem[AT_GGUF_NAME_SIZE - 16];
     if (!end || (strcmp(end, ".weight") && strcmp(end, ".bias"))) return 0;
     size_t len = (size_t)(end - bare);
-    if (!translate(arch->names, bare, len, stem, sizeof stem) && (!arch->llama || !translate(LLAMA_NAMES, bare, len, stem, sizeof stem))) return 0;
+    if (!translate(arch->names, bare, len, stem, sizeof stem) && (!arch->llama || !translate(LLAMA_NAMES, bare, len, stem, sizeof stem)))
+        return 0;
     snprintf(name, AT_GGUF_NAME_SIZE, "%s%s", stem, end);
     return 1;
 }

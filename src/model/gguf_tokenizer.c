@@ -1,4 +1,5 @@
-/* tokenizer.json and tokenizer_config.json from the vocabulary of a GGUF file, as convert_hf_to_gguf.py (llama.cpp) made the one from the other.
+/* tokenizer.json and tokenizer_config.json from the vocabulary of a GGUF file, as convert_hf_to_gguf.py (llama.cpp) made the one from the
+ * other.
  *
  *   gpt2   byte-level BPE: tokens and merges as they are; tokenizer.ggml.pre names the expression that cuts words
  *   llama  SentencePiece BPE: scores instead of merges; every way to cut a token in two is a merge of the rank that its score gives
@@ -43,7 +44,8 @@ static at_status read_tokens(making *m) {
     const at_gguf_value *tokens = array(m, "tokenizer.ggml.tokens", 0);
     if (!tokens || tokens->element != AT_GGUF_STRING) return bad(m, "has no vocabulary (tokenizer.ggml.tokens)");
     if (!tokens->count || tokens->count > MOST_TOKENS) return bad(m, "a vocabulary of no tokens, or of more than 1,000,000");
-    const at_gguf_value *types = array(m, "tokenizer.ggml.token_type", tokens->count), *scores = array(m, "tokenizer.ggml.scores", tokens->count);
+    const at_gguf_value *types = array(m, "tokenizer.ggml.token_type", tokens->count);
+    const at_gguf_value *scores = array(m, "tokenizer.ggml.scores", tokens->count);
     m->token = AT_NEW_ARRAY(&m->arena, token, tokens->count);
     m->vocab = json_object();
     if (!m->token || !m->vocab) return at_fail_memory(m->err, (size_t)tokens->count * sizeof(token));
@@ -86,8 +88,8 @@ static void put_added(making *m, int with_users) {
         int special = t->type == CONTROL || (t->type == UNKNOWN && with_users);
         if ((!special && (t->type != USER_DEFINED || !with_users)) || !t->len) continue;
         if (json_integer_value(json_object_getn(m->vocab, t->text, t->len)) != i) continue;
-        json_array_append_new(list, json_pack("{s:i, s:o, s:b, s:b, s:b, s:b, s:b}", "id", i, "content", json_stringn(t->text, t->len), "single_word", 0,
-                                              "lstrip", 0, "rstrip", 0, "normalized", 0, "special", special));
+        json_array_append_new(list, json_pack("{s:i, s:o, s:b, s:b, s:b, s:b, s:b}", "id", i, "content", json_stringn(t->text, t->len),
+                                              "single_word", 0, "lstrip", 0, "rstrip", 0, "normalized", 0, "special", special));
     }
     json_object_set_new(m->root, "added_tokens", list);
 }
@@ -98,7 +100,9 @@ static void put_template(making *m, const char *first, const char *last) {
     const char *const around[2] = {first, last};
     for (int k = 0; k < 2; k++)
         if (around[k])
-            json_object_set_new(specials, around[k], json_pack("{s:s, s:[O], s:[s]}", "id", around[k], "ids", json_object_get(m->vocab, around[k]), "tokens", around[k]));
+            json_object_set_new(specials, around[k],
+                                json_pack("{s:s, s:[O], s:[s]}", "id", around[k], "ids", json_object_get(m->vocab, around[k]),
+                                          "tokens", around[k]));
     for (int text = 0; text < 2; text++) {
         json_t *part[3] = {first ? json_pack("{s:{s:s, s:i}}", "SpecialToken", "id", first, "type_id", text) : NULL,
                            json_pack("{s:{s:s, s:i}}", "Sequence", "id", text ? "B" : "A", "type_id", text),
@@ -111,7 +115,8 @@ static void put_template(making *m, const char *first, const char *last) {
         }
     }
     json_object_set_new(m->root, "post_processor",
-                        json_pack("{s:s, s:o, s:o, s:o}", "type", "TemplateProcessing", "single", single, "pair", pair, "special_tokens", specials));
+                        json_pack("{s:s, s:o, s:o, s:o}", "type", "TemplateProcessing", "single", single, "pair", pair,
+                                  "special_tokens", specials));
 }
 
 static int flag(const making *m, const char *key, int otherwise) { return at_gguf_number(m->file, key, otherwise) != 0; }
@@ -125,8 +130,9 @@ static void put_ends(making *m, int begins) {
 /* ---- gpt2 ---- */
 
 #define BYTES(own) "{\"type\": \"ByteLevel\", \"add_prefix_space\": false, \"trim_offsets\": false, \"use_regex\": " own "}"
-#define SPLIT(expression) "{\"type\": \"Sequence\", \"pretokenizers\": [{\"type\": \"Split\", \"pattern\": {\"Regex\": \"" expression "\"}, " \
-                          "\"behavior\": \"Isolated\", \"invert\": false}, " BYTES("false") "]}"
+#define SPLIT(expression) \
+    "{\"type\": \"Sequence\", \"pretokenizers\": [{\"type\": \"Split\", \"pattern\": {\"Regex\": \"" expression "\"}, " \
+    "\"behavior\": \"Isolated\", \"invert\": false}, " BYTES("false") "]}"
 #define WORDS "(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\\\\r\\\\n\\\\p{L}\\\\p{N}]?\\\\p{L}+|\\\\p{N}"
 #define SPACES "| ?[^\\\\s\\\\p{L}\\\\p{N}]+[\\\\r\\\\n]*|\\\\s*[\\\\r\\\\n]+|\\\\s+(?!\\\\S)|\\\\s+"
 
@@ -168,7 +174,8 @@ static at_status put_merges(making *m, json_t *model) {
     if (merges->count > MOST_MERGES) return bad(m, "more than 2,000,000 merges");
     for (size_t at = 0; at_gguf_next_string(merges, &at, &text, &len);) {
         const char *space = len > 1 ? memchr(text + 1, ' ', len - 1) : NULL;
-        if (!space || len > 2 * MOST_BYTES || at_utf8_check(text, len) != len) return bad(m, "a merge is not two tokens with a space between them");
+        if (!space || len > 2 * MOST_BYTES || at_utf8_check(text, len) != len)
+            return bad(m, "a merge is not two tokens with a space between them");
         json_array_append_new(list, json_pack("[o, o]", json_stringn(text, (size_t)(space - text)),
                                               json_stringn(space + 1, len - (size_t)(space - text) - 1)));
     }
@@ -178,9 +185,12 @@ static at_status put_merges(making *m, json_t *model) {
 static at_status make_gpt2(making *m) {
     const char *name;
     int cut = find_cut(m, &name);
-    if (cut < 0) return at_fail(m->err, AT_BAD_MODEL, "%s: how '%.60s' (tokenizer.ggml.pre) cuts words is not known here", at_gguf_path(m->file), name);
+    if (cut < 0)
+        return at_fail(m->err, AT_BAD_MODEL, "%s: how '%.60s' (tokenizer.ggml.pre) cuts words is not known here",
+                       at_gguf_path(m->file), name);
     for (int i = 0; i < m->n; i++) AT_TRY(add_word(m, m->token[i].text, m->token[i].len, i));
-    json_t *model = json_pack("{s:s, s:O, s:b, s:b}", "type", "BPE", "vocab", m->vocab, "ignore_merges", CUTS[cut].whole_words, "byte_fallback", 0);
+    json_t *model = json_pack("{s:s, s:O, s:b, s:b}", "type", "BPE", "vocab", m->vocab, "ignore_merges", CUTS[cut].whole_words,
+                              "byte_fallback", 0);
     json_object_set_new(m->root, "model", model);
     AT_TRY(put_merges(m, model));
     if (CUTS[cut].composes) put(m, "normalizer", "{\"type\": \"NFC\"}");
@@ -233,14 +243,17 @@ static at_status make_llama(making *m) {
     if (!array(m, "tokenizer.ggml.scores", (uint64_t)m->n)) return bad(m, "has no scores (tokenizer.ggml.scores) of its tokens");
     for (int i = 0; i < m->n; i++) AT_TRY(add_word(m, m->token[i].text, m->token[i].len, i));
     if (!unknown && json_object_get(m->vocab, "<unk>")) unknown = "<unk>";
-    json_t *model = json_pack("{s:s, s:O, s:s?, s:b, s:b}", "type", "BPE", "vocab", m->vocab, "unk_token", unknown, "fuse_unk", 1, "byte_fallback", 1);
+    json_t *model = json_pack("{s:s, s:O, s:s?, s:b, s:b}", "type", "BPE", "vocab", m->vocab, "unk_token", unknown, "fuse_unk", 1,
+                              "byte_fallback", 1);
     json_object_set_new(m->root, "model", model);
     AT_TRY(put_scored_merges(m, model));
-    put(m, "normalizer", prefix ? "{\"type\": \"Sequence\", \"normalizers\": [{\"type\": \"Prepend\", \"prepend\": \"" META "\"}, {\"type\": \"Replace\", "
-                                  "\"pattern\": {\"String\": \" \"}, \"content\": \"" META "\"}]}"
+    put(m, "normalizer", prefix ? "{\"type\": \"Sequence\", \"normalizers\": [{\"type\": \"Prepend\", \"prepend\": \"" META "\"}, "
+                                  "{\"type\": \"Replace\", \"pattern\": {\"String\": \" \"}, \"content\": \"" META "\"}]}"
                                 : "{\"type\": \"Replace\", \"pattern\": {\"String\": \" \"}, \"content\": \"" META "\"}");
-#define BACK "{\"type\": \"Replace\", \"pattern\": {\"String\": \"" META "\"}, \"content\": \" \"}, {\"type\": \"ByteFallback\"}, {\"type\": \"Fuse\"}"
-    put(m, "decoder", prefix ? "{\"type\": \"Sequence\", \"decoders\": [" BACK ", {\"type\": \"Strip\", \"content\": \" \", \"start\": 1, \"stop\": 0}]}"
+#define BACK "{\"type\": \"Replace\", \"pattern\": {\"String\": \"" META "\"}, \"content\": \" \"}, " \
+             "{\"type\": \"ByteFallback\"}, {\"type\": \"Fuse\"}"
+    put(m, "decoder", prefix ? "{\"type\": \"Sequence\", \"decoders\": [" BACK ", "
+                               "{\"type\": \"Strip\", \"content\": \" \", \"start\": 1, \"stop\": 0}]}"
                              : "{\"type\": \"Sequence\", \"decoders\": [" BACK "]}");
     put_added(m, 1);
     put_ends(m, 1);
@@ -268,15 +281,18 @@ static at_status make_bert(making *m) {
         for (size_t k = 0; k < len && text[0] != '['; k++) cased |= text[k] >= 'A' && text[k] <= 'Z';
         AT_TRY(add_word(m, text, len, i));
     }
-    json_object_set_new(m->root, "model", json_pack("{s:s, s:O, s:s, s:s, s:i}", "type", "WordPiece", "vocab", m->vocab, "unk_token", "[UNK]",
+    json_object_set_new(m->root, "model",
+                        json_pack("{s:s, s:O, s:s, s:s, s:i}", "type", "WordPiece", "vocab", m->vocab, "unk_token", "[UNK]",
                                                    "continuing_subword_prefix", "##", "max_input_chars_per_word", 100));
-    json_object_set_new(m->root, "normalizer", json_pack("{s:s, s:b, s:b, s:n, s:b}", "type", "BertNormalizer", "clean_text", 1, "handle_chinese_chars", 1,
+    json_object_set_new(m->root, "normalizer",
+                        json_pack("{s:s, s:b, s:b, s:n, s:b}", "type", "BertNormalizer", "clean_text", 1, "handle_chinese_chars", 1,
                                                         "strip_accents", "lowercase", !cased)); /* a vocabulary with capitals wants them */
     put(m, "pre_tokenizer", "{\"type\": \"BertPreTokenizer\"}");
     put(m, "decoder", "{\"type\": \"WordPiece\", \"prefix\": \"##\", \"cleanup\": true}");
     put_added(m, 0);
     if (!json_object_get(m->vocab, "[CLS]") || !json_object_get(m->vocab, "[SEP]")) return bad(m, "the vocabulary has no [CLS] and [SEP]");
-    json_object_set_new(m->root, "post_processor", json_pack("{s:s, s:[s, O], s:[s, O]}", "type", "BertProcessing", "sep", "[SEP]", json_object_get(m->vocab, "[SEP]"),
+    json_object_set_new(m->root, "post_processor",
+                        json_pack("{s:s, s:[s, O], s:[s, O]}", "type", "BertProcessing", "sep", "[SEP]", json_object_get(m->vocab, "[SEP]"),
                                                             "cls", "[CLS]", json_object_get(m->vocab, "[CLS]")));
     return AT_OK;
 }
@@ -285,7 +301,8 @@ static at_status make_bert(making *m) {
 
 static json_t *make_config(const making *m) {
     static const char *const ROLES[][2] = {{"tokenizer.ggml.bos_token_id", "bos_token"}, {"tokenizer.ggml.eos_token_id", "eos_token"},
-                                           {"tokenizer.ggml.unknown_token_id", "unk_token"}, {"tokenizer.ggml.padding_token_id", "pad_token"},
+                                           {"tokenizer.ggml.unknown_token_id", "unk_token"},
+                                           {"tokenizer.ggml.padding_token_id", "pad_token"},
                                            {"tokenizer.ggml.cls_token_id", "cls_token"}, {"tokenizer.ggml.seperator_token_id", "sep_token"},
                                            {"tokenizer.ggml.mask_token_id", "mask_token"}};
     json_t *config = json_pack("{s:s}", "tokenizer_class", "PreTrainedTokenizerFast");

@@ -1,21 +1,16 @@
-/* Sentence embeddings from outside, on the tiny model: every shape of data and every loss, stops and threads that do not show, what cannot be. */
+/* Sentence embeddings from outside, on the tiny model: every shape of data and every loss, stops and threads that do not show, what cannot
+ * be. */
 #include "cli/same_run.h"
-
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-enum { SANITIZED = 1 };
-#else
-enum { SANITIZED = 0 };
-#endif
 
 /* Texts of one letter's family belong together: a b c, d e f, ... */
 static const char DATA[] =
     "cd $D && L=({a..x}) && "
-    "{ echo anchor,positive; for i in {0..47}; do k=$((i % 24 / 3 * 3)); echo \"${L[$((i % 24))]} good ${L[$k]},${L[$((k + i % 2))]} bad\"; done; } > pairs.csv && "
-    "{ echo sentence1,sentence2,score; for i in {0..59}; do a=$((i % 24)); b=$((i * 7 % 24)); "
+    "{ echo anchor,positive; for i in {0..47}; do k=$((i % 24 / 3 * 3)); echo \"${L[$((i % 24))]} good ${L[$k]},${L[$((k + i % 2))]} "
+    "bad\"; done; } > pairs.csv && { echo sentence1,sentence2,score; for i in {0..59}; do a=$((i % 24)); b=$((i * 7 % 24)); "
     "echo \"${L[$a]} good,${L[$b]} bad,$(( a / 3 == b / 3 ? 5 : a / 6 == b / 6 ? 3 : 0 ))\"; done; } > scores.csv && "
-    "{ echo anchor,positive,negative; for i in {0..47}; do k=$((i % 24 / 3 * 3)); echo \"${L[$((i % 24))]} good,${L[$k]} bad,${L[$(((k + 9) % 24))]}\"; done; } > triplets.csv && "
-    "{ echo text,label; for i in {0..47}; do echo \"${L[$((i % 24))]} ${L[$((i * 5 % 24))]},class $((i % 24 / 3))\"; done; } > labels.csv && "
-    "printf '%s\\n' 'a good' 'b bad' 'c' 'good bad' 'x y z' > texts.txt";
+    "{ echo anchor,positive,negative; for i in {0..47}; do k=$((i % 24 / 3 * 3)); echo \"${L[$((i % 24))]} good,${L[$k]} bad,${L[$(((k + "
+    "9) % 24))]}\"; done; } > triplets.csv && { echo text,label; for i in {0..47}; do echo \"${L[$((i % 24))]} ${L[$((i * 5 % 24))]},class "
+    "$((i % 24 / 3))\"; done; } > labels.csv && printf '%s\\n' 'a good' 'b bad' 'c' 'good bad' 'x y z' > texts.txt";
 
 #define TRAIN "$A train --model model --task embed --epochs 2 --threads 2 "
 
@@ -27,7 +22,9 @@ static int make(void **state) {
     program_free(&run);
     if (failed) return 1;
     run = program_shell("cd $D && " TRAIN "--train scores.csv --eval scores.csv --output scored --normalize yes");
-    failed = run.code || !strstr(run.out, "pairs with a score from 'sentence1' and 'sentence2', scores from 'score', of which 0 to 5 are learned as 0 to 1; loss: cosent, the usual one");
+    failed = run.code || !strstr(run.out,
+                                 "pairs with a score from 'sentence1' and 'sentence2', scores from 'score', of which 0 to 5 are learned as "
+                                 "0 to 1; loss: cosent, the usual one");
     if (failed) printf("%s%s", run.out, run.err);
     program_free(&run);
     return failed;
@@ -35,20 +32,26 @@ static int make(void **state) {
 
 static void every_shape_is_recognised(void **state) {
     (void)state;
-    program_expect("cd $D && $A train --model model --train pairs.csv --eval pairs.csv --epochs 1 --output p", 0, "Task: embed (pairs from 'anchor' and 'positive'; loss: in-batch", "");
+    program_expect("cd $D && $A train --model model --train pairs.csv --eval pairs.csv --epochs 1 --output p", 0,
+                   "Task: embed (pairs from 'anchor' and 'positive'; loss: in-batch", "");
     program_expect("cd $D && grep -o '\"eval_ndcg_at_10\"' p/eval_results.json", 0, "ndcg", "");
-    program_expect("cd $D && " TRAIN "--train triplets.csv --eval triplets.csv --output t", 0, "triplets from 'anchor', 'positive' and 'negative'; loss: in-batch", "");
+    program_expect("cd $D && " TRAIN "--train triplets.csv --eval triplets.csv --output t", 0, "triplets from 'anchor', 'positive' and "
+                   "'negative'; loss: in-batch", "");
     program_expect("cd $D && grep -o '\"eval_accuracy\"' t/eval_results.json", 0, "accuracy", "");
-    program_expect("cd $D && " TRAIN "--train triplets.csv --eval triplets.csv --output t2 --loss triplet --pooling cls", 0, "loss: triplet)", "");
+    program_expect("cd $D && " TRAIN "--train triplets.csv --eval triplets.csv --output t2 --loss triplet --pooling cls", 0,
+                   "loss: triplet)", "");
     program_expect("cd $D && grep cls t2/1_Pooling/config.json", 0, "\"pooling_mode_cls_token\": true", "");
-    program_expect("cd $D && " TRAIN "--train labels.csv --eval labels.csv --output l", 0, "labelled texts from 'text', labels from 'label'; loss: in-batch", "");
+    program_expect("cd $D && " TRAIN "--train labels.csv --eval labels.csv --output l", 0, "labelled texts from 'text', labels from "
+                   "'label'; loss: in-batch", "");
     program_expect("cd $D && " TRAIN "--train scores.csv --eval pairs.csv --loss cosine --output s", 0, "loss: cosine)", "");
-    program_expect("cd $D && " TRAIN "--train scores.csv --label-column none --output n", 0, "pairs from 'sentence1' and 'sentence2'; loss: in-batch", "");
+    program_expect("cd $D && " TRAIN "--train scores.csv --label-column none --output n", 0, "pairs from 'sentence1' and 'sentence2'; "
+                   "loss: in-batch", "");
 }
 
 static void few_rows_are_judged_out_of_fold(void **state) {
     (void)state;
-    program_expect("cd $D && " TRAIN "--train triplets.csv --output folds --folds 3 && grep judged folds/all_results.json", 0, "out-of-fold", "");
+    program_expect("cd $D && " TRAIN "--train triplets.csv --output folds --folds 3 && grep judged folds/all_results.json", 0,
+                   "out-of-fold", "");
     program_expect("cd $D && " TRAIN "--train pairs.csv --output split --eval-share 0.2 --metric mrr_at_10", 0, "mrr_at_10", "");
 }
 
@@ -75,41 +78,43 @@ static void pairs_are_answered_and_judged(void **state) {
 /* In steps, lanes and chunks; whether chunks' tapes wait does not show either (tests/unit/test_trainer.c). */
 static void threads_do_not_show(void **state) {
     (void)state;
-    program_expect(SAME "cd $D && $A train --model model --task embed --epochs 2 --train scores.csv --eval scores.csv --output one --normalize yes --threads 1 --quiet && "
-                   "cmp one/model.safetensors scored/model.safetensors", 0, "", "");
-    program_expect("cd $D && " TRAIN "--train scores.csv --eval scores.csv --output other --normalize yes --seed 7 --quiet && cmp -s other/model.safetensors scored/model.safetensors", 1, "", "");
+    program_expect(SAME "cd $D && $A train --model model --task embed --epochs 2 --train scores.csv --eval scores.csv --output one "
+                   "--normalize yes --threads 1 --quiet && cmp one/model.safetensors scored/model.safetensors", 0, "", "");
+    program_expect("cd $D && " TRAIN "--train scores.csv --eval scores.csv --output other --normalize yes --seed 7 --quiet && cmp -s "
+                   "other/model.safetensors scored/model.safetensors", 1, "", "");
 }
-
-#define KEPT "$A train --model model --train triplets.csv --eval triplets.csv --epochs 3 --lr 3e-3 --save-seconds 0 --threads 2 --quiet --output "
 
 static void a_kill_does_not_show(void **state) {
     (void)state;
-    if (SANITIZED) return; /* they want to be the first that is loaded */
-    program_expect("cd $D && KILL_COUNT=count LD_PRELOAD=$KILL_AT_LIBRARY " KEPT "calm", 0, "", "");
-    for (int part = 1; part < 5; part++)
-        program_expect(line_of(SAME "cd $D && rm -rf killed; { KILL_AT=$(($(cat count) * %d / 6)) LD_PRELOAD=$KILL_AT_LIBRARY " KEPT "killed; } 2> /dev/null; s=$?; [ $s = 137 ] || [ $s = 0 ] || exit 9; " KEPT
-                               "killed && same calm killed", part), 0, "", "");
+    kills_do_not_show("$A train --model model --train triplets.csv --eval triplets.csv --epochs 3 --lr 3e-3 --save-seconds 0 --threads 2 "
+                      "--quiet --output ", 4, 6);
 }
 
 static void it_goes_on(void **state) {
     (void)state;
-    program_expect("cd $D && $A train --model scored --train pairs.csv --output on --epochs 1 && ls -d on/2_Normalize", 0, "2_Normalize", "");
-    program_expect("cd $D && $A train --model scored --train rows.csv --output after --task classify --folds 1 --epochs 1 --quiet && $A predict --model after good", 0, "class", "");
+    program_expect("cd $D && $A train --model scored --train pairs.csv --output on --epochs 1 && ls -d on/2_Normalize", 0,
+                   "2_Normalize", "");
+    program_expect("cd $D && $A train --model scored --train rows.csv --output after --task classify --folds 1 --epochs 1 --quiet && $A "
+                   "predict --model after good", 0, "class", "");
 }
 
 /* Of a folder that was trained, of a body alone, and of a classifier; with and without a file. */
 static void vectors_are_written(void **state) {
     (void)state;
-    program_expect("cd $D && $A embed --model scored --input texts.txt --output v.npy", 0, "5 vectors of 32 numbers (mean, of length 1) are in v.npy", "");
+    program_expect("cd $D && $A embed --model scored --input texts.txt --output v.npy", 0, "5 vectors of 32 numbers (mean, of length 1) "
+                   "are in v.npy", "");
     program_expect("cd $D && head -c 10 v.npy | od -An -c | tr -d ' \n'", 0, "223NUMPY001\\0v\\0", "");
-    program_expect("cd $D && head -c 128 v.npy | tail -c +11 | grep -o \"{.*}\"", 0, "{'descr': '<f4', 'fortran_order': False, 'shape': (5, 32), }", "");
+    program_expect("cd $D && head -c 128 v.npy | tail -c +11 | grep -o \"{.*}\"", 0, "{'descr': '<f4', 'fortran_order': False, 'shape': "
+                   "(5, 32), }", "");
     program_expect("cd $D && wc -c < v.npy", 0, "768\n", "");
     program_expect("cd $D && $A embed --model scored --output w.npy < texts.txt && cmp v.npy w.npy", 0, "", "");
     program_expect("cd $D && $A embed --model scored --threads 1 --input texts.txt --output x.npy && cmp v.npy x.npy", 0, "", "");
     program_expect("cd $D && $A embed --model model --input rows.csv --format csv | head -1", 0, "text,label,id,e0,e1,", "");
     program_expect("cd $D && $A embed --model model 'a good' | grep -oE '[-0-9.e]+[],]' | wc -l", 0, "32\n", "");
-    program_expect("cd $D && $A embed --model model --input rows.csv --output r.jsonl && grep -c '\"label\": \"class a\".*\"embedding\": \\[' r.jsonl", 0, "2\n", "");
-    program_expect("cd $D && $A embed --model model --prompt 'a ' b > p1 && $A embed --model model 'a b' > p2 && diff <(cut -d: -f3 p1) <(cut -d: -f3 p2)", 0, "", "");
+    program_expect("cd $D && $A embed --model model --input rows.csv --output r.jsonl && grep -c '\"label\": \"class a\".*\"embedding\": "
+                   "\\[' r.jsonl", 0, "2\n", "");
+    program_expect("cd $D && $A embed --model model --prompt 'a ' b > p1 && $A embed --model model 'a b' > p2 && diff <(cut -d: -f3 p1) "
+                   "<(cut -d: -f3 p2)", 0, "", "");
     program_expect("cd $D && $A embed --model model --pooling cls a > c1; $A embed --model model a > c2; cmp -s c1 c2", 1, "", "");
     program_expect("cd $D && $A embed --model model --json a | head -1", 0, "\"event\":\"vector\"", "");
 }
@@ -118,32 +123,43 @@ static void the_nearest_are_found(void **state) {
     (void)state;
     program_expect("cd $D && $A embed --model scored --input texts.txt --output stored.npy --quiet && "
                    "$A search --model scored --corpus texts.txt --corpus-vectors stored.npy --query texts.txt --top 3 > with.txt && "
-                   "$A search --model scored --corpus texts.txt --query texts.txt --top 3 > without.txt && cmp with.txt without.txt", 0, "", "");
+                   "$A search --model scored --corpus texts.txt --query texts.txt --top 3 > without.txt && cmp with.txt without.txt", 0, "",
+                   "");
     program_expect("cd $D && $A embed --model scored --pooling cls --input texts.txt --output other.npy --quiet && "
-                   "$A search --model scored --corpus texts.txt --corpus-vectors other.npy c", 3, "", "is not what this model makes of texts.txt:");
-    program_expect("cd $D && head -n 4 texts.txt > four.txt && $A search --model scored --corpus four.txt --corpus-vectors stored.npy c", 3, "",
-                   "stored.npy holds 5 vectors of ");
-    program_expect("cd $D && head -c 200 stored.npy > cut.npy && $A search --model scored --corpus texts.txt --corpus-vectors cut.npy c", 3, "", "bytes of them");
-    program_expect("cd $D && head -c 20 stored.npy > cut.npy && $A search --model scored --corpus texts.txt --corpus-vectors cut.npy c", 3, "", "its header is cut off");
+                   "$A search --model scored --corpus texts.txt --corpus-vectors other.npy c", 3, "", "is not what this model makes of "
+                   "texts.txt:");
+    program_expect("cd $D && head -n 4 texts.txt > four.txt && $A search --model scored --corpus four.txt --corpus-vectors stored.npy c", 3,
+                   "", "stored.npy holds 5 vectors of ");
+    program_expect("cd $D && head -c 200 stored.npy > cut.npy && $A search --model scored --corpus texts.txt --corpus-vectors cut.npy c", 3,
+                   "", "bytes of them");
+    program_expect("cd $D && head -c 20 stored.npy > cut.npy && $A search --model scored --corpus texts.txt --corpus-vectors cut.npy c", 3,
+                   "", "its header is cut off");
     program_expect("cd $D && $A search --model scored --corpus texts.txt --corpus-vectors texts.txt c", 3, "", "is no npy file");
-    program_expect("cd $D && sed 's/<f4/<f8/' stored.npy > eight.npy && $A search --model scored --corpus texts.txt --corpus-vectors eight.npy c", 3, "", "not 32-bit floats");
-    program_expect("cd $D && $A search --model scored --corpus texts.txt --top 2 'good bad' c", 0, "good bad\n  1.0000  texts.txt:4: good bad\n", "");
+    program_expect("cd $D && sed 's/<f4/<f8/' stored.npy > eight.npy && $A search --model scored --corpus texts.txt --corpus-vectors "
+                   "eight.npy c", 3, "", "not 32-bit floats");
+    program_expect("cd $D && $A search --model scored --corpus texts.txt --top 2 'good bad' c", 0, "good bad\n  1.0000  texts.txt:4: good "
+                   "bad\n", "");
     program_expect("cd $D && $A search --model scored --corpus texts.txt --top 2 'good bad' c | wc -l", 0, "7\n", "");
-    program_expect("cd $D && $A search --model scored --corpus texts.txt --query texts.txt --top 1 --format jsonl | grep -c '\"score\": \\(1\\|0.9999\\|1.0000\\)'", 0, "5\n", "");
-    program_expect("cd $D && echo c | $A search --model scored --corpus texts.txt --format csv --top 1", 0, "query,rank,score,line,text\nc,1,", "");
-    program_expect("cd $D && $A search --model scored --corpus rows.csv --query c --top 1 --output found.jsonl && cat found.jsonl", 0, "\"found\": [{\"score\": ", "");
-    program_expect("cd $D && for i in {1..2500}; do echo \"a b $((i % 7))\"; done > many.txt && echo 'x y z q' >> many.txt && $A search --model scored --corpus many.txt --top 1 'x y z q'", 0,
-                   "many.txt:2501: x y z q", "");
+    program_expect("cd $D && $A search --model scored --corpus texts.txt --query texts.txt --top 1 --format jsonl | grep -c '\"score\": "
+                   "\\(1\\|0.9999\\|1.0000\\)'", 0, "5\n", "");
+    program_expect("cd $D && echo c | $A search --model scored --corpus texts.txt --format csv --top 1", 0,
+                   "query,rank,score,line,text\nc,1,", "");
+    program_expect("cd $D && $A search --model scored --corpus rows.csv --query c --top 1 --output found.jsonl && cat found.jsonl", 0,
+                   "\"found\": [{\"score\": ", "");
+    program_expect("cd $D && for i in {1..2500}; do echo \"a b $((i % 7))\"; done > many.txt && echo 'x y z q' >> many.txt && $A search "
+                   "--model scored --corpus many.txt --top 1 'x y z q'", 0, "many.txt:2501: x y z q", "");
 }
 
 static void what_cannot_be_found_is_said(void **state) {
     (void)state;
-    program_expect("cd $D && $A embed --model model --format npy a", 2, "", "--format npy writes numbers as they are in memory: it needs --output FILE");
+    program_expect("cd $D && $A embed --model model --format npy a", 2, "", "--format npy writes numbers as they are in memory: it needs "
+                   "--output FILE");
     program_expect("cd $D && $A embed a", 2, "", "--model is missing");
     program_expect("cd $D && $A embed --model model --input none.csv", 3, "", "none.csv");
     program_expect("cd $D && $A embed --model model --input rows.csv --text-column txt", 2, "", "there is no column 'txt'");
     program_expect("cd $D && printf 'a\\377\\n' | $A embed --model model", 3, "", "standard input:1: byte 2 is not valid UTF-8");
-    program_expect("cd $D && printf 'good\\na\\000b\\n' | $A embed --model model --output z.npy; s=$?; [ ! -e z.npy ] && exit $s", 3, "", "standard input:2: there is a NUL byte");
+    program_expect("cd $D && printf 'good\\na\\000b\\n' | $A embed --model model --output z.npy; s=$?; [ ! -e z.npy ] && exit $s", 3, "",
+                   "standard input:2: there is a NUL byte");
     program_expect("cd $D && $A search --model model a", 2, "", "--corpus is missing");
     program_expect("cd $D && $A search --model model --corpus texts.txt < /dev/null", 3, "", "there is nothing to look for");
     program_expect("cd $D && $A search --model model --corpus texts.txt --top 0 a", 2, "", "top");
@@ -154,28 +170,39 @@ static void what_cannot_be_found_is_said(void **state) {
 
 static void what_cannot_be_is_said(void **state) {
     (void)state;
-    program_expect("cd $D && " TRAIN "--train pairs.csv --loss triplet --output x", 2, "", "--loss triplet: these data are pairs; it takes triplets");
-    program_expect("cd $D && " TRAIN "--train pairs.csv --loss cosent --output x", 2, "", "--loss cosent: these data are pairs; it takes pairs with a score");
+    program_expect("cd $D && " TRAIN "--train pairs.csv --loss triplet --output x", 2, "", "--loss triplet: these data are pairs; it takes "
+                   "triplets");
+    program_expect("cd $D && " TRAIN "--train pairs.csv --loss cosent --output x", 2, "", "--loss cosent: these data are pairs; it takes "
+                   "pairs with a score");
     program_expect("cd $D && " TRAIN "--train scores.csv --loss in-batch --output x", 2, "", "--label-column none");
-    program_expect("cd $D && " TRAIN "--train texts.txt --input-format lines --output x", 2, "", "texts.txt: embeddings are learned from pairs of texts");
-    program_expect("cd $D && sed '5s/,[0-9]*$/,high/' scores.csv > bad.csv && " TRAIN "--train bad.csv --output x", 3, "", "bad.csv:5: 'high' (column 'score') is not a number");
-    program_expect("cd $D && sed '7s/,.*,/,,/' triplets.csv > bad.csv && " TRAIN "--train bad.csv --output x", 3, "", "bad.csv:7: the text (column 'positive') is empty");
-    program_expect("cd $D && sed '4s/,class.*/,/' labels.csv > bad.csv && " TRAIN "--train bad.csv --output x", 3, "", "bad.csv:4: the label (column 'label') is empty");
-    program_expect("cd $D && sed '2,$s/,[0-9]*$/,1/' scores.csv > bad.csv && " TRAIN "--train bad.csv --output x", 3, "", "every pair has the same score");
-    program_expect("cd $D && " TRAIN "--train triplets.csv --negative-column negativ --output x", 2, "", "there is no column 'negativ'; the columns are anchor, positive, negative. Did you mean 'negative'?");
+    program_expect("cd $D && " TRAIN "--train texts.txt --input-format lines --output x", 2, "", "texts.txt: embeddings are learned from "
+                   "pairs of texts");
+    program_expect("cd $D && sed '5s/,[0-9]*$/,high/' scores.csv > bad.csv && " TRAIN "--train bad.csv --output x", 3, "",
+                   "bad.csv:5: 'high' (column 'score') is not a number");
+    program_expect("cd $D && sed '7s/,.*,/,,/' triplets.csv > bad.csv && " TRAIN "--train bad.csv --output x", 3, "",
+                   "bad.csv:7: the text (column 'positive') is empty");
+    program_expect("cd $D && sed '4s/,class.*/,/' labels.csv > bad.csv && " TRAIN "--train bad.csv --output x", 3, "",
+                   "bad.csv:4: the label (column 'label') is empty");
+    program_expect("cd $D && sed '2,$s/,[0-9]*$/,1/' scores.csv > bad.csv && " TRAIN "--train bad.csv --output x", 3, "",
+                   "every pair has the same score");
+    program_expect("cd $D && " TRAIN "--train triplets.csv --negative-column negativ --output x", 2, "",
+                   "there is no column 'negativ'; the columns are anchor, positive, negative. Did you mean 'negative'?");
     program_expect("cd $D && " TRAIN "--train scores.csv --method head --output x", 2, "", "trains the body itself");
     program_expect("cd $D && " TRAIN "--train scores.csv --metric accuracy --output x", 2, "", "there is no metric 'accuracy'");
     program_expect("cd $D && $A predict --model scored 'a text'", 2, "", "give pairs (--pairs, or two columns)");
     program_expect("cd $D && echo anchor,positive > empty.csv && " TRAIN "--train empty.csv --output x", 3, "", "empty.csv");
-    program_expect("cd $D && cp -r scored odd && sed -i 's/models.Normalize/models.LSTM/' odd/modules.json && " TRAIN "--model odd --train pairs.csv --output x", 4, "",
-                   "modules.json: module 2, sentence_transformers.models.LSTM is not known here");
+    program_expect("cd $D && cp -r scored odd && sed -i 's/models.Normalize/models.LSTM/' odd/modules.json && " TRAIN "--model odd --train "
+                   "pairs.csv --output x", 4, "", "modules.json: module 2, sentence_transformers.models.LSTM is not known here");
 }
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(every_shape_is_recognised),     cmocka_unit_test(few_rows_are_judged_out_of_fold), cmocka_unit_test(the_folder_is_one_of_sentence_transformers),
-        cmocka_unit_test(pairs_are_answered_and_judged), cmocka_unit_test(threads_do_not_show),             cmocka_unit_test(a_kill_does_not_show),
-        cmocka_unit_test(it_goes_on),                    cmocka_unit_test(what_cannot_be_is_said),           cmocka_unit_test(vectors_are_written),
+        cmocka_unit_test(every_shape_is_recognised),     cmocka_unit_test(few_rows_are_judged_out_of_fold),
+        cmocka_unit_test(the_folder_is_one_of_sentence_transformers),
+        cmocka_unit_test(pairs_are_answered_and_judged), cmocka_unit_test(threads_do_not_show),
+                    cmocka_unit_test(a_kill_does_not_show),
+        cmocka_unit_test(it_goes_on),                    cmocka_unit_test(what_cannot_be_is_said),
+                  cmocka_unit_test(vectors_are_written),
         cmocka_unit_test(the_nearest_are_found),         cmocka_unit_test(what_cannot_be_found_is_said),
     };
     return cmocka_run_group_tests(tests, make, tiny_folder_remove);

@@ -1,5 +1,5 @@
-/* Trainings of the tasks beyond classification, killed at some changes of the file system and given again, come to the same end: the scale of numbers,
- * thresholds, schemes and windows are what they would have been. */
+/* Trainings of the tasks beyond classification, killed at some changes of the file system and given again, come to the same end: the scale
+ * of numbers, thresholds, schemes and windows are what they would have been. */
 #include "cli/same_run.h"
 
 #define RUN "$A train --model model --train %s --eval %s --task %s%s --num-train-epochs 2 --save-seconds 0 --threads 1 --quiet --output "
@@ -8,25 +8,20 @@ static int make(void **state) {
     if (tiny_folder_make(state)) return 1;
     program_run run = program_shell(
         "cd $D && (echo text,score; for i in {1..40}; do echo \"a $( ((i % 3)) && echo good) b,$((i % 7)).5\"; done) > regress.csv && "
-        "(echo text,fine,poor; for i in {1..40}; do echo \"$( ((i % 2)) && echo good) c $( ((i % 3)) || echo bad),$((i % 2)),$((i % 3 == 0))\"; done) > multi.csv && "
-        "for i in {1..30}; do for w in {1..4}; do printf 'a O\\ngood B-X\\nb I-X\\nc O\\nd O\\n'; done; printf '\\n'; done > tag.conll && "
-        "for i in {1..30}; do echo \"{\\\"question\\\": \\\"good\\\", \\\"context\\\": \\\"a b c d e f g h i j k l m good n\\\", \\\"answers\\\": "
-        "[$( ((i % 4)) && echo '{\"text\": \"good\", \"answer_start\": 26}')]}\"; done > answer.jsonl");
+        "(echo text,fine,poor; for i in {1..40}; do echo \"$( ((i % 2)) && echo good) c $( ((i % 3)) || echo bad),$((i % 2)),$((i % 3 == "
+        "0))\"; done) > multi.csv && for i in {1..30}; do for w in {1..4}; do printf 'a O\\ngood B-X\\nb I-X\\nc O\\nd O\\n'; done; printf "
+        "'\\n'; done > tag.conll && for i in {1..30}; do echo \"{\\\"question\\\": \\\"good\\\", \\\"context\\\": \\\"a b c d e f g h i j "
+        "k l m good n\\\", \\\"answers\\\": [$( ((i % 4)) && echo '{\"text\": \"good\", \"answer_start\": 26}')]}\"; done > answer.jsonl");
     int failed = run.code;
     if (failed) printf("%s%s", run.out, run.err);
     program_free(&run);
     return failed;
 }
 
-/* How many changes there are depends on how the disk keeps up; a kill that comes too late kills nothing. */
 static void kill_and_go_on(const char *file, const char *task, const char *more) {
     char command[512];
-    if (PROGRAM_SANITIZED) return; /* they want to be the first that is loaded */
     snprintf(command, sizeof command, RUN, file, file, task, more);
-    program_expect(line_of("cd $D && rm -rf calm && KILL_COUNT=count LD_PRELOAD=$KILL_AT_LIBRARY %s calm && [ $(cat count) -gt 12 ]", command), 0, "", "");
-    for (int part = 1; part < 3; part++)
-        program_expect(line_of(SAME "cd $D && rm -rf killed; { KILL_AT=$(($(cat count) * %d / 3)) LD_PRELOAD=$KILL_AT_LIBRARY %s killed; } 2> /dev/null; s=$?; "
-                               "[ $s = 137 ] || [ $s = 0 ] || exit 9; %s killed && same calm killed", part, command, command), 0, "", "");
+    kills_do_not_show(command, 2, 3);
 }
 
 static void numbers(void **state) {
@@ -50,6 +45,7 @@ static void answers(void **state) {
 }
 
 int main(void) {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(numbers), cmocka_unit_test(several_labels), cmocka_unit_test(tags), cmocka_unit_test(answers)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(numbers), cmocka_unit_test(several_labels), cmocka_unit_test(tags),
+                                       cmocka_unit_test(answers)};
     return cmocka_run_group_tests(tests, make, tiny_folder_remove);
 }

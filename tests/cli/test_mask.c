@@ -1,21 +1,22 @@
-/* Masked language from outside, on the tiny model: a body is fitted to texts, what comes of it is a model that others open, and a body again. */
+/* Masked language from outside, on the tiny model: a body is fitted to texts, what comes of it is a model that others open, and a body
+ * again. */
 #include "cli/same_run.h"
 
 static int make(void **state) {
     if (tiny_folder_make(state)) return 1;
-    program_run run = program_shell("cd $D && for i in {1..80}; do echo 'a b c d e f g h good'; echo 'bad x y z w v u t s'; echo; done > texts.txt && "
-                                    "$A train --model model --train texts.txt --task mask --output adapted --folds 1 --epochs 3 --threads 2");
-    int failed = run.code || !strstr(run.out, "Method: full (the body itself is what is trained") || !strstr(run.out, "texts from column 'text'");
-    if (failed) printf("%s%s", run.out, run.err);
-    program_free(&run);
-    return failed;
+    static const char *const says[] = {"Method: full (the body itself is what is trained",
+                                       "texts from column 'text'", NULL};
+    return prepared("cd $D && for i in {1..80}; do echo 'a b c d e f g h good'; echo 'bad x y z w v u t s'; echo; done > texts.txt && "
+                    "$A train --model model --train texts.txt --task mask --output adapted --folds 1 --epochs 3 --threads 2",
+                    says);
 }
 
 static void the_model_is_what_others_open(void **state) {
     (void)state;
     program_expect("cd $D && grep -c BertForMaskedLM adapted/config.json", 0, "1\n", "");
     program_expect("cd $D && for n in cls.predictions.bias cls.predictions.transform.dense.weight cls.predictions.transform.LayerNorm.bias "
-                   "bert.embeddings.word_embeddings.weight; do grep -qa \"\\\"$n\\\"\" adapted/model.safetensors || exit 1; done; ! grep -qa decoder adapted/model.safetensors", 0, "", "");
+                   "bert.embeddings.word_embeddings.weight; do grep -qa \"\\\"$n\\\"\" adapted/model.safetensors || exit 1; done; ! grep "
+                   "-qa decoder adapted/model.safetensors", 0, "", "");
     program_expect("cd $D && $A info adapted", 0, "task        mask: ", "");
     program_expect("cd $D && $A eval --model adapted texts.txt", 0, "perplexity", "");
     program_expect("cd $D && grep '^pipeline_tag' adapted/README.md", 0, "pipeline_tag: fill-mask", "");
@@ -24,64 +25,65 @@ static void the_model_is_what_others_open(void **state) {
 /* Parts of at most 16 tokens with [CLS] and [SEP]: 14 words each. */
 static void long_texts_are_read_whole(void **state) {
     (void)state;
-    program_expect("cd $D && yes 'a b c d e f g' | head -20 | tr '\\n' ' ' > long.txt && $A eval --model adapted long.txt --output e && grep eval_samples e/eval_results.json", 0,
-                   "\"eval_samples\": 10", "");
-    program_expect("cd $D && sed 's/[dg]/[MASK]/g' long.txt > holes.txt && $A predict --model adapted --input holes.txt --format jsonl | grep -o probability | wc -l", 0, "200\n", "");
+    program_expect("cd $D && yes 'a b c d e f g' | head -20 | tr '\\n' ' ' > long.txt && $A eval --model adapted long.txt --output e && "
+                   "grep eval_samples e/eval_results.json", 0, "\"eval_samples\": 10", "");
+    program_expect("cd $D && sed 's/[dg]/[MASK]/g' long.txt > holes.txt && $A predict --model adapted --input holes.txt --format jsonl | "
+                   "grep -o probability | wc -l", 0, "200\n", "");
 }
 
 static void it_is_a_body_for_a_task(void **state) {
     (void)state;
-    program_expect("cd $D && $A train --model adapted --train rows.csv --task classify --output after --folds 1 --epochs 1 --quiet && grep -c BertForSequenceClassification after/config.json", 0,
-                   "1\n", "");
+    program_expect("cd $D && $A train --model adapted --train rows.csv --task classify --output after --folds 1 --epochs 1 --quiet && grep "
+                   "-c BertForSequenceClassification after/config.json", 0, "1\n", "");
     program_expect("cd $D && $A predict --model after good", 0, "class", "");
 }
 
 static void it_fills_masks(void **state) {
     (void)state;
-    program_expect("cd $D && $A predict --model adapted --format jsonl 'a b [MASK] d [MASK]' 'a b' > filled && grep -o probability filled | wc -l", 0, "10\n", "");
+    program_expect("cd $D && $A predict --model adapted --format jsonl 'a b [MASK] d [MASK]' 'a b' > filled && grep -o probability filled "
+                   "| wc -l", 0, "10\n", "");
     program_expect("cd $D && sed -n 2p filled", 0, "{\"text\": \"a b\", \"tokens\": [], \"candidates\": []}\n", "");
 }
 
 /* Masks are drawn by step and sequence: threads and a stop change no bit; another seed does. */
 static void threads_do_not_show(void **state) {
     (void)state;
-    program_expect("cd $D && $A train --model model --train texts.txt --task mask --output one --folds 1 --epochs 3 --threads 1 --quiet && cmp one/model.safetensors adapted/model.safetensors", 0, "",
-                   "");
-    program_expect("cd $D && $A train --model model --train texts.txt --task mask --output other --folds 1 --epochs 3 --seed 7 --quiet && cmp -s other/model.safetensors adapted/model.safetensors", 1,
-                   "", "");
-    program_expect("cd $D && $A train --model model --train texts.txt --task mask --whole-word --output words --folds 1 --epochs 3 --quiet && grep -A3 '\"attune\"' words/config.json", 0,
-                   "\"whole_word\": true", "");
+    program_expect("cd $D && $A train --model model --train texts.txt --task mask --output one --folds 1 --epochs 3 --threads 1 --quiet && "
+                   "cmp one/model.safetensors adapted/model.safetensors", 0, "", "");
+    program_expect("cd $D && $A train --model model --train texts.txt --task mask --output other --folds 1 --epochs 3 --seed 7 --quiet && "
+                   "cmp -s other/model.safetensors adapted/model.safetensors", 1, "", "");
+    program_expect("cd $D && $A train --model model --train texts.txt --task mask --whole-word --output words --folds 1 --epochs 3 --quiet "
+                   "&& grep -A3 '\"attune\"' words/config.json", 0, "\"whole_word\": true", "");
 }
 
-#define KEPT "$A train --model model --train texts.txt --eval texts.txt --task mask --epochs 3 --save-seconds 0 --threads 2 --quiet --output "
-
-/* Killed at several changes of the file system (how many there are depends on how the disk keeps up), it goes on with the masks that it would have had. */
+/* It goes on with the masks that it would have had. */
 static void a_kill_does_not_show(void **state) {
     (void)state;
-    if (PROGRAM_SANITIZED) return; /* they want to be the first that is loaded */
-    program_expect("cd $D && KILL_COUNT=count LD_PRELOAD=$KILL_AT_LIBRARY " KEPT "calm", 0, "", "");
-    for (int part = 1; part < 5; part++)
-        program_expect(line_of(SAME "cd $D && rm -rf killed; { KILL_AT=$(($(cat count) * %d / 6)) LD_PRELOAD=$KILL_AT_LIBRARY " KEPT "killed; } 2> /dev/null; s=$?; [ $s = 137 ] || [ $s = 0 ] || exit 9; " KEPT
-                               "killed && same calm killed", part), 0, "", "");
+    kills_do_not_show("$A train --model model --train texts.txt --eval texts.txt --task mask --epochs 3 --save-seconds 0 --threads 2 "
+                      "--quiet --output ", 4, 6);
 }
 
 static void its_own_head_goes_on(void **state) {
     (void)state;
-    program_expect("cd $D && $A train --model adapted --train rows.csv --task mask --output on --folds 1 --epochs 1", 0, "own head goes on learning", "");
+    program_expect("cd $D && $A train --model adapted --train rows.csv --task mask --output on --folds 1 --epochs 1", 0,
+                   "own head goes on learning", "");
 }
 
 static void what_cannot_be_is_said(void **state) {
     (void)state;
-    program_expect("cd $D && $A train --model model --train texts.txt --task mask --method head --output x", 2, "", "--method head: the task mask trains the body itself, with --method full");
-    program_expect("cd $D && $A train --model model --train texts.txt --task mask --head mean --output x", 2, "", "--head mean: the task mask has the head mask");
-    program_expect("cd $D && cp -r model none && sed -i 's/^.MASK.$/[OTHER]/' none/vocab.txt && $A train --model none --train texts.txt --task mask --output x", 4, "",
-                   "the model knows 40 tokens");
+    program_expect("cd $D && $A train --model model --train texts.txt --task mask --method head --output x", 2, "",
+                   "--method head: the task mask trains the body itself, with --method full");
+    program_expect("cd $D && $A train --model model --train texts.txt --task mask --head mean --output x", 2, "",
+                   "--head mean: the task mask has the head mask");
+    program_expect("cd $D && cp -r model none && sed -i 's/^.MASK.$/[OTHER]/' none/vocab.txt && $A train --model none --train texts.txt "
+                   "--task mask --output x", 4, "", "the model knows 40 tokens");
     program_expect("cd $D && $A predict --model model --head mask good", 2, "", "");
 }
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(the_model_is_what_others_open), cmocka_unit_test(it_is_a_body_for_a_task), cmocka_unit_test(long_texts_are_read_whole), cmocka_unit_test(it_fills_masks),
+        cmocka_unit_test(the_model_is_what_others_open), cmocka_unit_test(it_is_a_body_for_a_task),
+        cmocka_unit_test(long_texts_are_read_whole), cmocka_unit_test(it_fills_masks),
         cmocka_unit_test(threads_do_not_show),           cmocka_unit_test(a_kill_does_not_show),    cmocka_unit_test(its_own_head_goes_on),
         cmocka_unit_test(what_cannot_be_is_said),
     };

@@ -4,11 +4,10 @@
 
 #include "check.h"
 
-#include <dirent.h>
+#include "golden/compare.h"
+#include "golden/folders.h"
 
-#include "golden/harness.h"
-
-enum { MOST_FOLDERS = 32 };
+static golden_folders folders = {.root = "golden/seq2seq"};
 
 typedef struct golden {
     harness h;
@@ -20,24 +19,11 @@ typedef struct golden {
     char folder[4096];
 } golden;
 
-static inline const char *path_in(const char *folder, const char *name) {
-    static char relative[512];
-    snprintf(relative, sizeof relative, "golden/seq2seq/%.100s%s%.100s", folder, *name ? "/" : "", name);
-    return check_source(relative);
-}
+static inline const char *path_in(const char *folder, const char *name) { return golden_path(&folders, folder, name); }
 
-static inline int by_name(const void *a, const void *b) { return strcmp(a, b); }
-
-/* The names of the recorded folders, sorted; returns how many. */
-static inline int list_folders(char folders[MOST_FOLDERS][64]) {
-    int n = 0;
-    DIR *dir = opendir(path_in("", ""));
-    if (!dir) return 0;
-    for (struct dirent *e; (e = readdir(dir)) != NULL && n < MOST_FOLDERS;)
-        if (e->d_name[0] != '.') snprintf(folders[n++], sizeof folders[0], "%.63s", e->d_name);
-    closedir(dir);
-    qsort(folders, (size_t)n, sizeof folders[0], by_name);
-    return n;
+static inline int find_folders(void **state) {
+    (void)state;
+    return golden_find(&folders, 5);
 }
 
 /* Pairs first, first + stride, ...: the decoder's rows beside those of harness_pack, every one of them asked for its next word. */
@@ -115,19 +101,6 @@ static inline at_status forward(golden *g, int backward) {
     h->logits = at_head_forward(t, h->model, h->hidden, &h->batch);
     h->loss = at_op_cross_entropy(t, h->logits, h->target, NULL, 0, g->asked);
     return backward && h->loss ? at_tape_backward(t, h->loss) : at_tape_status(t);
-}
-
-static inline float *expected_values(golden *g, const at_stored_tensor *t) {
-    if (!t) fail_msg("%s: a reference is missing", g->folder);
-    float *values = AT_NEW_ARRAY(&g->h.memory, float, t->count);
-    check_ok(at_safetensors_read_f32(g->expected, t, values, 0, &g->err), &g->err);
-    return values;
-}
-
-static inline double norm_of(const float *x, size_t n) {
-    double sum = 0;
-    for (size_t i = 0; i < n; i++) sum += (double)x[i] * (double)x[i];
-    return sqrt(sum);
 }
 
 #endif

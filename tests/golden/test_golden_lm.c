@@ -1,14 +1,14 @@
-/* Language models against transformers in float64 (tests/oracle/make_golden_lm.py): logits, loss and gradients of every decoder family, with a
- * classifier of its own or tied to the words; the folder saved and opened again; and generation: cached steps equal the whole text read at
- * once, and greedy tokens equal those of transformers' generate. */
+/* Language models against transformers in float64 (tests/oracle/make_golden_lm.py): logits, loss and gradients of every decoder family,
+ * with a classifier of its own or tied to the words; the folder saved and opened again; and generation: cached steps equal the whole text
+ * read at once, and greedy tokens equal those of transformers' generate. */
 #include "check.h"
 
 #include <stdlib.h>
 #include <sys/stat.h>
 
 #include "base/file.h"
+#include "golden/compare.h"
 #include "golden/folders.h"
-#include "golden/harness.h"
 #include "infer/continue.h"
 
 enum { PROMPT = 7, MOST_TOKENS = 20 };
@@ -77,58 +77,15 @@ static at_status forward(golden *g, int backward) {
     return backward && h->loss ? at_tape_backward(t, h->loss) : at_tape_status(t);
 }
 
-static float *expected_values(golden *g, const at_stored_tensor *t) {
-    if (!t) fail_msg("%s: a reference is missing", g->folder);
-    float *values = AT_NEW_ARRAY(&g->h.memory, float, t->count);
-    check_ok(at_safetensors_read_f32(g->expected, t, values, 0, &g->err), &g->err);
-    return values;
-}
+static double logits_distance(golden *g) { return tensor_distance(&g->h, g->expected, "logits", g->h.logits); }
 
-static double norm_of(const float *x, size_t n) {
-    double sum = 0;
-    for (size_t i = 0; i < n; i++) sum += (double)x[i] * (double)x[i];
-    return sqrt(sum);
-}
-
-static double distance(const float *got, const float *want, size_t n, double beside) {
-    double sum = 0;
-    for (size_t i = 0; i < n; i++) sum += ((double)got[i] - (double)want[i]) * ((double)got[i] - (double)want[i]);
-    return sqrt(sum) / (1e-4 * norm_of(want, n) + 1e-6 * beside);
-}
-
-static double logits_distance(golden *g) {
-    const at_tensor *y = g->h.logits;
-    const at_stored_tensor *t = at_safetensors_find(g->expected, "logits");
-    size_t n = (size_t)y->rows * (size_t)y->cols;
-    float *want = expected_values(g, t), *got = AT_NEW_ARRAY(&g->h.memory, float, n);
-    assert_int_equal(t->count, n);
-    for (size_t i = 0; i < n; i++) got[i] = (float)y->data[i];
-    return distance(got, want, n, 0);
-}
-
-static double gradients_distance(golden *g) {
-    const at_params *p = &g->h.model->params;
-    double worst = 0;
-    for (int i = 0; i < p->n; i++) {
-        const at_place *place = &g->h.model->place[i];
-        size_t n = (size_t)place->total * (size_t)p->weights[i].in;
-        if (place->first > 0) continue;
-        float *want = expected_values(g, harness_find(&g->h, g->expected, &p->weights[i])), *got = AT_NEW_ARRAY(&g->h.memory, float, n);
-        harness_tensor_gradient(&g->h, i, got);
-        double d = distance(got, want, n, 10);
-        if (!(d < 1)) print_error("%s: gradient of %s: %.3g times the bound\n", g->folder, place->name, d);
-        if (!(d <= worst)) worst = d;
-    }
-    return worst;
-}
-
-static double whole_distance(golden *g) {
+static double from_reference(golden *g) {
     check_ok(forward(g, 1), &g->err);
-    double loss = (double)*expected_values(g, at_safetensors_find(g->expected, "loss"));
-    double d[3] = {logits_distance(g), fabs((double)g->h.loss->data[0] - loss) / (1e-5 * loss), gradients_distance(g)};
-    double worst = fmax(d[0], fmax(d[1], d[2]));
+    double loss = (double)*expected_values(&g->h, g->expected, at_safetensors_find(g->expected, "loss"));
+    double d[3] = {logits_distance(g), fabs((double)g->h.loss->data[0] - loss) / (1e-5 * loss),
+                   gradients_distance(&g->h, g->expected, 10, 1)};
     print_message("%s: logits %.3g, loss %.3g, gradients %.3g of the bound\n", strrchr(g->folder, '/') + 1, d[0], d[1], d[2]);
-    return isnan(d[0] + d[1] + d[2]) ? NAN : worst;
+    return worse(d[0], worse(d[1], d[2]));
 }
 
 static void language_models_equal_the_reference(void **state) {
@@ -137,9 +94,10 @@ static void language_models_equal_the_reference(void **state) {
     for (int i = 0; i < folders.n; i++) {
         golden g = {0};
         open_golden(&g, folders.name[i]);
-        bad += !(whole_distance(&g) < 1);
+        bad += !(from_reference(&g) < 1);
         tied += g.h.model->arch.tied;
-        assert_int_equal(g.h.model->arch.tied, !at_safetensors_find(g.expected, "lm_head.weight") && !at_safetensors_find(g.expected, "embed_out.weight"));
+        assert_int_equal(g.h.model->arch.tied,
+                         !at_safetensors_find(g.expected, "lm_head.weight") && !at_safetensors_find(g.expected, "embed_out.weight"));
         close_golden(&g);
     }
     assert_int_equal(bad, 0);

@@ -10,15 +10,6 @@
 
 enum { LONGEST = 2, MOST_TOKENS = 20, START = 3 }; /* LONGEST: the pair whose source has 23 tokens */
 
-static char folders[MOST_FOLDERS][64];
-static int n_folders;
-
-static int find_folders(void **state) {
-    (void)state;
-    n_folders = list_folders(folders);
-    return n_folders > 4 ? 0 : -1;
-}
-
 static double row_distance(const at_real *got, const at_real *want, int n) {
     double sum = 0, norm = 0;
     for (int i = 0; i < n; i++) {
@@ -31,12 +22,12 @@ static double row_distance(const at_real *got, const at_real *want, int n) {
 /* The decoder's rows of every pair: one by one and in pieces, by one thread and by three. */
 static void cached_steps_equal_the_whole_pair(void **state) {
     (void)state;
-    for (int i = 0; i < n_folders; i++) {
+    for (int i = 0; i < folders.n; i++) {
         golden g = {0};
         at_generator *generator;
         at_real *logits;
         double worst = 0;
-        open_golden(&g, folders[i]);
+        open_golden(&g, folders.name[i]);
         check_ok(forward(&g, 0), &g.err);
         int vocab = g.h.logits->cols;
         for (int threads = 1; threads <= 3; threads += 2) {
@@ -53,7 +44,7 @@ static void cached_steps_equal_the_whole_pair(void **state) {
             }
             at_generator_close(generator);
         }
-        print_message("%s: cached logits differ by %.2g\n", folders[i], worst);
+        print_message("%s: cached logits differ by %.2g\n", folders.name[i], worst);
         assert_true(worst < 1e-5);
         close_golden(&g);
     }
@@ -88,7 +79,8 @@ static at_continuation write_to(golden *g, at_continuation_options *o) {
 
 static int same_tokens(golden *g, const char *what, const at_continuation *c, const int32_t *want, int n) {
     int same = c->n == n && !memcmp(c->ids, want, (size_t)n * sizeof *want);
-    for (int i = 0; !same && i < c->n && i < n; i++) print_error("%s, %s: token %d is %d, not %d\n", g->folder, what, i, c->ids[i], want[i]);
+    for (int i = 0; !same && i < c->n && i < n; i++) print_error("%s, %s: token %d is %d, not %d\n", g->folder, what, i,
+                                                                 c->ids[i], want[i]);
     if (!same) print_error("%s, %s: %d tokens, not %d\n", g->folder, what, c->n, n);
     return same;
 }
@@ -96,10 +88,10 @@ static int same_tokens(golden *g, const char *what, const at_continuation *c, co
 static void greedy_tokens_equal_those_of_transformers(void **state) {
     (void)state;
     int bad = 0;
-    for (int i = 0; i < n_folders; i++) {
+    for (int i = 0; i < folders.n; i++) {
         golden g = {0};
         int32_t want[MOST_TOKENS];
-        open_golden(&g, folders[i]);
+        open_golden(&g, folders.name[i]);
         at_continuation_options o = {.most_new = read_tokens(&g, "greedy", want)};
         at_continuation c = write_to(&g, &o);
         bad += !same_tokens(&g, "greedy", &c, want, o.most_new);
@@ -113,10 +105,10 @@ static void forced_and_forbidden_tokens_are_those_of_transformers(void **state) 
     (void)state;
     static const int32_t first = 5, last = 2;
     int bad = 0;
-    for (int i = 0; i < n_folders; i++) {
+    for (int i = 0; i < folders.n; i++) {
         golden g = {0};
         int32_t want[MOST_TOKENS], ends[2] = {2};
-        open_golden(&g, folders[i]);
+        open_golden(&g, folders.name[i]);
         int n = read_tokens(&g, "greedy_forced", want), ended;
         read_tokens(&g, "greedy_end", ends + 1);
         ended = want[n - 1] == ends[0] || want[n - 1] == ends[1];
@@ -135,14 +127,14 @@ static void forced_and_forbidden_tokens_are_those_of_transformers(void **state) 
 
 static void a_saved_model_is_the_same(void **state) {
     (void)state;
-    for (int i = 0; i < n_folders; i++) {
+    for (int i = 0; i < folders.n; i++) {
         golden g = {0}, again = {0};
         char folder[] = "/tmp/attune-seq2seq-XXXXXX";
         at_safetensors *before, *after;
         assert_non_null(mkdtemp(folder));
-        open_golden(&g, folders[i]);
+        open_golden(&g, folders.name[i]);
         check_ok(at_model_save(g.h.model, NULL, folder, &g.err), &g.err);
-        open_folder(&again, folder, folders[i]);
+        open_folder(&again, folder, folders.name[i]);
         check_ok(at_safetensors_open_folder(g.folder, &before, &g.err), &g.err);
         check_ok(at_safetensors_open_folder(folder, &after, &g.err), &g.err);
         assert_int_equal(at_safetensors_count(before), at_safetensors_count(after));
@@ -155,7 +147,7 @@ static void a_saved_model_is_the_same(void **state) {
             check_ok(at_safetensors_read_raw(after, b, y, &g.err), &g.err);
             assert_memory_equal(x, y, a->bytes);
         }
-        if (!json_equal(g.h.model->config, again.h.model->config)) fail_msg("%s: the config is another", folders[i]);
+        if (!json_equal(g.h.model->config, again.h.model->config)) fail_msg("%s: the config is another", folders.name[i]);
         at_safetensors_close(before);
         at_safetensors_close(after);
         close_golden(&g);

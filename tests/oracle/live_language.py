@@ -49,7 +49,8 @@ def mean_loss(model, tokenizer, rows, limit, shared):
 
 def continued(model, tokenizer, text):
     ids = torch.tensor([tokenizer.encode(text).ids])
-    out = model.generate(ids, attention_mask=torch.ones_like(ids), max_new_tokens=NEW, do_sample=False, use_cache=False, eos_token_id=END, pad_token_id=4)
+    out = model.generate(ids, attention_mask=torch.ones_like(ids), max_new_tokens=NEW, do_sample=False, use_cache=False, eos_token_id=END,
+                         pad_token_id=4)
     new = out[0, ids.shape[1] :].tolist()
     return new[: new.index(END)] if END in new else new
 
@@ -61,8 +62,8 @@ def model_of(args, name, work):
     rows = [texts(n, count, 15, draw) for count in (12, 8)]
     for file, lines in zip(files, rows):
         file.write_text("\n".join(lines) + "\n")
-    run(args.program, "train", "--model", folder, "--task", "language", "--train", files[0], "--output", saved, "--max-steps", 4, "--learning-rate", 1e-2,
-        "--batch-size", 4, "--folds", 1, "--quiet")
+    run(args.program, "train", "--model", folder, "--task", "language", "--train", files[0], "--output", saved, "--max-steps", 4,
+        "--learning-rate", 1e-2, "--batch-size", 4, "--folds", 1, "--quiet")
     check_saved(AutoModelForCausalLM, saved, folder, name)
     model, theirs = open_theirs(AutoModelForCausalLM, saved)
     before, tokenizer = AutoTokenizer.from_pretrained(folder), Tokenizer.from_file(str(saved / "tokenizer.json"))

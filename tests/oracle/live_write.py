@@ -4,8 +4,8 @@
     ${ATTUNE_VENV:-.venv}/bin/python tests/oracle/live_write.py --program build/release/src/attune [NAME ...]
 
 Each folder of tests/golden/seq2seq with a tokenizer of words. Ends with 1 where
-  attune predict writes another text than transformers' generate              every row; greedily, with a forced first and last token, and with beams
-                                                                              as generation_config.json and as options ask for them
+  attune predict writes another text than transformers' generate              every row; greedily, with a forced first and last token, and
+                                                                              with beams as generation_config.json and options ask for them
   attune generate writes other ids                                            one row
   attune eval finds another loss than transformers (labels shifted right)     1e-5, relative
   the folder saved by attune train is not opened, or has other names          none missing, none unexpected
@@ -119,9 +119,9 @@ def model_of(args, name, work):
     want = mean_loss(model, tokenizer, rows)
     check(f"{name}: loss", abs(attune_loss(args, folder, file, work) / want - 1), 1e-5)
     saved, steps, rate = work / f"{name}-saved", 4, 1e-3
-    run(args.program, "train", "--model", forced, "--train", file, "--eval", file, "--output", saved, "--max-steps", steps, "--learning-rate", rate,
-        "--lr-scheduler-type", "constant", "--warmup-ratio", 0, "--batch-size", len(rows), "--dropout", 0, "--attention-dropout", 0,
-        "--weight-decay", 0.01, "--eval-steps", steps, "--quiet")
+    run(args.program, "train", "--model", forced, "--train", file, "--eval", file, "--output", saved, "--max-steps", steps,
+        "--learning-rate", rate, "--lr-scheduler-type", "constant", "--warmup-ratio", 0, "--batch-size", len(rows), "--dropout", 0,
+        "--attention-dropout", 0, "--weight-decay", 0.01, "--eval-steps", steps, "--quiet")
     check_saved(AutoModelForSeq2SeqLM, saved, forced, name)
     losses, theirs = train_theirs(folder, rows, steps, rate), open_theirs(AutoModelForSeq2SeqLM, saved)
     mine, unseen = (attune_loss(args, saved, path, work) for path in (file, held))

@@ -3,8 +3,8 @@
 
     ${ATTUNE_VENV:-.venv}/bin/python tests/oracle/make_golden_beams.py
 
-For each folder of tests/golden/seq2seq and a few of tests/golden/lm: texts, settings, and the tokens that were written, with the end. A case that float32
-and float64 do not agree on stands on the edge and is left out.
+For each folder of tests/golden/seq2seq and a few of tests/golden/lm: texts, settings, and the tokens that were written, with the end. A
+case that float32 and float64 do not agree on stands on the edge and is left out.
 """
 import json
 import random
@@ -17,16 +17,18 @@ from make_golden_families import everything_in_double
 GOLDEN = Path(__file__).resolve().parents[1] / "golden"
 NEW, START = 14, 3
 WAYS = [{"num_beams": 2}, {"num_beams": 4, "early_stopping": True}, {"num_beams": 3, "length_penalty": 2.0},
-        {"num_beams": 4, "length_penalty": -1.0, "early_stopping": "never"}, {"num_beams": 5, "length_penalty": 0.0, "early_stopping": "never"},
-        {"num_beams": 7, "early_stopping": "never"}, {"num_beams": 3, "repetition_penalty": 1.5}, {"num_beams": 4, "no_repeat_ngram_size": 2},
+        {"num_beams": 4, "length_penalty": -1.0, "early_stopping": "never"},
+        {"num_beams": 5, "length_penalty": 0.0, "early_stopping": "never"}, {"num_beams": 7, "early_stopping": "never"},
+        {"num_beams": 3, "repetition_penalty": 1.5}, {"num_beams": 4, "no_repeat_ngram_size": 2},
         {"num_beams": 4, "early_stopping": True, "length_penalty": 2.0, "no_repeat_ngram_size": 3, "min_new_tokens": 5}]
-FORCED = {"num_beams": 4, "early_stopping": True, "min_new_tokens": 6, "no_repeat_ngram_size": 2, "forced_bos_token_id": 5, "forced_eos_token_id": 2}
+FORCED = {"num_beams": 4, "early_stopping": True, "min_new_tokens": 6, "no_repeat_ngram_size": 2, "forced_bos_token_id": 5,
+          "forced_eos_token_id": 2}
 DECODERS = ["gemma3_text", "gpt2", "llama", "qwen3-window"]
 
 
 def written(model, text, how):
-    model.generation_config = transformers.GenerationConfig(do_sample=False, max_new_tokens=NEW, pad_token_id=4, **how,
-                                                            **({"decoder_start_token_id": START} if model.config.is_encoder_decoder else {}))
+    begin = {"decoder_start_token_id": START} if model.config.is_encoder_decoder else {}
+    model.generation_config = transformers.GenerationConfig(do_sample=False, max_new_tokens=NEW, pad_token_id=4, **how, **begin)
     ids = torch.tensor([text])
     with torch.no_grad():
         out = model.generate(ids, attention_mask=torch.ones_like(ids), use_cache=False)[0].tolist()

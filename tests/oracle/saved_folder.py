@@ -1,5 +1,5 @@
-"""What the live comparisons of language models share: small folders with a tokenizer of words, the program, and whether transformers opens what the
-program saved with the numbers that lie in the file."""
+"""What the live comparisons of language models share: small folders with a tokenizer of words, the program, and whether transformers opens
+what the program saved with the numbers that lie in the file."""
 import json
 import os
 import random
@@ -35,7 +35,8 @@ def make_folder(source, folder, ends, limit=20):
     tokenizer.pre_tokenizer = pre_tokenizers.WhitespaceSplit()
     if ends:
         tokenizer.post_processor = processors.TemplateProcessing(single="$A </s>", special_tokens=[("</s>", 2)])
-    fast = transformers.PreTrainedTokenizerFast(tokenizer_object=tokenizer, pad_token="<pad>", unk_token="<unk>", eos_token="</s>", model_max_length=limit)
+    fast = transformers.PreTrainedTokenizerFast(tokenizer_object=tokenizer, pad_token="<pad>", unk_token="<unk>", eos_token="</s>",
+                                                model_max_length=limit)
     fast.save_pretrained(folder)
     return n
 
@@ -84,7 +85,8 @@ def is_tied(model):
 
 
 def check_saved(kind, folder, before, name):
-    """No name missing, unknown or of another shape; the file's bits in the model; tied where the folder that was trained was tied; and it moved."""
+    """No name missing, unknown or of another shape; the file's bits in the model; tied where the folder that was trained was tied; and it
+    moved."""
     model, info = kind.from_pretrained(folder, output_loading_info=True, attn_implementation="eager")
     check(f"{name}: missing or unexpected names", sum(len(info[k]) for k in ("missing_keys", "unexpected_keys", "mismatched_keys")), 0)
     file, theirs = load_file(folder / "model.safetensors"), model.state_dict()
