@@ -90,9 +90,7 @@ static at_status read_freeze(at_train_run *run, at_error *err) {
 at_status at_train_plan_make(at_train_run *run, at_error *err) {
     run->hyper = run->recipe.hyper;
     run->softening = at_options_real(run->options, "soften_head", run->recipe.softening);
-    run->mix = run->goes_on ? 1 : at_options_real(run->options, "mix", 1);
-    run->averages = !at_options_is_auto(run->options, "average_folds") ? at_options_choice(run->options, "average_folds") == 1 : run->recipe.average;
-    run->averages &= run->recipe.judging == AT_JUDGE_FOLDS && run->recipe.tuned_folds > 0;
+    run->mix = run->goes_on ? 1 : at_options_real(run->options, "mix", run->recipe.mix);
     apply_options(run);
     AT_TRY(read_freeze(run, err));
     run->hyper.frozen = run->frozen;
@@ -171,9 +169,11 @@ static void tell_choices(const at_train_run *run) {
         at_tell(run->listener, "choice", json_pack("{s:f}", "soften_head", run->softening), "Start: %s.",
                 at_options_is_auto(o, "soften_head") ? r->why_soft : "a head with the penalty asked for (--soften-head)");
     if (run->mix < 1)
-        at_tell(run->listener, "choice", json_pack("{s:f}", "mix", run->mix), "Kept: %.0f%% of step 2, the rest of where it began (--mix).", 100 * run->mix);
-    if (run->averages)
-        at_tell(run->listener, "choice", json_pack("{s:i}", "averaged_folds", r->tuned_folds), "Kept: %s.", r->why_average);
+        at_tell(run->listener, "choice", json_pack("{s:f}", "mix", run->mix), "Kept: %s.",
+                at_options_is_auto(o, "mix")
+                    ? r->why_mix
+                    : at_format((at_arena *)&run->arena, "%.0f%% of step 2, the rest of where it began (--mix)",
+                                100 * run->mix));
 }
 
 static double steps_of(const at_train_run *run) {

@@ -42,7 +42,6 @@ typedef struct at_train_run {
     at_hyper hyper;
     double softening;             /* of step 1's penalty, for the head that step 2 starts from */
     double mix;                   /* share of step 2 in what is kept */
-    int averages;                 /* what is kept is the mean with the folds' weights */
     unsigned char *frozen;        /* [params.n] or NULL: what --freeze names */
     double forward_rate;          /* tokens a second of the frozen body, 0 before it ran */
 
@@ -86,11 +85,6 @@ at_status at_train_open_sizes(at_train_run *run, at_model **model,
                               at_error *err);                /* no values, with the largest head that may be trained */
 at_status at_train_head(at_train_run *run, at_error *err);   /* step 1 */
 at_status at_train_tune(at_train_run *run, at_error *err);   /* step 2 */
-/* The fold's last weights join the running sum; that of the fold before stays until it is forgotten. */
-at_status at_train_mean_add(const at_train_run *run, int fold, const at_params *p, at_error *err);
-void at_train_mean_forget(const at_train_run *run, int fold); /* below 0: nothing */
-/* p becomes the mean of itself and of the first `folds` folds' weights. */
-at_status at_train_mean_take(const at_train_run *run, int folds, at_params *p, at_error *err);
 at_status at_train_finish(at_train_run *run, at_error *err); /* test, files */
 at_status at_train_diagnose(at_train_run *run, at_error *err); /* plain words about what looks wrong, as warnings and notes */
 at_status at_train_card(at_train_run *run, at_error *err);   /* README.md */

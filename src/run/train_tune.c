@@ -124,7 +124,7 @@ static at_status fold_model(at_train_run *run, const fold_data *d, at_model **mo
     return run->head_choice.n_folds ? fit_start(run, d->inside, d->features, *model, err) : AT_OK;
 }
 
-static at_status train_fold(at_train_run *run, int f, const fold_data *d, float *logits, at_error *err) {
+static at_status train_fold(at_train_run *run, const fold_data *d, float *logits, at_error *err) {
     at_model *model = NULL;
     at_train_result result = {0};
     at_status st = fold_model(run, d, &model, err);
@@ -132,7 +132,6 @@ static at_status train_fold(at_train_run *run, int f, const fold_data *d, float 
                               .pool = run->pool, .hooks = at_train_hooks(run)};
     if (!st) st = train_and_mix(run, &setup, &result, err);
     if (!st) st = at_predict_logits_watched(model, d->outside, run->backend, run->pool, logits, at_train_watch, run, err);
-    if (!st && run->averages) st = at_train_mean_add(run, f, &model->params, err);
     at_score_free(&result.best);
     json_decref(result.history);
     at_model_close(model);
@@ -152,9 +151,8 @@ static at_status run_fold(at_train_run *run, int f, float *logits, at_error *err
         if (!at_mapped_is_whole(&answer)) {
             at_tell(run->listener, "fold", json_pack("{s:i, s:i}", "fold", f + 1, "folds", run->recipe.tuned_folds),
                     "Step 2 on fold %d of %d, to learn whether it pays:", f + 1, run->recipe.tuned_folds);
-            st = train_fold(run, f, &d, answer.values, err);
+            st = train_fold(run, &d, answer.values, err);
             if (!st) st = at_mapped_keep(&answer, answer.count, err);
-            if (!st && run->averages) at_train_mean_forget(run, f - 1);
         }
         if (!st) at_dataset_put_outputs(run->all, d.index_out, d.n_out, k, answer.values, logits);
         at_mapped_close(&answer);
@@ -260,8 +258,7 @@ static at_status tune_by_folds(at_train_run *run, at_error *err) {
     if (!run->tuned) return AT_OK;
     at_tell_note(run->listener, "Step 2 on all %d examples:", at_dataset_units(run->train));
     if (run->head_choice.n_folds && run->softening != 1) AT_TRY(fit_start(run, run->all, run->features, run->model, err));
-    AT_TRY(train_all(run, err));
-    return run->averages ? at_train_mean_take(run, run->recipe.tuned_folds, &run->model->params, err) : AT_OK;
+    return train_all(run, err);
 }
 
 at_status at_train_tune(at_train_run *run, at_error *err) {

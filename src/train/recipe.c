@@ -67,13 +67,12 @@ static void choose_softening(const at_recipe_facts *f, at_arena *arena, at_recip
                             "little to learn", r->softening);
 }
 
-/* Trainings that share their beginning end near each other, and the mean of their weights is a better model than one of them (Wortsman et al. 2022, "Model
- * soups"). Those on the folds are there anyway. On held-out rows, against 0.7 of step 2 and 0.3 of where it began (the same authors' "Robust fine-tuning of zero-shot
- * models", still to be had with --mix), at 100 examples: AG News 84.0 and 82.9, SST-2 75.4 and 74.9, SMS spam 98.4 and 98.3; SST-2 at 24, where a
- * fold has too few examples to be worth a share: 67.5 and 67.9, and 68.0 with neither. */
-static void choose_average(at_recipe *r) {
-    r->average = r->judging == AT_JUDGE_FOLDS && r->softening != 1;
-    r->why_average = "the mean of the weights that step 2 reaches on the folds and on all examples: better than one training alone";
+/* The mean of the weights before and after fine-tuning is better than either where examples are few (Wortsman et al. 2022, "Robust
+ * fine-tuning of zero-shot models"; docs/results.md). It needs a start that already answers: not a random head. */
+static void choose_mix(const at_recipe_facts *f, at_arena *arena, at_recipe *r) {
+    r->mix = r->judging == AT_JUDGE_FOLDS && f->method == AT_METHOD_TWO_STEP ? 0.7 : 1;
+    r->why_mix = at_format(arena, "%.0f%% of step 2 and %.0f%% of where it began: on few examples the mean of both weights is better than either",
+                           100 * r->mix, 100 * (1 - r->mix));
 }
 
 at_status at_recipe_choose(const at_recipe_facts *f, at_arena *arena, at_recipe *r, at_error *err) {
@@ -83,8 +82,8 @@ at_status at_recipe_choose(const at_recipe_facts *f, at_arena *arena, at_recipe 
     choose_length(f, arena, r);
     choose_stopping(arena, r);
     choose_softening(f, arena, r);
-    choose_average(r);
-    return r->why_soft && r->why_judging && r->why_rate && r->why_length && r->why_stop ? AT_OK : at_fail_memory(err, 0);
+    choose_mix(f, arena, r);
+    return r->why_mix && r->why_soft && r->why_judging && r->why_rate && r->why_length && r->why_stop ? AT_OK : at_fail_memory(err, 0);
 }
 
 /* The standard error behind a 95% interval; 0 where none is known. */

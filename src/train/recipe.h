@@ -33,10 +33,10 @@ typedef struct at_recipe {
     double eval_share;    /* AT_JUDGE_SPLIT */
     int folds;            /* of the head's cross-validation where judging by folds */
     double softening;     /* step 2 starts from a head fitted with this multiple of step 1's penalty; 1: from step 1's own */
-    int average;          /* 1: what is kept is the mean of the weights of the final training and of those on the folds */
+    double mix;           /* small data: what is kept of step 2 is this share of it, the rest is where it began (their weights' mean); 1: all of it */
     int tuned_folds;      /* of those, folds on which step 2 is run too, to compare both steps; 0: step 2 is kept unjudged */
     /* One sentence a choice, for the plan. In the arena. */
-    const char *why_judging, *why_rate, *why_length, *why_stop, *why_soft, *why_average;
+    const char *why_judging, *why_rate, *why_length, *why_stop, *why_soft, *why_mix;
 } at_recipe;
 
 at_status at_recipe_choose(const at_recipe_facts *facts, at_arena *arena, at_recipe *recipe, at_error *err);

@@ -1,4 +1,4 @@
-/* What two-step keeps: the mean with the folds' weights, or of both steps', step 1 where it is clearly better, and the head that cross-validation prefers. */
+/* What two-step keeps: the mean of both steps' weights, step 1 where it is clearly better, and the head that cross-validation prefers. */
 #include <math.h>
 
 #include "io/safetensors.h"
@@ -53,17 +53,16 @@ static void what_is_kept_is_the_mean_of_both_steps(void **state) {
     assert_true(far > 1e-4); /* step 2 moved them: leaving a step out would show */
 }
 
-/* On folds: the mean with the folds' weights is another model than the final training alone. */
-static void the_folds_weights_are_averaged_in(void **state) {
+/* By default the share is the recipe's, on folds as in the final training. */
+static void the_mean_is_the_default_on_few_examples(void **state) {
     (void)state;
-    program_expect("cd $D && $A train --model model --train train.csv --head pooler --folds 2 --average-folds yes --output averaged", 0,
-                   "Kept: the mean of the weights that step 2 reaches on the folds and on all examples", "");
-    program_expect(TRAIN "--head pooler --folds 2 --average-folds no --output single", 0, "", "");
-    size_t n = weights_of("averaged", mixed);
-    double apart = 0;
-    assert_int_equal(weights_of("single", tuned), n);
-    for (size_t i = 0; i < n; i++) apart = fmax(apart, fabs(mixed[i] - tuned[i]));
-    assert_true(apart > 1e-4);
+    program_expect("cd $D && $A train --model model --train train.csv --head pooler --folds 1 --output default", 0, "Kept: 70% of step 2 and 30% of where it began", "");
+    program_expect(TRAIN "--head pooler --folds 1 --mix 1 --output end", 0, "", "");
+    program_expect(TRAIN "--head pooler --folds 1 --mix 0 --output start", 0, "", "");
+    size_t n = weights_of("default", mixed);
+    assert_int_equal(weights_of("end", tuned), n);
+    assert_int_equal(weights_of("start", start), n);
+    for (size_t i = 0; i < n; i++) assert_true(fabs(mixed[i] - (0.7 * (double)tuned[i] + 0.3 * (double)start[i])) < 1e-6);
 }
 
 /* Step 2 begins with the body as it came and a head that is smaller than step 1's. */
@@ -131,7 +130,7 @@ static void the_head_is_the_one_that_wins(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(what_is_kept_is_the_mean_of_both_steps),
-        cmocka_unit_test(the_folds_weights_are_averaged_in),
+        cmocka_unit_test(the_mean_is_the_default_on_few_examples),
         cmocka_unit_test(step_2_starts_from_a_softened_head),
         cmocka_unit_test(a_step_2_that_does_harm_is_given_up),
         cmocka_unit_test(it_is_given_up_beside_an_evaluation_file_too),

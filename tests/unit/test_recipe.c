@@ -32,13 +32,15 @@ static void how_it_is_judged_follows_the_size(void **state) {
     assert_int_equal(choose(facts_of(20, 3)).folds, 3); /* every fold holds one of the rarest label */
 }
 
-/* Those on the folds are there anyway; without folds, a start that they share or enough examples in each there is nothing to average. */
-static void folds_are_averaged_where_there_are_any(void **state) {
+/* The mean of both steps' weights needs a start that already answers: only where step 1 was fitted, and only on few examples. */
+static void the_mean_of_both_steps_is_for_few_examples(void **state) {
     (void)state;
-    at_recipe_facts full = facts_of(100, 50);
+    at_recipe_facts full = facts_of(60, 30);
     full.method = AT_METHOD_FULL;
-    assert_true(choose(facts_of(100, 50)).average && choose(facts_of(500, 200)).average);
-    assert_false(choose(full).average || choose(facts_of(24, 12)).average || choose(facts_of(20000, 9000)).average);
+    double mix = choose(facts_of(60, 30)).mix;
+    assert_true(mix > 0 && mix < 1);
+    assert_true(choose(full).mix == 1);
+    assert_true(choose(facts_of(20000, 9000)).mix == 1);
 }
 
 /* A softer head needs steps to make up for it, and a second step that starts from it. */
@@ -64,7 +66,7 @@ static void lengths_stay_sensible(void **state) {
         at_recipe r = choose(facts_of(SIZES[i], SIZES[i] / 2));
         assert_true(r.hyper.num_train_epochs >= 3 && r.hyper.num_train_epochs <= 12);
         assert_true(r.hyper.learning_rate >= 1e-5 && r.hyper.learning_rate <= 1.5e-4);
-        assert_true(r.why_judging && r.why_rate && r.why_length && r.why_stop && r.why_average && r.why_soft);
+        assert_true(r.why_judging && r.why_rate && r.why_length && r.why_stop && r.why_mix && r.why_soft);
     }
 }
 
@@ -87,7 +89,7 @@ static void step_1_is_kept_only_where_it_is_better_by_more_than_its_noise(void *
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(how_it_is_judged_follows_the_size),
-        cmocka_unit_test(folds_are_averaged_where_there_are_any),
+        cmocka_unit_test(the_mean_of_both_steps_is_for_few_examples),
         cmocka_unit_test(step_2_starts_from_a_softer_head),
         cmocka_unit_test(lower_blocks_learn_slower_on_few_examples),
         cmocka_unit_test(lengths_stay_sensible),
