@@ -2,19 +2,26 @@
 
 #include <math.h>
 
-enum { SMALL = 1000, MANY_OUTPUTS = 20000, FEWEST_STEPS = 60 };
+enum { SMALL = 1000, MIDDLING = 6000, MANY_OUTPUTS = 20000, FEWEST_STEPS = 60 };
 
 static double clamp(double x, double low, double high) { return x < low ? low : x > high ? high : x; }
 
+/* Up to some thousand examples a tenth cut off is missed more than the time that a second training on all of them takes; to train everything at once
+ * from a new head, where nothing is compared on the folds, is not worth it. */
+static int is_judged_by_folds(const at_recipe_facts *f) {
+    int steps_compared = f->method == AT_METHOD_TWO_STEP || f->method == AT_METHOD_HEAD;
+    return !f->has_eval && f->n_outputs < MANY_OUTPUTS && f->n_train < (steps_compared ? MIDDLING : SMALL);
+}
+
 static void choose_judging(const at_recipe_facts *f, at_arena *arena, at_recipe *r) {
-    r->folds = f->smallest_class >= 5 ? 5 : f->smallest_class >= 2 ? f->smallest_class : 2;
+    r->folds = f->n_train >= SMALL && f->smallest_class >= 10 ? 10 : f->smallest_class >= 5 ? 5 : f->smallest_class >= 2 ? f->smallest_class : 2;
     if (f->has_eval) {
         r->judging = AT_JUDGE_FILE;
         r->why_judging = "choices are made on the evaluation file";
-    } else if (f->n_train < SMALL && f->n_outputs < MANY_OUTPUTS) {
+    } else if (is_judged_by_folds(f)) {
         r->judging = AT_JUDGE_FOLDS;
         r->tuned_folds = f->n_train <= 150 ? r->folds : 1; /* a fold costs nearly a training */
-        r->why_judging = at_format(arena, "%d examples are too few to cut a part off: choices and scores are out-of-fold, and the "
+        r->why_judging = at_format(arena, "%d examples are too few to cut a part off for good: choices and scores are out-of-fold, and the "
                                    "final model sees every example", f->n_train);
     } else {
         r->judging = AT_JUDGE_SPLIT;
@@ -70,7 +77,7 @@ static void choose_softening(const at_recipe_facts *f, at_arena *arena, at_recip
 /* The mean of the weights before and after fine-tuning is better than either where examples are few (Wortsman et al. 2022, "Robust
  * fine-tuning of zero-shot models"; docs/results.md). It needs a start that already answers: not a random head. */
 static void choose_mix(const at_recipe_facts *f, at_arena *arena, at_recipe *r) {
-    r->mix = r->judging == AT_JUDGE_FOLDS && f->method == AT_METHOD_TWO_STEP ? 0.7 : 1;
+    r->mix = r->judging == AT_JUDGE_FOLDS && f->n_train < SMALL && f->method == AT_METHOD_TWO_STEP ? 0.7 : 1;
     r->why_mix = at_format(arena, "%.0f%% of step 2 and %.0f%% of where it began: on few examples the mean of both weights is better than either",
                            100 * r->mix, 100 * (1 - r->mix));
 }

@@ -19,16 +19,21 @@ static at_recipe_facts facts_of(int n_train, int smallest_class) {
 
 static void how_it_is_judged_follows_the_size(void **state) {
     (void)state;
-    at_recipe few = choose(facts_of(60, 30)), some = choose(facts_of(500, 200)), many = choose(facts_of(20000, 9000));
+    at_recipe few = choose(facts_of(60, 30)), some = choose(facts_of(500, 200)), more = choose(facts_of(4000, 900)), many = choose(facts_of(20000, 9000));
     assert_int_equal(few.judging, AT_JUDGE_FOLDS);
     assert_int_equal(few.tuned_folds, 5);
     assert_int_equal(some.judging, AT_JUDGE_FOLDS);
     assert_int_equal(some.tuned_folds, 1);
+    assert_int_equal(more.judging, AT_JUDGE_FOLDS);
+    assert_true(more.folds == 10 && more.tuned_folds == 1 && more.mix == 1 && !more.hyper.keep_best);
     assert_int_equal(many.judging, AT_JUDGE_SPLIT);
     assert_true(many.eval_share * 20000 >= 400 && many.hyper.keep_best);
     at_recipe_facts given = facts_of(60, 30);
     given.has_eval = 1;
     assert_int_equal(choose(given).judging, AT_JUDGE_FILE);
+    at_recipe_facts at_once = facts_of(4000, 900);
+    at_once.method = AT_METHOD_FULL;
+    assert_int_equal(choose(at_once).judging, AT_JUDGE_SPLIT);
     assert_int_equal(choose(facts_of(20, 3)).folds, 3); /* every fold holds one of the rarest label */
 }
 
