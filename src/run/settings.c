@@ -152,7 +152,8 @@ static const at_setting SETTINGS[] = {
          "Two-step: step 2 starts from a head fitted with this many times step 1's penalty; auto: 30 where it has 60 steps or more, else "
          "1.", T),
     REAL("mix", NULL, "auto", 0, 1, METHOD,
-         "Share of step 2 in the weights that are kept, the rest is step 1's; auto: below 1 on small data only.", T),
+         "Share of step 2 in the weights that are kept, the rest is where it began; auto: below 1 on small data only, and not where step 2 mends "
+         "most of what step 1 gets wrong.", T),
     REAL("learning_rate", "lr", "auto", 1e-12, 10, OPTIMISATION, "Rate of the body's top; auto: from the width of the body.", T),
     REAL("head_learning_rate", "head_lr", "auto", 1e-12, 10, OPTIMISATION, "Rate of the new head.", T),
     REAL("layer_decay", "layerwise_learning_rate_decay layer_wise_decay llrd", "auto", 0.01, 1, OPTIMISATION,

@@ -68,15 +68,25 @@ at_listener_hooks at_train_hooks(at_train_run *run) { return (at_listener_hooks)
 
 /* ---- training, and the mean with where it began ---- */
 
+/* *start: NULL where nothing of it will be wanted; the caller frees it. */
+static at_status keep_start(const at_train_run *run, const at_params *p, at_real **start, at_error *err) {
+    *start = NULL;
+    if (run->mix == 1) return AT_OK;
+    *start = malloc(p->total * sizeof **start);
+    if (!*start) return at_fail_memory(err, p->total * sizeof **start);
+    memcpy(*start, p->values, p->total * sizeof **start);
+    return AT_OK;
+}
+
+static void mix_in(at_params *p, const at_real *start, double mix) {
+    for (size_t i = 0; i < p->total; i++) p->values[i] = (at_real)(mix * (double)p->values[i] + (1 - mix) * (double)start[i]);
+}
+
 static at_status train_and_mix(at_train_run *run, const at_trainer_setup *setup, at_train_result *result, at_error *err) {
-    at_params *p = &setup->model->params;
-    double mix = run->mix;
-    if (mix == 1) return at_trainer_run(setup, result, err);
-    at_real *start = malloc(p->total * sizeof *start);
-    if (!start) return at_fail_memory(err, p->total * sizeof *start);
-    memcpy(start, p->values, p->total * sizeof *start);
+    at_real *start;
+    AT_TRY(keep_start(run, &setup->model->params, &start, err));
     at_status st = at_trainer_run(setup, result, err);
-    for (size_t i = 0; i < p->total && !st; i++) p->values[i] = (at_real)(mix * (double)p->values[i] + (1 - mix) * (double)start[i]);
+    if (!st && start) mix_in(&setup->model->params, start, run->mix);
     free(start);
     return st;
 }
@@ -124,21 +134,32 @@ static at_status fold_model(at_train_run *run, const fold_data *d, at_model **mo
     return run->head_choice.n_folds ? fit_start(run, d->inside, d->features, *model, err) : AT_OK;
 }
 
-static at_status train_fold(at_train_run *run, const fold_data *d, float *logits, at_error *err) {
+static size_t fold_cells(const at_train_run *run, const at_dataset *d) { return at_dataset_outputs(d) * (size_t)run->state.n_out; }
+
+/* answers: of step 2 as the share to keep has it, then of all of it. */
+static at_status train_fold(at_train_run *run, const fold_data *d, float *answers, at_error *err) {
     at_model *model = NULL;
+    at_real *start = NULL;
     at_train_result result = {0};
+    float *whole = answers + fold_cells(run, d->outside);
     at_status st = fold_model(run, d, &model, err);
+    if (!st) st = keep_start(run, &model->params, &start, err);
     at_trainer_setup setup = {.model = model, .state = &run->state, .train = d->inside, .hyper = &run->hyper, .backend = run->backend,
                               .pool = run->pool, .hooks = at_train_hooks(run)};
-    if (!st) st = train_and_mix(run, &setup, &result, err);
-    if (!st) st = at_predict_logits_watched(model, d->outside, run->backend, run->pool, logits, at_train_watch, run, err);
+    if (!st) st = at_trainer_run(&setup, &result, err);
+    if (!st) st = at_predict_logits_watched(model, d->outside, run->backend, run->pool, whole, at_train_watch, run, err);
+    if (!st && start) {
+        mix_in(&model->params, start, run->mix);
+        st = at_predict_logits_watched(model, d->outside, run->backend, run->pool, answers, at_train_watch, run, err);
+    } else if (!st) memcpy(answers, whole, fold_cells(run, d->outside) * sizeof *answers);
+    free(start);
     at_score_free(&result.best);
     json_decref(result.history);
     at_model_close(model);
     return st;
 }
 
-static at_status run_fold(at_train_run *run, int f, float *logits, at_error *err) {
+static at_status run_fold(at_train_run *run, int f, float *mixed, float *whole, at_error *err) {
     at_arena scratch = {0};
     fold_data d = {0};
     size_t k = (size_t)run->state.n_out;
@@ -146,7 +167,7 @@ static at_status run_fold(at_train_run *run, int f, float *logits, at_error *err
     at_mapped answer;
     snprintf(name, sizeof name, "fold-%d", f);
     at_status st = take_fold(run, f, &scratch, &d, err);
-    if (!st) st = at_mapped_open(&answer, &run->folder, name, at_dataset_outputs(d.outside) * k, err);
+    if (!st) st = at_mapped_open(&answer, &run->folder, name, 2 * fold_cells(run, d.outside), err);
     if (!st) {
         if (!at_mapped_is_whole(&answer)) {
             at_tell(run->listener, "fold", json_pack("{s:i, s:i}", "fold", f + 1, "folds", run->recipe.tuned_folds),
@@ -154,7 +175,8 @@ static at_status run_fold(at_train_run *run, int f, float *logits, at_error *err
             st = train_fold(run, &d, answer.values, err);
             if (!st) st = at_mapped_keep(&answer, answer.count, err);
         }
-        if (!st) at_dataset_put_outputs(run->all, d.index_out, d.n_out, k, answer.values, logits);
+        if (!st) at_dataset_put_outputs(run->all, d.index_out, d.n_out, k, answer.values, mixed);
+        if (!st) at_dataset_put_outputs(run->all, d.index_out, d.n_out, k, answer.values + fold_cells(run, d.outside), whole);
         at_mapped_close(&answer);
     }
     at_dataset_close(d.inside);
@@ -164,7 +186,26 @@ static at_status run_fold(at_train_run *run, int f, float *logits, at_error *err
 }
 
 /* Both steps on the same held-out examples: those of the folds on which step 2 was run. */
-static at_status compare_on_folds(at_train_run *run, const float *logits, at_arena *scratch, at_error *err) {
+/* All of step 2 instead of the mean with its beginning, where that leaves little of what step 1 gets wrong. */
+static at_status look_at_whole(at_train_run *run, float *whole, at_error *err) {
+    at_score score = {0};
+    if (run->mix == 1 || !at_options_is_auto(run->options, "mix")) return AT_OK;
+    AT_TRY(run->state.task->score(&run->state, run->held, whole, &score, err));
+    if (!at_recipe_takes_whole(&run->step1, &score)) {
+        at_score_free(&score);
+        return AT_OK;
+    }
+    run->mix = 1;
+    run->held_logits = whole;
+    at_score_free(&run->step2);
+    run->step2 = score;
+    at_tell(run->listener, "choice", json_pack("{s:f}", "mix", run->mix),
+            "Kept: all of step 2 (%s %.4f on unseen data): the frozen body of step 1 (%.4f) has little of this task.", score.main_name, score.main,
+            run->step1.main);
+    return AT_OK;
+}
+
+static at_status compare_on_folds(at_train_run *run, const float *mixed, const float *whole, at_arena *scratch, at_error *err) {
     int n = 0;
     size_t k = (size_t)run->state.n_out;
     const at_task *task = run->state.task;
@@ -173,27 +214,30 @@ static at_status compare_on_folds(at_train_run *run, const float *logits, at_are
     for (int i = 0; i < run->all->n; i++)
         if (run->fold[i] < run->recipe.tuned_folds) index[n++] = (uint32_t)i;
     AT_TRY(at_dataset_subset(run->all, index, n, &run->held, err));
-    size_t cells = at_dataset_outputs(run->held) * k;
-    float *tuned = AT_NEW_ARRAY(&run->arena, float, cells), *head = AT_NEW_ARRAY(&run->arena, float, cells);
-    if (!tuned || !head) return at_fail_memory(err, cells * sizeof(float));
-    at_dataset_take_outputs(run->all, index, n, k, logits, tuned);
+    size_t cells = fold_cells(run, run->held);
+    float *tuned = AT_NEW_ARRAY(&run->arena, float, cells), *head = AT_NEW_ARRAY(&run->arena, float, cells),
+          *all = AT_NEW_ARRAY(&run->arena, float, cells);
+    if (!tuned || !head || !all) return at_fail_memory(err, cells * sizeof(float));
+    at_dataset_take_outputs(run->all, index, n, k, mixed, tuned);
+    at_dataset_take_outputs(run->all, index, n, k, whole, all);
     run->held_logits = tuned;
     AT_TRY(task->score(&run->state, run->held, tuned, &run->step2, err));
     if (!run->head_choice.n_folds) return AT_OK;
     at_score_free(&run->step1);
     at_dataset_take_outputs(run->all, index, n, k, run->head_choice.logits, head);
     AT_TRY(task->score(&run->state, run->held, head, &run->step1, err));
+    AT_TRY(look_at_whole(run, all, err));
     if (!at_recipe_keeps_step2(&run->step1, &run->step2)) run->held_logits = head;
     return AT_OK;
 }
 
 static at_status judge_by_folds(at_train_run *run, at_error *err) {
     at_arena scratch = {0};
-    size_t cells = at_dataset_outputs(run->all) * (size_t)run->state.n_out;
-    float *logits = AT_NEW_ARRAY(&scratch, float, cells);
-    at_status st = logits ? AT_OK : at_fail_memory(err, cells * sizeof(float));
-    for (int f = 0; f < run->recipe.tuned_folds && !st; f++) st = run_fold(run, f, logits, err);
-    if (!st) st = compare_on_folds(run, logits, &scratch, err);
+    size_t cells = fold_cells(run, run->all);
+    float *mixed = AT_NEW_ARRAY(&scratch, float, cells), *whole = AT_NEW_ARRAY(&scratch, float, cells);
+    at_status st = mixed && whole ? AT_OK : at_fail_memory(err, 2 * cells * sizeof(float));
+    for (int f = 0; f < run->recipe.tuned_folds && !st; f++) st = run_fold(run, f, mixed, whole, err);
+    if (!st) st = compare_on_folds(run, mixed, whole, &scratch, err);
     at_arena_free(&scratch);
     return st;
 }

@@ -45,4 +45,7 @@ at_status at_recipe_choose(const at_recipe_facts *facts, at_arena *arena, at_rec
  * training everything pays on average (docs/results.md): step 2 is given up only where step 1 is better by a standard error or more. */
 int at_recipe_keeps_step2(const at_score *step1, const at_score *step2);
 
+/* 1 where step 2 is kept in whole though `mix` is below 1, judged on the same held-out examples by a score whose best is 1. */
+int at_recipe_takes_whole(const at_score *step1, const at_score *whole);
+
 #endif

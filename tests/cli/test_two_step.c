@@ -91,6 +91,36 @@ static void a_step_2_that_does_harm_is_given_up(void **state) {
     program_expect("cd $D && cmp alone/model.safetensors harm/model.safetensors && cat harm/all_results.json", 0, "\"kept\": \"head\"", "");
 }
 
+/* Eight letters each; which of two comes first is the label, and the mean of a frozen body's tokens hardly knows. */
+static void write_orders(const char *name, int n) {
+    char path[4200];
+    unsigned seed = 5;
+    snprintf(path, sizeof path, "%s/%s", getenv("D"), name);
+    FILE *file = fopen(path, "wb");
+    assert_non_null(file);
+    fprintf(file, "text,label\n");
+    for (int i = 0; i < n; i++) {
+        int place[8] = {0};
+        for (int k = 0; k < 8; k++) place[k] = 'c' + (int)((seed = seed * 1664525u + 1013904223u) >> 16) % 20;
+        int a = (int)((seed >> 8) % 8), b = (a + 1 + (int)((seed >> 24) % 7)) % 8;
+        place[a] = 'a';
+        place[b] = 'b';
+        for (int k = 0; k < 8; k++) fprintf(file, "%c ", place[k]);
+        fprintf(file, ",%s\n", a < b ? "fine" : "poor");
+    }
+    fclose(file);
+}
+
+/* Where the frozen body has little of the task and step 2 learns it, nothing of the beginning is kept. */
+static void a_step_2_that_mends_most_is_kept_in_whole(void **state) {
+    (void)state;
+    write_orders("orders.csv", 400);
+#define ORDERS "cd $D && $A train --model model --train orders.csv --head mean --folds 2 --lr 5e-3 --epochs 20 "
+    program_expect(ORDERS "--output auto --restart", 0, "Kept: all of step 2 (accuracy 0.", "");
+    program_expect(ORDERS "--output asked --mix 1 && cmp auto/model.safetensors asked/model.safetensors", 0, "Step 2 beats step 1 on unseen data", "");
+    program_expect(ORDERS "--output mixed --mix 0.7 --quiet --restart && ! cmp -s auto/model.safetensors mixed/model.safetensors", 0, "", "");
+}
+
 /* The same with an evaluation file, where step 2 began with another head. */
 static void it_is_given_up_beside_an_evaluation_file_too(void **state) {
     (void)state;
@@ -133,6 +163,7 @@ int main(void) {
         cmocka_unit_test(the_mean_is_the_default_on_few_examples),
         cmocka_unit_test(step_2_starts_from_a_softened_head),
         cmocka_unit_test(a_step_2_that_does_harm_is_given_up),
+        cmocka_unit_test(a_step_2_that_mends_most_is_kept_in_whole),
         cmocka_unit_test(it_is_given_up_beside_an_evaluation_file_too),
         cmocka_unit_test(the_head_is_the_one_that_wins),
     };

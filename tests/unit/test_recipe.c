@@ -91,6 +91,16 @@ static void step_1_is_kept_only_where_it_is_better_by_more_than_its_noise(void *
     assert_false(keeps(0.80, NAN, NAN, NAN));
 }
 
+/* Half of step 1's mistakes are gone: what the frozen body knew is not worth keeping a share of. */
+static void step_2_is_kept_in_whole_where_it_mends_most(void **state) {
+    (void)state;
+    at_score weak = {.main = 0.4}, strong = {.main = 0.8}, tuned = {.main = 0.7}, better = {.main = 0.84}, error = {.main = 3}, none = {.main = NAN};
+    assert_true(at_recipe_takes_whole(&weak, &tuned));
+    assert_false(at_recipe_takes_whole(&strong, &better) || at_recipe_takes_whole(&strong, &tuned));
+    assert_false(at_recipe_takes_whole(&error, &tuned) || at_recipe_takes_whole(&weak, &error));
+    assert_false(at_recipe_takes_whole(&none, &tuned) || at_recipe_takes_whole(&weak, &none));
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(how_it_is_judged_follows_the_size),
@@ -98,6 +108,7 @@ int main(void) {
         cmocka_unit_test(step_2_starts_from_a_softer_head),
         cmocka_unit_test(lower_blocks_learn_slower_on_few_examples),
         cmocka_unit_test(lengths_stay_sensible),
+        cmocka_unit_test(step_2_is_kept_in_whole_where_it_mends_most),
         cmocka_unit_test(step_1_is_kept_only_where_it_is_better_by_more_than_its_noise),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
