@@ -9,7 +9,7 @@
 
 typedef struct continuing {
     at_generator *generator;
-    at_sampler *sampler;
+    at_chooser *sampler;
     const at_tokenizer *tokenizer;
     const at_continuation_options *options;
     at_continuation *result;
@@ -95,7 +95,7 @@ static at_status take(continuing *c, int32_t id, int *done, at_error *err) {
         return AT_OK;
     }
     c->result->ids[c->result->n++] = id;
-    at_sampler_see(c->sampler, &id, 1);
+    at_chooser_see(c->sampler, &id, 1);
     AT_TRY(at_decode_step(c->tokenizer, &c->stream, id, &text, &len, err));
     AT_TRY(add_text(c, text, len, 0, err));
     *done = c->stopped || c->result->n == c->options->most_new;
@@ -108,8 +108,8 @@ static at_status choose(continuing *c, at_real *logits, int32_t *id, at_error *e
     int n = c->result->n;
     const int32_t *forced = at_rules_forced(c->options, n);
     at_rules_forbid(c->options, c->all, c->n_prompt, n, NEVER, logits, c->sampler->n);
-    AT_TRY(at_sampler_filter(c->sampler, logits, err));
-    *id = forced ? *forced : at_sampler_draw(c->sampler, (uint64_t)n);
+    AT_TRY(at_chooser_filter(c->sampler, logits, err));
+    *id = forced ? *forced : at_chooser_draw(c->sampler, (uint64_t)n);
     return AT_OK;
 }
 
@@ -122,8 +122,8 @@ static at_status run(continuing *c, at_error *err) {
     at_continuation *r = c->result;
     double began = now(), first = 0;
     at_real *logits;
-    at_sampler_forget(c->sampler);
-    at_sampler_see(c->sampler, c->all, c->n_prompt);
+    at_chooser_forget(c->sampler);
+    at_chooser_see(c->sampler, c->all, c->n_prompt);
     AT_TRY(read_prompt(c, &logits, err));
     for (int done = 0; !done;) {
         int32_t id;
@@ -168,7 +168,7 @@ static at_status end(continuing *c, at_error *err) {
     return AT_OK;
 }
 
-at_status at_continue(at_generator *generator, at_sampler *sampler, const at_tokenizer *tokenizer, const int32_t *prompt, int n_prompt,
+at_status at_continue(at_generator *generator, at_chooser *sampler, const at_tokenizer *tokenizer, const int32_t *prompt, int n_prompt,
                       const at_continuation_options *options, at_arena *arena, at_continuation *result, at_error *err) {
     continuing c = {generator, sampler, tokenizer, options, result, .stream = {.skip_special = 1}, .text = {.arena = arena}};
     *result = (at_continuation){.finish = AT_FINISH_LENGTH, .text = ""};

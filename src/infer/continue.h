@@ -47,7 +47,7 @@ typedef struct at_continuation {
 
 /* `generator` holds nothing yet or a beginning of the prompt that at_generator_length says; room must be there for n_prompt + most_new, and
  * for beams.n texts. */
-at_status at_continue(at_generator *generator, at_sampler *sampler, const at_tokenizer *tokenizer, const int32_t *prompt, int n_prompt,
+at_status at_continue(at_generator *generator, at_chooser *sampler, const at_tokenizer *tokenizer, const int32_t *prompt, int n_prompt,
                       const at_continuation_options *options, at_arena *arena, at_continuation *result, at_error *err);
 
 #endif

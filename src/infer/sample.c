@@ -6,20 +6,20 @@
 
 #include "base/random.h"
 
-at_status at_sampler_make(at_sampler *s, at_arena *arena, const at_sampling *how, int n, at_error *err) {
-    *s = (at_sampler){.how = *how, .n = n, .candidate = AT_NEW_ARRAY(arena, at_candidate_token, n),
+at_status at_chooser_make(at_chooser *s, at_arena *arena, const at_sampling *how, int n, at_error *err) {
+    *s = (at_chooser){.how = *how, .n = n, .candidate = AT_NEW_ARRAY(arena, at_candidate_token, n),
                       .seen = AT_NEW_ARRAY(arena, unsigned char, n)};
     return s->candidate && s->seen ? AT_OK : at_fail_memory(err, (size_t)n * sizeof *s->candidate);
 }
 
-void at_sampler_see(at_sampler *s, const int32_t *ids, int n) {
+void at_chooser_see(at_chooser *s, const int32_t *ids, int n) {
     for (int i = 0; i < n; i++)
         if (ids[i] >= 0 && ids[i] < s->n) s->seen[ids[i]] = 1;
 }
 
-void at_sampler_forget(at_sampler *s) { memset(s->seen, 0, (size_t)s->n); }
+void at_chooser_forget(at_chooser *s) { memset(s->seen, 0, (size_t)s->n); }
 
-static void penalise(const at_sampler *s, at_real *logits) {
+static void penalise(const at_chooser *s, at_real *logits) {
     at_real by = (at_real)s->how.repetition_penalty;
     if (s->how.repetition_penalty == 1) return;
     for (int i = 0; i < s->n; i++)
@@ -54,7 +54,7 @@ static at_real kth_largest(const at_real *logits, int n, int k, at_candidate_tok
     return heap[0].logit;
 }
 
-static void keep_best(at_sampler *s, const at_real *logits) {
+static void keep_best(at_chooser *s, const at_real *logits) {
     int best = 0;
     for (int i = 1; i < s->n; i++)
         if (logits[i] > logits[best]) best = i;
@@ -62,20 +62,20 @@ static void keep_best(at_sampler *s, const at_real *logits) {
     s->kept = 1;
 }
 
-static void keep_from(at_sampler *s, const at_real *logits, at_real least) {
+static void keep_from(at_chooser *s, const at_real *logits, at_real least) {
     s->kept = 0;
     for (int i = 0; i < s->n; i++)
         if (logits[i] >= least) s->candidate[s->kept++] = (at_candidate_token){0, logits[i], i};
 }
 
-static void softmax(at_sampler *s) {
+static void softmax(at_chooser *s) {
     double largest = (double)s->candidate[0].logit, sum = 0;
     for (int i = 0; i < s->kept; i++) sum += s->candidate[i].probability = exp((double)s->candidate[i].logit - largest);
     for (int i = 0; i < s->kept; i++) s->candidate[i].probability /= sum;
 }
 
 /* The fewest that reach p: a token stays where those before it have not reached it. */
-static void cut_top_p(at_sampler *s) {
+static void cut_top_p(at_chooser *s) {
     double before = 0;
     int n = 0;
     if (s->how.top_p >= 1) return;
@@ -84,7 +84,7 @@ static void cut_top_p(at_sampler *s) {
     softmax(s);
 }
 
-static void cut_min_p(at_sampler *s) {
+static void cut_min_p(at_chooser *s) {
     double least = s->how.min_p * s->candidate[0].probability;
     int n = 1;
     if (s->how.min_p <= 0) return;
@@ -100,7 +100,7 @@ at_status at_logits_check(const at_real *logits, int n, at_error *err) {
     return AT_OK;
 }
 
-at_status at_sampler_filter(at_sampler *s, at_real *logits, at_error *err) {
+at_status at_chooser_filter(at_chooser *s, at_real *logits, at_error *err) {
     const at_sampling *how = &s->how;
     AT_TRY(at_logits_check(logits, s->n, err));
     penalise(s, logits);
@@ -118,7 +118,7 @@ at_status at_sampler_filter(at_sampler *s, at_real *logits, at_error *err) {
     return AT_OK;
 }
 
-int32_t at_sampler_draw(const at_sampler *s, uint64_t step) {
+int32_t at_chooser_draw(const at_chooser *s, uint64_t step) {
     double u = at_random_uniform(at_random_key(s->how.seed, AT_SITE_SAMPLE, step), 0), sum = 0;
     for (int i = 0; i < s->kept - 1; i++) {
         sum += s->candidate[i].probability;

@@ -22,20 +22,20 @@ typedef struct at_candidate_token {
 } at_candidate_token;
 
 /* Memory for a vocabulary of n words. */
-typedef struct at_sampler {
+typedef struct at_chooser {
     at_sampling how;
     at_candidate_token *candidate; /* [n]; the first `kept` may be drawn, most probable first, their probabilities sum to 1 */
     unsigned char *seen;           /* [n] the text has it */
     int n, kept;
-} at_sampler;
-at_status at_sampler_make(at_sampler *s, at_arena *arena, const at_sampling *how, int n, at_error *err);
-void at_sampler_see(at_sampler *s, const int32_t *ids, int n); /* tokens of the text, the prompt's too */
-void at_sampler_forget(at_sampler *s);
+} at_chooser;
+at_status at_chooser_make(at_chooser *s, at_arena *arena, const at_sampling *how, int n, at_error *err);
+void at_chooser_see(at_chooser *s, const int32_t *ids, int n); /* tokens of the text, the prompt's too */
+void at_chooser_forget(at_chooser *s);
 
 at_status at_logits_check(const at_real *logits, int n, at_error *err); /* one that is no number: AT_BAD_MODEL */
 /* Fills the candidates from logits [n], which are changed. A logit that is no number: AT_BAD_MODEL. */
-at_status at_sampler_filter(at_sampler *s, at_real *logits, at_error *err);
+at_status at_chooser_filter(at_chooser *s, at_real *logits, at_error *err);
 /* One of the candidates; the draw depends on the seed and `step` alone. */
-int32_t at_sampler_draw(const at_sampler *s, uint64_t step);
+int32_t at_chooser_draw(const at_chooser *s, uint64_t step);
 
 #endif

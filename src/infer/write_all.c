@@ -22,14 +22,14 @@ typedef struct job {
 /* What a thread has for itself. */
 typedef struct writer {
     at_generator *generator;
-    at_sampler sampler;
+    at_chooser sampler;
     at_arena arena;
 } writer;
 
 static at_status open_writer(const job *j, writer *w, at_error *err) {
     const at_model *m = j->s->model;
     const at_sampling how = at_sampling_greedy();
-    AT_TRY(at_sampler_make(&w->sampler, &w->arena, &how, m->arch.vocab_size, err));
+    AT_TRY(at_chooser_make(&w->sampler, &w->arena, &how, m->arch.vocab_size, err));
     at_generator_room room = {j->longest, 1 + j->most_new, j->writing.beams.n > 1 ? j->writing.beams.n : 1};
     return at_generator_open_room(m, j->s->backend, 1, room, &w->generator, err);
 }

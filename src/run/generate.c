@@ -21,7 +21,7 @@ typedef struct generating {
     at_tokenizer *tokenizer;
     const at_backend *backend;
     int threads;
-    at_sampler sampler;
+    at_chooser sampler;
     at_continuation_options how;
     at_writing writing;
     const char *stop[MOST_STOPS];
@@ -102,7 +102,7 @@ static at_status open_all(generating *g, const at_options *o, const at_listener 
     *g = (generating){.options = o, .listener = listener};
     AT_TRY(open_model(g, err));
     at_sampling sampling = sampling_of(o);
-    AT_TRY(at_sampler_make(&g->sampler, &g->arena, &sampling, g->model->arch.vocab_size, err));
+    AT_TRY(at_chooser_make(&g->sampler, &g->arena, &sampling, g->model->arch.vocab_size, err));
     const at_writing_wishes wishes = at_settings_wishes(o);
     AT_TRY(at_writing_read(g->model, g->tokenizer, &wishes, &g->writing, err));
     AT_TRY(settle_beams(g, &sampling, err));

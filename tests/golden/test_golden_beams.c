@@ -14,7 +14,7 @@ typedef struct opened {
     at_model *model;
     const at_backend *backend;
     at_tokenizer *tokenizer;
-    at_sampler sampler;
+    at_chooser sampler;
     int writes; /* there is an encoder */
     at_error err;
 } opened;
@@ -29,7 +29,7 @@ static void open_model(opened *o, const char *folder, double repetition_penalty)
     check_ok(at_backend_choose(NULL, &o->backend, &o->err), &o->err);
     check_ok(at_model_open(check_source(path), &options, &o->model, &o->err), &o->err);
     check_ok(at_tokenizer_open_parsed("words", root, NULL, &o->tokenizer, &o->err), &o->err);
-    check_ok(at_sampler_make(&o->sampler, &o->memory, &how, o->model->arch.vocab_size, &o->err), &o->err);
+    check_ok(at_chooser_make(&o->sampler, &o->memory, &how, o->model->arch.vocab_size, &o->err), &o->err);
     o->writes = o->model->arch.decoder.layers > 0;
     json_decref(root);
 }

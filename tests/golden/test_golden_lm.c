@@ -206,15 +206,15 @@ static void greedy_tokens_equal_those_of_transformers(void **state) {
         assert_in_range(t->count, 8, MOST_TOKENS);
         check_ok(at_safetensors_read_raw(g.expected, t, want, &g.err), &g.err);
         at_generator *generator;
-        at_sampler sampler;
+        at_chooser sampler;
         at_sampling how = at_sampling_greedy();
         at_real *logits;
         check_ok(at_generator_open(g.h.model, g.h.tape.backend, 2, PROMPT + (int)t->count, &generator, &g.err), &g.err);
-        check_ok(at_sampler_make(&sampler, &g.h.memory, &how, g.h.model->arch.vocab_size, &g.err), &g.err);
+        check_ok(at_chooser_make(&sampler, &g.h.memory, &how, g.h.model->arch.vocab_size, &g.err), &g.err);
         check_ok(at_generator_feed(generator, g.h.ids, PROMPT, &logits, &g.err), &g.err);
         for (int k = 0; k < (int)t->count; k++) {
-            check_ok(at_sampler_filter(&sampler, logits, &g.err), &g.err);
-            id = at_sampler_draw(&sampler, (uint64_t)k);
+            check_ok(at_chooser_filter(&sampler, logits, &g.err), &g.err);
+            id = at_chooser_draw(&sampler, (uint64_t)k);
             if (id != want[k]) print_error("%s: token %d is %d, not %d\n", folders.name[i], k, id, want[k]);
             bad += id != want[k];
             check_ok(at_generator_feed(generator, &want[k], 1, &logits, &g.err), &g.err);

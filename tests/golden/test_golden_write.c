@@ -60,14 +60,14 @@ static int read_tokens(golden *g, const char *name, int32_t *ids) {
 /* What is written to the longest source. */
 static at_continuation write_to(golden *g, at_continuation_options *o) {
     at_generator *generator;
-    at_sampler sampler;
+    at_chooser sampler;
     at_sampling how = at_sampling_greedy();
     at_continuation c;
     at_tokenizer *tokenizer;
     const int32_t start = START;
     json_t *root = json_pack("{s:{s:s, s:s, s:{s:i}}}", "model", "type", "WordLevel", "unk_token", "x", "vocab", "x", 0);
     check_ok(at_tokenizer_open_parsed("letters", root, NULL, &tokenizer, &g->err), &g->err);
-    check_ok(at_sampler_make(&sampler, &g->h.memory, &how, g->h.model->arch.vocab_size, &g->err), &g->err);
+    check_ok(at_chooser_make(&sampler, &g->h.memory, &how, g->h.model->arch.vocab_size, &g->err), &g->err);
     check_ok(at_generator_open_source(g->h.model, g->h.tape.backend, 2, 23, 1 + o->most_new, &generator, &g->err), &g->err);
     check_ok(at_generator_read(generator, g->h.ids + g->h.cu[LONGEST], 23, &g->err), &g->err);
     check_ok(at_continue(generator, &sampler, tokenizer, &start, 1, o, &g->h.memory, &c, &g->err), &g->err);

@@ -51,7 +51,7 @@ static int listen(void *context, const char *text, size_t len) {
 
 static at_continuation run(fixture *f, const at_sampling *how, at_continuation_options *options, heard *h) {
     at_generator *generator;
-    at_sampler sampler;
+    at_chooser sampler;
     at_encoding e = {0};
     const at_encode_options plain = {0};
     at_continuation c;
@@ -61,7 +61,7 @@ static at_continuation run(fixture *f, const at_sampling *how, at_continuation_o
     if (!options->most_new) options->most_new = ROOM - 10;
     check_ok(at_encode(f->tokenizer, "the quick brown fox", 19, NULL, 0, &plain, &e, &f->err), &f->err);
     check_ok(at_generator_open(f->model, f->backend, 2, ROOM, &generator, &f->err), &f->err);
-    check_ok(at_sampler_make(&sampler, &f->arena, how, f->model->arch.vocab_size, &f->err), &f->err);
+    check_ok(at_chooser_make(&sampler, &f->arena, how, f->model->arch.vocab_size, &f->err), &f->err);
     check_ok(at_continue(generator, &sampler, f->tokenizer, e.ids, e.n, options, &f->arena, &c, &f->err), &f->err);
     at_generator_close(generator);
     at_encoding_free(&e);
