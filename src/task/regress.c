@@ -251,6 +251,7 @@ const at_task at_task_regress = {
     .pipeline = "text-classification",
     .pipeline_arguments = "function_to_apply=\"none\"",
     .problem_type = "regression",
+    .steps_share = 2, /* a scale is learnt later than a label */
     .heads = HEADS,
     .fields = FIELDS,
     .card_metrics = CARD,
