@@ -11,15 +11,11 @@ Each folder of tests/golden/lm with a tokenizer of words goes on learning for a 
   attune eval finds another loss than transformers on rows not trained on       1e-5, relative; whole and in windows that share tokens
   attune generate goes on with other tokens than greedy generate                every row
 """
-import argparse
-import os
 import sys
-import tempfile
 from pathlib import Path
 
 import torch
-import transformers
-from saved_folder import check, check_saved, eval_loss, failures, generated, make_folder, open_theirs, run, seeded, texts
+from saved_folder import check, check_saved, compare_all, eval_loss, generated, make_folder, open_theirs, run, seeded, texts
 from tokenizers import Tokenizer
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
@@ -77,24 +73,5 @@ def model_of(args, name, work):
     check(f"{name}: other tokens behind {other[:1]}", len(other), 0)
 
 
-def main():
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--program", default=ROOT / "build/release/src/attune", type=Path)
-    parser.add_argument("names", nargs="*")
-    args = parser.parse_args()
-    transformers.utils.logging.set_verbosity_error()
-    transformers.utils.logging.disable_progress_bar()
-    torch.set_num_threads(int(os.environ.get("OMP_NUM_THREADS", "2")))
-    with tempfile.TemporaryDirectory() as work:
-        for name in args.names or sorted(p.name for p in DATA.iterdir()):
-            before = len(failures)
-            place = Path(work) / f"of-{name}"
-            place.mkdir()
-            model_of(args, name, place)
-            print(f"{'ok  ' if len(failures) == before else 'FAIL'} {name}")
-    print("failed: " + ", ".join(failures) if failures else "all equal")
-    return 1 if failures else 0
-
-
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(compare_all(__doc__, DATA, ROOT, model_of))

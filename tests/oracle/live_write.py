@@ -13,18 +13,14 @@ Each folder of tests/golden/seq2seq with a tokenizer of words. Ends with 1 where
   transformers' loss on that folder is not attune eval's                      1e-5, relative; on rows not trained on too
   the loss after a few steps is not that of the same steps in PyTorch         1e-4, relative; dropout off, all rows a step
 """
-import argparse
 import csv
 import json
-import os
 import random
 import sys
-import tempfile
 from pathlib import Path
 
 import torch
-import transformers
-from saved_folder import check, check_saved, eval_loss, failures, generated, make_folder, open_theirs, run, texts
+from saved_folder import check, check_saved, compare_all, eval_loss, generated, make_folder, open_theirs, run, texts
 from transformers import AutoModelForSeq2SeqLM
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -131,24 +127,5 @@ def model_of(args, name, work):
     compare_texts(args, f"{name}, trained", saved, rows, file, work, max_new_tokens=NEW)
 
 
-def main():
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--program", default=ROOT / "build/release/src/attune", type=Path)
-    parser.add_argument("names", nargs="*")
-    args = parser.parse_args()
-    transformers.utils.logging.set_verbosity_error()
-    transformers.utils.logging.disable_progress_bar()
-    torch.set_num_threads(int(os.environ.get("OMP_NUM_THREADS", "2")))
-    with tempfile.TemporaryDirectory() as work:
-        for name in args.names or sorted(p.name for p in DATA.iterdir()):
-            before = len(failures)
-            place = Path(work) / f"of-{name}"
-            place.mkdir()
-            model_of(args, name, place)
-            print(f"{'ok  ' if len(failures) == before else 'FAIL'} {name}")
-    print("failed: " + ", ".join(failures) if failures else "all equal")
-    return 1 if failures else 0
-
-
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(compare_all(__doc__, DATA, ROOT, model_of))

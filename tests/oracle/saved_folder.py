@@ -1,10 +1,13 @@
 """What the live comparisons of language models share: small folders with a tokenizer of words, the program, and whether transformers opens
 what the program saved with the numbers that lie in the file."""
+import argparse
 import json
 import os
 import random
 import shutil
 import subprocess
+import tempfile
+from pathlib import Path
 
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
 os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")
@@ -100,3 +103,23 @@ def check_saved(kind, folder, before, name):
     words = next(k for k, home in homes.items() if home and theirs[home].data_ptr() == model.get_input_embeddings().weight.data_ptr())
     check(f"{name}: the table of words is the old one", int(torch.equal(old[words], file[words])), 0)
     check(f"{name}: other names than before", len(set(old) ^ set(file)), 0)
+
+
+def compare_all(description, folders, root, compare):
+    """`compare(args, name, place)` for each golden folder, or those named on the command line; the exit status."""
+    parser = argparse.ArgumentParser(description=description, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--program", default=root / "build/release/src/attune", type=Path)
+    parser.add_argument("names", nargs="*")
+    args = parser.parse_args()
+    transformers.utils.logging.set_verbosity_error()
+    transformers.utils.logging.disable_progress_bar()
+    torch.set_num_threads(int(os.environ.get("OMP_NUM_THREADS", "2")))
+    with tempfile.TemporaryDirectory() as work:
+        for name in args.names or sorted(p.name for p in folders.iterdir()):
+            before = len(failures)
+            place = Path(work) / f"of-{name}"
+            place.mkdir()
+            compare(args, name, place)
+            print(f"{'ok  ' if len(failures) == before else 'FAIL'} {name}")
+    print("failed: " + ", ".join(failures) if failures else "all equal")
+    return 1 if failures else 0
