@@ -80,7 +80,8 @@ static void choose_softening(const at_recipe_facts *f, at_arena *arena, at_recip
  * fine-tuning of zero-shot models"; docs/results.md). It needs a start that already answers: not a random head. */
 static void choose_mix(const at_recipe_facts *f, at_arena *arena, at_recipe *r) {
     r->mix = r->judging == AT_JUDGE_FOLDS && f->n_train < SMALL && f->method == AT_METHOD_TWO_STEP ? 0.7 : 1;
-    r->why_mix = at_format(arena, "%.0f%% of step 2 and %.0f%% of where it began: on few examples the mean of both weights is better than either",
+    r->why_mix = at_format(arena, "%.0f%% of step 2 and %.0f%% of where it began: on few examples the mean of both weights is better than either, "
+                           "unless step 2 mends most of what step 1 gets wrong",
                            100 * r->mix, 100 * (1 - r->mix));
 }
 
