@@ -20,7 +20,7 @@ typedef struct text {
     int32_t *ids; /* [n_prompt + most_new] */
     int n;        /* new ones */
     float score;  /* of a finished text: divided by its length's power */
-    int done;     /* of a finished one: it is no mere placeholder */
+    int done;     /* of a finished one: it is a text, and not a place for one */
 } text;
 
 typedef struct searching {

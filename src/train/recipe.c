@@ -10,7 +10,7 @@ static double clamp(double x, double low, double high) { return x < low ? low : 
  * from a new head, where nothing is compared on the folds, is not worth it. */
 static int is_judged_by_folds(const at_recipe_facts *f) {
     int steps_compared = f->method == AT_METHOD_TWO_STEP || f->method == AT_METHOD_HEAD;
-    return !f->has_eval && f->n_outputs < MANY_OUTPUTS && f->n_train < (steps_compared ? MIDDLING : SMALL);
+    return f->n_outputs < MANY_OUTPUTS && f->n_train < (steps_compared ? MIDDLING : SMALL);
 }
 
 static void choose_judging(const at_recipe_facts *f, at_arena *arena, at_recipe *r) {
