@@ -434,7 +434,9 @@ static void span_outputs(walk *w, const char *x) {
 /* The table of words is the classifier, and in the file once. */
 static const char *words(walk *w, const char *x) {
     static const int64_t SWAP[] = {1, 0};
-    return add(w, two(w, "MatMul", x, transpose(w, weight(w, w->m->body.token), 2, SWAP)), weight(w, w->m->head.classifier_bias));
+    const at_weight *bias = w->m->head.classifier_bias;
+    const char *y = two(w, "MatMul", x, transpose(w, weight(w, w->m->body.token), 2, SWAP));
+    return bias ? add(w, y, weight(w, bias)) : y;
 }
 
 /* x / max(|x|, 1e-12) a row */
@@ -463,7 +465,7 @@ static void head(walk *w, const char *x) {
     int of_text = h->kind == AT_HEAD_POOLER || h->kind == AT_HEAD_MEAN;
     if (of_text) x = pool(w, x);
     if (h->dense)
-        x = activate(w, linear(w, x, h->dense, h->dense_bias), h->kind == AT_HEAD_MASK ? w->a->activation : w->a->head.activation);
+        x = activate(w, linear(w, x, h->dense, h->dense_bias), h->kind == AT_HEAD_MASK ? w->a->words_activation : w->a->head.activation);
     x = norm(w, x, h->norm, h->norm_bias);
     x = h->kind == AT_HEAD_MASK ? words(w, x) : linear(w, x, h->classifier, h->classifier_bias);
     if (h->kind == AT_HEAD_SPAN) span_outputs(w, x);

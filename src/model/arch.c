@@ -67,6 +67,7 @@ static void complete(at_config *c, at_arch *a) {
     if (!a->embedding) a->embedding = a->hidden;
     if (a->embedding != a->hidden) a->project = 1;
     if (!a->layer_sets) a->layer_sets = a->layers;
+    if (a->words_activation == AT_ACT_NONE) a->words_activation = a->activation;
     if (a->attention_scale == 0 && a->head_dim) a->attention_scale = 1 / sqrt((double)a->head_dim);
     if (a->embedding_scale == 0) a->embedding_scale = 1;
     if (a->answer_scale == 0) a->answer_scale = 1;

@@ -62,7 +62,8 @@ typedef struct at_arch {
     int position_buckets;     /* distances up to half of it have a row each, the others logarithmic up to relative_distance; 0: all have */
     int relative_norm;        /* the rows of positions are normalised */
     double embedding_scale;   /* of the words; 1 in most models */
-    int qkv_bias, out_bias, mlp_bias, norm_bias, head_bias; /* for name rows with a condition */
+    int qkv_bias, out_bias, mlp_bias, norm_bias, head_bias, words_bias; /* for name rows with a condition */
+    int old_words_names, new_words_names; /* for name rows: one of two spellings of a head over hidden words */
     double embedding_dropout, hidden_dropout, output_dropout; /* after the embeddings, the attention, the feed-forward */
     double inner_dropout;     /* within the feed-forward */
     double final_dropout;     /* after the last norm of a stack */
@@ -71,6 +72,7 @@ typedef struct at_arch {
     int pad_id;               /* -1: the config names none */
     int learns_padding;       /* the padding's embedding is trained like any other (in most models it gets no gradient) */
     at_head_form head;
+    at_activation words_activation; /* after the dense layer of the head over hidden words; AT_ACT_NONE: the blocks' */
     int tied;                 /* the language model's classifier is the table of words */
     double answer_scale;      /* of what its classifier reads; 1 in most models */
     double final_cap;         /* of its logits: final_cap * tanh(logit / final_cap); 0: none */

@@ -85,6 +85,17 @@ const at_family *at_family_at(int i); /* the i-th of the list, NULL after the la
 #define AT_VECTOR_BY_HEADS_IF(flag, name, field, out) \
     {name, field, AT_WEIGHT_VECTOR, AT_DIM_##out, AT_DIM_ONE, 0, AT_WHEN(flag), AT_FILE_BY_HEADS, 0}
 
+/* A head over hidden words: its dense layer and norm by the names that "weight" and "bias" end, the bias of the words, the width that they meet in. */
+#define AT_WORDS_HEAD(dense_name, norm_name, words, width)                                                                        \
+    AT_LINEAR(dense_name ".weight", AT_HEAD(dense), width, HIDDEN), AT_VECTOR(dense_name ".bias", AT_HEAD(dense_bias), width),    \
+        AT_VECTOR(norm_name ".weight", AT_HEAD(norm), width), AT_VECTOR(norm_name ".bias", AT_HEAD(norm_bias), width),            \
+        AT_VECTOR(words, AT_HEAD(classifier_bias), VOCAB)
+#define AT_WORDS_HEAD_IF(flag, dense_name, norm_name, words, width)                                                               \
+    AT_LINEAR_IF(flag, dense_name ".weight", AT_HEAD(dense), width, HIDDEN),                                                      \
+        AT_VECTOR_IF(flag, dense_name ".bias", AT_HEAD(dense_bias), width),                                                       \
+        AT_VECTOR_IF(flag, norm_name ".weight", AT_HEAD(norm), width),                                                            \
+        AT_VECTOR_IF(flag, norm_name ".bias", AT_HEAD(norm_bias), width), AT_VECTOR_IF(flag, words, AT_HEAD(classifier_bias), VOCAB)
+
 /* What LLaMA's relatives have in common. */
 extern const at_name_row at_llama_body[2], at_llama_layer[18], at_score_head[1], at_score_token[2];
 extern const char *const at_llama_buffers[2];
@@ -102,6 +113,9 @@ extern const at_name_row at_bert_body[5], at_bert_layer[16];
 void at_bert_read(at_config *c, at_arch *a);
 /* "classifier.dense", "classifier.out_proj" (RobertaClassificationHead and its like). */
 extern const at_name_row at_roberta_head[4];
+/* "lm_head.dense", "lm_head.layer_norm" (RobertaLMHead and its like). */
+extern const at_name_row at_roberta_mask[5];
+#define AT_ROBERTA_MASK .mask = at_roberta_mask, .n_mask = AT_COUNT(at_roberta_mask)
 /* "qa_outputs" */
 extern const at_name_row at_span_head[2];
 #define AT_SPAN_HEAD .span = at_span_head, .n_span = AT_COUNT(at_span_head)

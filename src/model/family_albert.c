@@ -36,6 +36,9 @@ static const at_name_row head[] = {
     AT_LINEAR("classifier.weight", AT_HEAD(classifier), LABELS, HIDDEN),
     AT_VECTOR("classifier.bias", AT_HEAD(classifier_bias), LABELS),
 };
+static const at_name_row mask[] = {
+    AT_WORDS_HEAD("predictions.dense", "predictions.LayerNorm", "predictions.bias", EMBEDDING),
+};
 static const char *const buffers[] = {"embeddings.position_ids", "embeddings.token_type_ids", NULL};
 
 /* Layer i uses group i / (layers / groups), in floating point as transformers has it. */
@@ -61,5 +64,5 @@ static void read(at_config *c, at_arch *a) {
     share_layers(c, a);
 }
 
-const at_family at_family_albert = {"albert", read, "Albert", "albert.", AT_ROWS(body), AT_ROWS(layer), AT_ROWS(head),
+const at_family at_family_albert = {"albert", read, "Albert", "albert.", AT_ROWS(body), AT_ROWS(layer), AT_ROWS(head), AT_ROWS(mask),
                                     .pools = 1, AT_SPAN_HEAD, .buffers = buffers};

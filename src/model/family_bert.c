@@ -37,11 +37,7 @@ static const at_name_row head[] = {
     AT_VECTOR("classifier.bias", AT_HEAD(classifier_bias), LABELS),
 };
 static const at_name_row mask[] = {
-    AT_LINEAR("cls.predictions.transform.dense.weight", AT_HEAD(dense), HIDDEN, HIDDEN),
-    AT_VECTOR("cls.predictions.transform.dense.bias", AT_HEAD(dense_bias), HIDDEN),
-    AT_VECTOR("cls.predictions.transform.LayerNorm.weight", AT_HEAD(norm), HIDDEN),
-    AT_VECTOR("cls.predictions.transform.LayerNorm.bias", AT_HEAD(norm_bias), HIDDEN),
-    AT_VECTOR("cls.predictions.bias", AT_HEAD(classifier_bias), VOCAB),
+    AT_WORDS_HEAD("cls.predictions.transform.dense", "cls.predictions.transform.LayerNorm", "cls.predictions.bias", HIDDEN),
 };
 static const char *const buffers[] = {"embeddings.position_ids", "embeddings.token_type_ids", NULL};
 

@@ -45,6 +45,13 @@ static const at_name_row head[] = {
     AT_LINEAR("classifier.weight", AT_HEAD(classifier), LABELS, HIDDEN),
     AT_VECTOR("classifier.bias", AT_HEAD(classifier_bias), LABELS),
 };
+/* Two classes of transformers, told apart by "legacy": BERT's names, and those of the files from the authors. */
+#define OLD "cls.predictions."
+#define NEW "lm_predictions.lm_head."
+static const at_name_row mask[] = {
+    AT_WORDS_HEAD_IF(old_words_names, OLD "transform.dense", OLD "transform.LayerNorm", OLD "bias", HIDDEN),
+    AT_WORDS_HEAD_IF(new_words_names, NEW "dense", NEW "LayerNorm", NEW "bias", HIDDEN),
+};
 static const char *const buffers[] = {"embeddings.position_ids", NULL};
 
 /* pos_att_type: "p2c|c2p" or a list of these words. */
@@ -95,11 +102,12 @@ static void read(at_config *c, at_arch *a) {
     at_config_size_or(c, "pooler_hidden_size", a->hidden, a->hidden, a->hidden);
     at_config_size_or(c, "conv_kernel_size", 0, 0, 0);
     at_config_number(c, "pooler_dropout", 0, 0, 0);
-    at_config_get(c, "legacy"); /* of the language model's head */
+    a->old_words_names = at_config_flag(c, "legacy", 1);
+    a->new_words_names = !a->old_words_names;
     read_relative(c, a);
     if (!c->status) a->attention_scale = 1 / sqrt((double)(a->hidden / a->heads) * (1 + a->position_keys + a->position_queries));
     a->head = (at_head_form){.pooling = AT_POOL_CLS, .activation = at_config_activation(c, "pooler_hidden_act", "gelu")};
 }
 
 const at_family at_family_deberta_v2 = {"deberta-v2", read, "DebertaV2", "deberta.", AT_ROWS(body), AT_ROWS(layer), AT_ROWS(head),
-                                        AT_SPAN_HEAD, .buffers = buffers};
+                                        AT_ROWS(mask), AT_SPAN_HEAD, .buffers = buffers};

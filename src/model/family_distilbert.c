@@ -34,11 +34,7 @@ static const at_name_row head[] = {
     AT_VECTOR("classifier.bias", AT_HEAD(classifier_bias), LABELS),
 };
 static const at_name_row mask[] = {
-    AT_LINEAR("vocab_transform.weight", AT_HEAD(dense), HIDDEN, HIDDEN),
-    AT_VECTOR("vocab_transform.bias", AT_HEAD(dense_bias), HIDDEN),
-    AT_VECTOR("vocab_layer_norm.weight", AT_HEAD(norm), HIDDEN),
-    AT_VECTOR("vocab_layer_norm.bias", AT_HEAD(norm_bias), HIDDEN),
-    AT_VECTOR("vocab_projector.bias", AT_HEAD(classifier_bias), VOCAB),
+    AT_WORDS_HEAD("vocab_transform", "vocab_layer_norm", "vocab_projector.bias", HIDDEN),
 };
 static const char *const buffers[] = {"embeddings.position_ids", NULL};
 

@@ -32,13 +32,19 @@ static const at_name_row layer[] = {
     AT_LINEAR(LAYER "mlp.Wo.weight", AT_LAYER(down), HIDDEN, INTERMEDIATE),
     AT_VECTOR_IF(mlp_bias, LAYER "mlp.Wo.bias", AT_LAYER(down_bias), HIDDEN),
 };
+#define HEAD                                                               \
+    AT_LINEAR("head.dense.weight", AT_HEAD(dense), HIDDEN, HIDDEN),        \
+    AT_VECTOR_IF(head_bias, "head.dense.bias", AT_HEAD(dense_bias), HIDDEN), \
+    AT_VECTOR("head.norm.weight", AT_HEAD(norm), HIDDEN),                  \
+    AT_VECTOR_IF(norm_bias, "head.norm.bias", AT_HEAD(norm_bias), HIDDEN)
 static const at_name_row head[] = {
-    AT_LINEAR("head.dense.weight", AT_HEAD(dense), HIDDEN, HIDDEN),
-    AT_VECTOR_IF(head_bias, "head.dense.bias", AT_HEAD(dense_bias), HIDDEN),
-    AT_VECTOR("head.norm.weight", AT_HEAD(norm), HIDDEN),
-    AT_VECTOR_IF(norm_bias, "head.norm.bias", AT_HEAD(norm_bias), HIDDEN),
+    HEAD,
     AT_LINEAR("classifier.weight", AT_HEAD(classifier), LABELS, HIDDEN),
     AT_VECTOR("classifier.bias", AT_HEAD(classifier_bias), LABELS),
+};
+static const at_name_row mask[] = {
+    HEAD,
+    AT_VECTOR_IF(words_bias, "decoder.bias", AT_HEAD(classifier_bias), VOCAB),
 };
 
 static int is_local(int i, int every) { return i % every != 0; }
@@ -62,6 +68,7 @@ static void read(at_config *c, at_arch *a) {
     a->qkv_bias = a->out_bias = at_config_flag(c, "attention_bias", 0);
     a->mlp_bias = at_config_flag(c, "mlp_bias", 0);
     a->head_bias = at_config_flag(c, "classifier_bias", 0);
+    a->words_bias = at_config_flag(c, "decoder_bias", 1);
     a->embedding_dropout = at_config_dropout(c, "embedding_dropout", 0);
     a->attention_dropout = a->hidden_dropout = at_config_dropout(c, "attention_dropout", 0);
     a->inner_dropout = at_config_dropout(c, "mlp_dropout", 0);
@@ -73,10 +80,11 @@ static void read(at_config *c, at_arch *a) {
     if (strcmp(pooling, "mean") && strcmp(pooling, "cls")) at_config_fail(c, "'classifier_pooling' is '%.40s', not cls or mean", pooling);
     a->head = (at_head_form){.pooling = strcmp(pooling, "mean") ? AT_POOL_CLS : AT_POOL_MEAN,
                              .activation = at_config_activation(c, "classifier_activation", "gelu")};
-    static const char *const others[] = {"decoder_bias", "deterministic_flash_attn", "sparse_prediction", "repad_logits_with_grad",
+    a->words_activation = a->head.activation;
+    static const char *const others[] = {"deterministic_flash_attn", "sparse_prediction", "repad_logits_with_grad",
                                          "reference_compile"}; /* of other heads and other processors */
     for (size_t i = 0; i < sizeof others / sizeof *others; i++) at_config_get(c, others[i]);
 }
 
 const at_family at_family_modernbert = {"modernbert", read, "ModernBert", "model.", AT_ROWS(body), AT_ROWS(layer), AT_ROWS(head),
-                                         .token = head, .n_token = AT_COUNT(head), .span = head, .n_span = AT_COUNT(head)};
+                                         AT_ROWS(mask), .token = head, .n_token = AT_COUNT(head), .span = head, .n_span = AT_COUNT(head)};

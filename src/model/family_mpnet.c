@@ -42,7 +42,8 @@ static void read(at_config *c, at_arch *a) {
     a->relative_buckets = at_config_size_or(c, "relative_attention_num_buckets", 32, 32, 32); /* transformers counts in 32 */
     a->relative_distance = 128;
     a->head = (at_head_form){.pooling = AT_POOL_CLS, .drop_first = 1, .activation = AT_ACT_TANH};
+    a->words_activation = AT_ACT_GELU; /* whatever the blocks have */
 }
 
 const at_family at_family_mpnet = {"mpnet", read, "MPNet", "mpnet.", AT_ROWS(body), AT_ROWS(layer), .head = at_roberta_head,
-                                   .n_head = AT_COUNT(at_roberta_head), .pools = 1, AT_SPAN_HEAD, .buffers = buffers};
+                                   .n_head = AT_COUNT(at_roberta_head), AT_ROBERTA_MASK, .pools = 1, AT_SPAN_HEAD, .buffers = buffers};

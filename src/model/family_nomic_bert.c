@@ -29,6 +29,9 @@ static const at_name_row head[] = {
     AT_LINEAR("classifier.weight", AT_HEAD(classifier), LABELS, HIDDEN),
     AT_VECTOR("classifier.bias", AT_HEAD(classifier_bias), LABELS),
 };
+static const at_name_row mask[] = {
+    AT_WORDS_HEAD("cls.predictions.transform.dense", "cls.predictions.transform.layer_norm", "cls.predictions.bias", HIDDEN),
+};
 static const char *const buffers[] = {"inv_freq", "position_ids", "token_type_ids", NULL};
 
 static void read(at_config *c, at_arch *a) {
@@ -40,4 +43,4 @@ static void read(at_config *c, at_arch *a) {
 }
 
 const at_family at_family_nomic_bert = {"nomic_bert", read, "NomicBert", "nomic_bert.", AT_ROWS(body), AT_ROWS(layer), AT_ROWS(head),
-                                        .buffers = buffers};
+                                        AT_ROWS(mask), .buffers = buffers};

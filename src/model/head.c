@@ -39,7 +39,7 @@ at_tensor *at_head_features(at_tape *t, const at_model *m, at_tensor *hidden, co
 /* The answers of the classifier over the vocabulary; while training its loss is made from what it reads. */
 static at_tensor *mask_head(at_tape *t, const at_model *m, at_tensor *x, const at_batch *b) {
     const at_head *h = &m->head;
-    x = at_op_linear(t, x, &h->dense, &h->dense_bias, 1, m->arch.activation);
+    x = at_op_linear(t, x, &h->dense, &h->dense_bias, 1, m->arch.words_activation);
     x = at_op_norm(t, x, NULL, 0, b->output_row, h->norm, h->norm_bias, m->arch.norm_epsilon, m->arch.norm);
     return t->gradients ? x : at_tied_answers(t, x, m->body.token, h->classifier_bias, b->label, AT_MASK_BEST);
 }

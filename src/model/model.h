@@ -50,7 +50,7 @@ typedef enum at_head_kind {
     AT_HEAD_LM      /* each of certain tokens -> the next word (...ForCausalLM, ...ForConditionalGeneration): the file's own, or the table of words.
                        n_out is the number of words, or AT_VOCABULARY_ANSWERS where it is trained or judged, as mask is */
 } at_head_kind;
-/* A mask head answers with so many numbers: see at_tied_answers. Its classifier is body.token, classifier_bias [vocab]. */
+/* A mask head answers with so many numbers: see at_tied_answers. Its classifier is body.token, classifier_bias [vocab] or NULL. */
 enum { AT_MASK_BEST = 5, AT_MASK_ANSWERS = 1 + 2 * AT_MASK_BEST };
 const char *at_head_name(at_head_kind kind); /* "pooler"; "none" */
 
@@ -135,7 +135,7 @@ int at_model_saves(const char *name); /* 1: the name of a file or folder that at
 at_tensor *at_body_encode(at_tape *t, const at_model *m, const at_batch *b);
 at_tensor *at_body_source(at_tape *t, const at_model *m, int layer, at_tensor *encoded);
 /* Hidden states of the last layer, of the decoder's rows where there is one [rows, hidden]; then the head's logits [n_outputs, n_out]; of a mask head, where gradients are recorded,
- * what its classifier reads [n_outputs, hidden]. */
+ * what its classifier reads [n_outputs, embedding]. */
 at_tensor *at_body_forward(at_tape *t, const at_model *m, const at_batch *b);
 at_tensor *at_head_forward(at_tape *t, const at_model *m, at_tensor *hidden, const at_batch *b);
 at_classifier at_head_classifier(const at_model *m); /* of a language model's head */

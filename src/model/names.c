@@ -194,7 +194,8 @@ at_status at_head_declare(at_params *p, at_arena *arena, const at_arch *arch, at
         return at_fail(err, AT_USAGE, "transformers has no class for labels of tokens on a %s, so that nobody could open the model",
                        arch->family);
     if (kind == AT_HEAD_MASK && !d.family->mask)
-        return at_fail(err, AT_USAGE, "masked-language training of a %s is not known here; that of bert, distilbert, roberta, xlm-roberta and camembert is", arch->family);
+        return at_fail(err, AT_USAGE, "a %s finds no hidden words: transformers has no class for them; encoders like bert, roberta and modernbert do",
+                       arch->family);
     if (kind == AT_HEAD_SPAN && !d.family->span)
         return at_fail(err, AT_USAGE, "answers in a text are not supported for the family %s", arch->family);
     if (kind == AT_HEAD_LM && !d.family->lm)

@@ -123,9 +123,9 @@ at_tensor *at_op_cosent(at_tape *t, at_tensor *x, const at_real *target, double 
  * 3i, 3i+1, 3i+2 of `row` are anchor, positive, negative. */
 at_tensor *at_op_triplet(at_tape *t, at_tensor *x, const int32_t *row, int n, double margin, double norm);
 
-/* The two of a classifier whose weight is the table of word embeddings (kind AT_WEIGHT_MATRIX) [words, cols of x]. target [rows], negative:
- * none. Logits of all rows are never held. Answers [rows, 1 + 2 * n_best], without a gradient: -log of the target's probability (0 without
- * one), the words of the largest logits, their probabilities. */
+/* The two of a classifier whose weight is the table of word embeddings (kind AT_WEIGHT_MATRIX) [words, cols of x]; the bias may be NULL.
+ * target [rows], negative: none. Logits of all rows are never held. Answers [rows, 1 + 2 * n_best], without a gradient: -log of the target's
+ * probability (0 without one), the words of the largest logits, their probabilities. */
 at_tensor *at_op_tied_cross_entropy(at_tape *t, at_tensor *x, const at_weight *table, const at_weight *bias,
                                     const int32_t *target, double norm);
 at_tensor *at_tied_answers(at_tape *t, at_tensor *x, const at_weight *table, const at_weight *bias, const int32_t *target, int n_best);

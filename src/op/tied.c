@@ -52,10 +52,10 @@ static void pack_block(const decoder *d, int first) {
 }
 
 static void make_logits(const decoder *d, const at_real *x, int rows) {
-    const at_real *bias = at_weight_values(d->t->params, d->bias);
+    const at_real *bias = d->bias ? at_weight_values(d->t->params, d->bias) : NULL;
     for (int first = 0; first < d->words; first += WORDS) {
         pack_block(d, first);
-        d->t->backend->linear(x, d->in, d->block, bias + first, AT_ACT_NONE, NULL, d->logits + first, d->words, rows, d->in,
+        d->t->backend->linear(x, d->in, d->block, bias ? bias + first : NULL, AT_ACT_NONE, NULL, d->logits + first, d->words, rows, d->in,
                               block_size(d, first));
     }
 }
@@ -110,9 +110,10 @@ static void tied_backward(at_tape *t, at_node *node) {
 /* ---- forward ---- */
 
 static int check(at_tape *t, const at_tensor *x, const at_weight *table, const at_weight *bias, const int32_t *target) {
-    if (table->kind != AT_WEIGHT_MATRIX || table->in != x->cols || bias->kind != AT_WEIGHT_VECTOR || bias->out != table->out)
-        at_tape_fail(t, AT_BUG, "tied: x is [%d, %d], %s is [%d, %d], %s has %d elements", x->rows, x->cols, table->name, table->out, table->in,
-                     bias->name, bias->out);
+    int fits = !bias || (bias->kind == AT_WEIGHT_VECTOR && bias->out == table->out);
+    if (table->kind != AT_WEIGHT_MATRIX || table->in != x->cols || !fits)
+        at_tape_fail(t, AT_BUG, "tied: x is [%d, %d], %s is [%d, %d], the bias has %d elements", x->rows, x->cols, table->name, table->out,
+                     table->in, bias ? bias->out : 0);
     for (int r = 0; target && r < x->rows && !t->status; r++)
         if (target[r] >= table->out) at_tape_fail(t, AT_BUG, "tied: target %d of %d words", target[r], table->out);
     return !t->status;

@@ -7,6 +7,8 @@
 
 #include "check.h"
 
+#include "io/safetensors.h"
+
 enum { MOST_FOLDERS = 64 };
 
 typedef struct golden_folders {
@@ -33,6 +35,28 @@ static inline int golden_find(golden_folders *f, int at_least) {
     closedir(dir);
     qsort(f->name, (size_t)f->n, sizeof f->name[0], golden_by_name);
     return f->n >= at_least ? 0 : -1;
+}
+
+/* What one model folder has in its files the other has, byte for byte, and nothing else. */
+static inline void golden_same_tensors(const char *folder, const char *other) {
+    at_safetensors *before, *after;
+    at_arena memory = {0};
+    at_error err = {0};
+    check_ok(at_safetensors_open_folder(folder, &before, &err), &err);
+    check_ok(at_safetensors_open_folder(other, &after, &err), &err);
+    assert_int_equal(at_safetensors_count(before), at_safetensors_count(after));
+    for (int t = 0; t < at_safetensors_count(before); t++) {
+        const at_stored_tensor *a = at_safetensors_at(before, t), *b = at_safetensors_find(after, a->name);
+        if (!b) fail_msg("%s: there is no %s", other, a->name);
+        assert_int_equal(a->bytes, b->bytes);
+        void *x = AT_NEW_ARRAY(&memory, char, a->bytes), *y = AT_NEW_ARRAY(&memory, char, a->bytes);
+        check_ok(at_safetensors_read_raw(before, a, x, &err), &err);
+        check_ok(at_safetensors_read_raw(after, b, y, &err), &err);
+        assert_memory_equal(x, y, a->bytes);
+    }
+    at_safetensors_close(before);
+    at_safetensors_close(after);
+    at_arena_free(&memory);
 }
 
 #endif

@@ -98,8 +98,8 @@ static inline void harness_pack(harness *h, int first, int stride) {
                           .n_outputs = b.n_seq, .output = output, .output_row = output_row};
 }
 
-/* Forward over the packed batch, and backward into cleared gradients where `backward`. */
-static inline at_status harness_run(harness *h, int backward) {
+/* Forward over the packed batch: hidden states and what the head makes of them. Recorded, with cleared gradients, where `backward`. */
+static inline void harness_forward(harness *h, int backward) {
     at_tape *t = &h->tape;
     for (int i = 0; i < HARNESS_ARENAS; i++) at_arena_rewind(&h->step[i], (at_mark){0});
     at_gradients_clear(&h->gradients);
@@ -107,6 +107,12 @@ static inline at_status harness_run(harness *h, int backward) {
     at_tape_begin(t);
     h->hidden = at_body_forward(t, h->model, &h->batch);
     h->logits = at_head_forward(t, h->model, h->hidden, &h->batch);
+}
+
+/* The same with the loss of a classifier, and backward where asked. */
+static inline at_status harness_run(harness *h, int backward) {
+    at_tape *t = &h->tape;
+    harness_forward(h, backward);
     h->loss = at_op_cross_entropy(t, h->logits, h->target, NULL, 0, h->batch.n_seq);
     if (backward && h->loss) return at_tape_backward(t, h->loss);
     return at_tape_status(t);

@@ -93,12 +93,7 @@ static inline void close_golden(golden *g) {
 static inline at_status forward(golden *g, int backward) {
     harness *h = &g->h;
     at_tape *t = &h->tape;
-    for (int i = 0; i < HARNESS_ARENAS; i++) at_arena_rewind(&h->step[i], (at_mark){0});
-    at_gradients_clear(&h->gradients);
-    t->gradients = backward ? &h->gradients : NULL;
-    at_tape_begin(t);
-    h->hidden = at_body_forward(t, h->model, &h->batch);
-    h->logits = at_head_forward(t, h->model, h->hidden, &h->batch);
+    harness_forward(h, backward);
     h->loss = at_op_cross_entropy(t, h->logits, h->target, NULL, 0, g->asked);
     return backward && h->loss ? at_tape_backward(t, h->loss) : at_tape_status(t);
 }

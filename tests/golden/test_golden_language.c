@@ -87,13 +87,8 @@ static void pack_all(golden *g, int32_t **target) {
 static void run(golden *g, at_team *team, int backward, const int32_t *target) {
     harness *h = &g->h;
     at_tape *t = &h->tape;
-    for (int i = 0; i < HARNESS_ARENAS; i++) at_arena_rewind(&h->step[i], (at_mark){0});
-    at_gradients_clear(&h->gradients);
-    t->gradients = backward ? &h->gradients : NULL;
     t->team = team;
-    at_tape_begin(t);
-    h->hidden = at_body_forward(t, h->model, &h->batch);
-    h->logits = at_head_forward(t, h->model, h->hidden, &h->batch);
+    harness_forward(h, backward);
     if (backward) {
         const at_classifier c = at_head_classifier(h->model);
         h->loss = at_op_vocabulary_cross_entropy(t, h->logits, &c, target, h->batch.n_outputs);

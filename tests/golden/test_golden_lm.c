@@ -67,12 +67,7 @@ static void close_golden(golden *g) {
 static at_status forward(golden *g, int backward) {
     harness *h = &g->h;
     at_tape *t = &h->tape;
-    for (int i = 0; i < HARNESS_ARENAS; i++) at_arena_rewind(&h->step[i], (at_mark){0});
-    at_gradients_clear(&h->gradients);
-    t->gradients = backward ? &h->gradients : NULL;
-    at_tape_begin(t);
-    h->hidden = at_body_forward(t, h->model, &h->batch);
-    h->logits = at_head_forward(t, h->model, h->hidden, &h->batch);
+    harness_forward(h, backward);
     h->loss = at_op_cross_entropy(t, h->logits, h->target, NULL, 0, h->batch.rows - h->batch.n_seq);
     return backward && h->loss ? at_tape_backward(t, h->loss) : at_tape_status(t);
 }
@@ -134,18 +129,11 @@ static void a_saved_language_model_is_the_same(void **state) {
         open_golden(&g, folders.name[i]);
         check_ok(at_model_save(g.h.model, NULL, folder, &g.err), &g.err);
         open_folder(&again, folder, folders.name[i]);
-        at_safetensors *before, *after;
-        check_ok(at_safetensors_open_folder(g.folder, &before, &g.err), &g.err);
-        check_ok(at_safetensors_open_folder(folder, &after, &g.err), &g.err);
-        assert_int_equal(at_safetensors_count(before), at_safetensors_count(after));
-        for (int t = 0; t < at_safetensors_count(before); t++)
-            assert_string_equal(at_safetensors_at(before, t)->name, at_safetensors_at(after, t)->name);
+        golden_same_tensors(g.folder, folder);
         assert_string_equal(json_string_value(json_array_get(json_object_get(g.h.model->config, "architectures"), 0)),
                             json_string_value(json_array_get(json_object_get(again.h.model->config, "architectures"), 0)));
         check_ok(forward(&again, 0), &g.err);
         assert_true(logits_distance(&again) < 1);
-        at_safetensors_close(before);
-        at_safetensors_close(after);
         close_golden(&g);
         close_golden(&again);
         check_ok(at_folder_remove(folder, &g.err), &g.err);

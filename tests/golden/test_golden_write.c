@@ -130,26 +130,12 @@ static void a_saved_model_is_the_same(void **state) {
     for (int i = 0; i < folders.n; i++) {
         golden g = {0}, again = {0};
         char folder[] = "/tmp/attune-seq2seq-XXXXXX";
-        at_safetensors *before, *after;
         assert_non_null(mkdtemp(folder));
         open_golden(&g, folders.name[i]);
         check_ok(at_model_save(g.h.model, NULL, folder, &g.err), &g.err);
         open_folder(&again, folder, folders.name[i]);
-        check_ok(at_safetensors_open_folder(g.folder, &before, &g.err), &g.err);
-        check_ok(at_safetensors_open_folder(folder, &after, &g.err), &g.err);
-        assert_int_equal(at_safetensors_count(before), at_safetensors_count(after));
-        for (int t = 0; t < at_safetensors_count(before); t++) {
-            const at_stored_tensor *a = at_safetensors_at(before, t), *b = at_safetensors_find(after, a->name);
-            assert_non_null(b);
-            assert_int_equal(a->bytes, b->bytes);
-            void *x = AT_NEW_ARRAY(&g.h.memory, char, a->bytes), *y = AT_NEW_ARRAY(&g.h.memory, char, a->bytes);
-            check_ok(at_safetensors_read_raw(before, a, x, &g.err), &g.err);
-            check_ok(at_safetensors_read_raw(after, b, y, &g.err), &g.err);
-            assert_memory_equal(x, y, a->bytes);
-        }
+        golden_same_tensors(g.folder, folder);
         if (!json_equal(g.h.model->config, again.h.model->config)) fail_msg("%s: the config is another", folders.name[i]);
-        at_safetensors_close(before);
-        at_safetensors_close(after);
         close_golden(&g);
         close_golden(&again);
         check_ok(at_folder_remove(folder, &g.err), &g.err);

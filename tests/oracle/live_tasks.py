@@ -19,8 +19,8 @@ os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")
 
 import torch
 import transformers
-from transformers import (AutoModel, AutoModelForMaskedLM, AutoModelForQuestionAnswering, AutoModelForSequenceClassification,
-                          AutoModelForTokenClassification, AutoTokenizer, BertConfig, BertModel, DistilBertConfig, RobertaConfig)
+from transformers import (AutoConfig, AutoModel, AutoModelForMaskedLM, AutoModelForQuestionAnswering, AutoModelForSequenceClassification,
+                          AutoModelForTokenClassification, AutoTokenizer, BertConfig, BertModel)
 
 failures = []
 WORDS = ["good", "bad", "the", "movie", "was", "paris", "london", "anna", "visited", "."]
@@ -131,17 +131,23 @@ def check_tag(args, work, body, tokenizer):
     check("tag: tags that differ", wrong, 0)
 
 
+ENCODER = dict(hidden_size=32, num_hidden_layers=2, num_attention_heads=4, intermediate_size=64)
+MASKED = {"bert": ENCODER, "roberta": ENCODER | dict(type_vocab_size=2), "distilbert": dict(dim=32, n_layers=2, n_heads=4, hidden_dim=64),
+          "electra": ENCODER | dict(embedding_size=24), "albert": ENCODER | dict(embedding_size=24), "mpnet": ENCODER,
+          "deberta-v2": ENCODER | dict(relative_attention=True, pos_att_type=["c2p", "p2c"]), "modernbert": ENCODER, "nomic_bert": ENCODER}
+
+
 def check_mask(args, work, tokenizer):
-    """Bodies of every kind of head over the vocabulary: trained by attune, its words for a hidden one are those of transformers; and a classifier comes of it."""
+    """Bodies of every family with a head over the vocabulary: trained by attune, its words for a hidden one are those of transformers; and a classifier comes
+    of it."""
     rows = texts(60)
     data, labelled = work / "plain.txt", work / "labelled.csv"
     data.write_text("\n".join(rows) + "\n")
     labelled.write_text("text,label\n" + "".join(f"{t},{'yes' if 'good' in t else 'no'}\n" for t in rows))
     hidden = [" ".join("[MASK]" if i == len(t.split()) // 2 else w for i, w in enumerate(t.split())) for t in rows[:20]]
     sizes = dict(vocab_size=len(tokenizer), pad_token_id=0, max_position_embeddings=50)
-    for config in (BertConfig(hidden_size=32, num_hidden_layers=2, num_attention_heads=4, intermediate_size=64, **sizes),
-                   RobertaConfig(hidden_size=32, num_hidden_layers=2, num_attention_heads=4, intermediate_size=64, type_vocab_size=2, **sizes),
-                   DistilBertConfig(dim=32, n_layers=2, n_heads=4, hidden_dim=64, **sizes)):
+    for family, own in MASKED.items():
+        config = AutoConfig.for_model(family, **sizes, **own)
         torch.manual_seed(4)
         body, folder = work / f"body-{config.model_type}", work / f"mask-{config.model_type}"
         AutoModel.from_config(config).save_pretrained(body)
@@ -150,7 +156,7 @@ def check_mask(args, work, tokenizer):
         model = opened(AutoModelForMaskedLM, folder)
         worst, wrong = 0, 0
         for row, mine in zip(hidden, predicted(args, folder, hidden)):
-            encoded = tokenizer(row, return_tensors="pt", return_token_type_ids=config.model_type != "distilbert")
+            encoded = tokenizer(row, return_tensors="pt", return_token_type_ids=getattr(config, "type_vocab_size", 0) > 1)
             with torch.no_grad():
                 p = model(**encoded).logits[0].softmax(-1)[encoded["input_ids"][0] == tokenizer.mask_token_id][0]
             best = mine["candidates"][0]
