@@ -189,7 +189,7 @@ static at_status check(writing *w) {
     if (!w->layout)
         return at_fail(w->err, AT_USAGE, "%s: GGUF has no place for a %s; there is one for %s", m->folder, m->arch.family,
                        at_gguf_arch_list(&w->arena));
-    if (m->head.projects) return at_fail(w->err, AT_USAGE, "%s: GGUF has no place for the Dense that makes its vectors", m->folder);
+    if (m->head.n_projections) return at_fail(w->err, AT_USAGE, "%s: GGUF has no place for the Dense that makes its vectors", m->folder);
     if (m->arch.causal && kind != AT_HEAD_LM)
         return at_fail(w->err, AT_USAGE, "%s: GGUF takes decoders as language models; the head %s has no place in it", m->folder,
                        at_head_name(kind));

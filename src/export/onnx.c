@@ -458,7 +458,8 @@ static void head(walk *w, const char *x) {
     if (h->kind == AT_HEAD_EMBED) {
         name_output(w, "token_embeddings", x, each, 3);
         x = pool(w, x);
-        if (h->projects) x = activate(w, linear(w, x, h->classifier, h->classifier_bias), h->activation);
+        for (int i = 0; i < h->n_projections; i++)
+            x = activate(w, linear(w, x, h->projection[i].weight, h->projection[i].bias), h->projection[i].activation);
         name_output(w, "sentence_embedding", h->unit ? unit(w, x) : x, pooled, 2);
         return;
     }

@@ -62,15 +62,21 @@ static at_tensor *lm_head(at_tape *t, const at_model *m, at_tensor *x, const at_
     return at_op_scale(t, at_op_activation(t, at_op_scale(t, y, 1 / cap), AT_ACT_TANH), cap);
 }
 
+/* The folder's Dense modules, one behind the other. */
+static at_tensor *vector_head(at_tape *t, const at_head *h, at_tensor *x) {
+    for (int i = 0; i < h->n_projections; i++) {
+        const at_projection *p = &h->projection[i];
+        x = at_op_linear(t, x, &p->weight, &p->bias, 1, p->activation);
+    }
+    return h->unit ? at_op_unit(t, x) : x;
+}
+
 at_tensor *at_head_from_features(at_tape *t, const at_model *m, at_tensor *features, const at_batch *b) {
     const at_head *h = &m->head;
     const at_arch *a = &m->arch;
     if (h->kind == AT_HEAD_NONE) return at_tape_fail(t, AT_BUG, "the model has no head");
     if (h->kind == AT_HEAD_MASK) return mask_head(t, m, features, b);
-    if (h->kind == AT_HEAD_EMBED) {
-        at_tensor *v = h->projects ? at_op_linear(t, features, &h->classifier, &h->classifier_bias, 1, h->activation) : features;
-        return h->unit ? at_op_unit(t, v) : v;
-    }
+    if (h->kind == AT_HEAD_EMBED) return vector_head(t, h, features);
     if (h->kind == AT_HEAD_LM) return lm_head(t, m, features, b);
     at_tensor *x = features;
     if (h->dense) {

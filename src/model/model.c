@@ -72,11 +72,11 @@ static void choose_head(opening *o) {
     head->kind = asks ? want->head : found->kind;
     int same = found->kind != AT_HEAD_NONE && found->kind == head->kind && (want->n_out == 0 || want->n_out == found->n_out);
     o->model->trained_head = same && (want->keep_head || !asks);
-    if (head->kind == AT_HEAD_EMBED && found->kind == AT_HEAD_EMBED && found->dense && !want->pooling) {
-        head->projects = 1 + found->has_bias;
-        head->activation = found->activation;
+    if (head->kind == AT_HEAD_EMBED && found->kind == AT_HEAD_EMBED && !want->pooling) {
+        head->n_projections = found->n_dense;
+        for (int i = 0; i < found->n_dense; i++) head->projection[i] = found->dense[i].form;
     }
-    head->n_out = head->projects ? found->n_out : head->kind == AT_HEAD_EMBED ? o->model->arch.hidden : o->model->trained_head ? found->n_out : want->n_out;
+    head->n_out = head->n_projections ? found->n_out : head->kind == AT_HEAD_EMBED ? o->model->arch.hidden : o->model->trained_head ? found->n_out : want->n_out;
     if (!o->model->trained_head) return;
     o->model->labels = found->labels;
     o->model->problem_type = found->problem_type;
@@ -168,18 +168,30 @@ static source find_packed(const opening *o, int i) {
     return from;
 }
 
+static source in_dense(const at_folder_dense *dense, const char *name) {
+    return (source){dense->file, at_safetensors_find(dense->file, name), NULL};
+}
+
+/* The weight of a Dense module; 0: it is none. */
+static int find_in_modules(const opening *o, const at_weight *w, source *from) {
+    const at_head *h = &o->model->head;
+    int classifies = w == h->classifier || w == h->classifier_bias;
+    if (classifies && h->kind == AT_HEAD_MEAN && o->found.n_dense)
+        *from = in_dense(&o->found.dense[0], w == h->classifier ? "linear.weight" : "linear.bias");
+    for (int i = 0; i < h->n_projections; i++)
+        if (w == h->projection[i].weight || w == h->projection[i].bias)
+            *from = in_dense(&o->found.dense[i], w == h->projection[i].weight ? "linear.weight" : "linear.bias");
+    return from->tensor != NULL;
+}
+
 static source find_source(const opening *o, int i) {
     const at_head *h = &o->model->head;
     const at_weight *w = &o->model->params.weights[i];
     source from = {o->file, NULL, NULL};
     if (o->gguf) return find_packed(o, i);
     int is_classifier = w == h->classifier || w == h->classifier_bias;
-    if (is_classifier && !o->model->trained_head && h->kind != AT_HEAD_MASK && !h->projects) return from;
-    if (is_classifier && o->found.dense) {
-        from.file = o->found.dense;
-        from.tensor = at_safetensors_find(from.file, w == h->classifier ? "linear.weight" : "linear.bias");
-        return from;
-    }
+    if (is_classifier && !o->model->trained_head && h->kind != AT_HEAD_MASK) return from;
+    if (find_in_modules(o, w, &from)) return from;
     from.tensor = at_names_lookup(o->file, &o->model->place[i]);
     return from;
 }
@@ -375,7 +387,7 @@ at_status at_model_open(const char *folder, const at_model_options *options, at_
     opening o = {.model = m, .options = options, .err = err};
     at_status st = open_all(&o, folder);
     at_safetensors_close(o.file);
-    at_safetensors_close(o.found.dense);
+    for (int i = 0; i < o.found.n_dense; i++) at_safetensors_close(o.found.dense[i].file);
     at_gguf_close(o.gguf);
     if (st) at_model_close(m);
     else *model = m;

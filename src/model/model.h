@@ -45,8 +45,8 @@ typedef enum at_head_kind {
     AT_HEAD_TOKEN,  /* each of certain tokens -> dropout -> linear (...ForTokenClassification) */
     AT_HEAD_MASK,   /* each of certain tokens -> dense, activation, norm -> the table of words as classifier (...ForMaskedLM) */
     AT_HEAD_SPAN,   /* each token -> linear to begin and end of an answer, without dropout (...ForQuestionAnswering) */
-    AT_HEAD_EMBED,  /* the text's vector: its tokens pooled, projected where the folder has a Dense, of length 1 where the head says so; n_out is the
-                       Dense's width or the body's (sentence-transformers: Transformer, Pooling[, Dense][, Normalize]) */
+    AT_HEAD_EMBED,  /* the text's vector: its tokens pooled, projected by each Dense that the folder has, of length 1 where the head says so; n_out is
+                       the last Dense's width or the body's (sentence-transformers: Transformer, Pooling[, Dense ...][, Normalize]) */
     AT_HEAD_LM      /* each of certain tokens -> the next word (...ForCausalLM, ...ForConditionalGeneration): the file's own, or the table of words.
                        n_out is the number of words, or AT_VOCABULARY_ANSWERS where it is trained or judged, as mask is */
 } at_head_kind;
@@ -54,14 +54,21 @@ typedef enum at_head_kind {
 enum { AT_MASK_BEST = 5, AT_MASK_ANSWERS = 1 + 2 * AT_MASK_BEST };
 const char *at_head_name(at_head_kind kind); /* "pooler"; "none" */
 
+/* What a Dense of a sentence-transformers folder does to a text's vector: y = activation(x weightᵀ + bias). */
+enum { AT_MAX_PROJECTIONS = 8 };
+typedef struct at_projection {
+    int in, out, has_bias;
+    at_activation activation;
+    at_weight *weight, *bias;
+} at_projection;
+
 typedef struct at_head {
     at_head_kind kind;
     int n_out;
     at_pooling pooling;                      /* AT_HEAD_EMBED */
     int unit;                                /* AT_HEAD_EMBED: vectors have length 1 */
-    int projects;                            /* AT_HEAD_EMBED: a Dense of the folder, which is the classifier, makes the vectors: 1 without a
-                                                bias, 2 with one */
-    at_activation activation;                /* behind it */
+    int n_projections;                       /* AT_HEAD_EMBED: the folder's Dense modules, from the pooled row to the vector */
+    at_projection projection[AT_MAX_PROJECTIONS];
     at_weight *dense, *dense_bias;           /* NULL where the head is linear */
     at_weight *norm, *norm_bias;             /* after the dense layer */
     at_weight *classifier, *classifier_bias; /* the bias may be NULL */

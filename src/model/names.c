@@ -258,17 +258,31 @@ static at_status declare_layers(const declaring *d, at_model *m) {
     return AT_OK;
 }
 
-/* The Dense that makes a text's vector is laid out as a classifier. */
-static at_status declare_projection(const declaring *d, at_model *m, const at_head *asked) {
-    const table t = {LINEAR_HEAD, asked->projects, (char *)&m->head, 0, at_arch_depth(d->arch) + 1, 1, NULL};
-    m->head.projects = asked->projects;
-    m->head.activation = asked->activation;
-    return declare_table(d, &t);
+static at_status declare_projection_part(const declaring *d, int index, const char *part, at_weight_kind kind, int out, int in, at_weight **w) {
+    const char *name = at_format(d->arena, "projection.%d.%s", index, part);
+    if (!name) return at_fail_memory(d->err, 0);
+    AT_TRY(at_params_add(d->params, d->arena, name, kind, out, in, at_arch_depth(d->arch) + 1, kind == AT_WEIGHT_LINEAR, w, d->err));
+    (*w)->is_head = 1;
+    d->place[d->params->n - 1] = (at_place){.name = name, .bare = name, .total = out};
+    return AT_OK;
+}
+
+/* The Dense modules of a folder; their files name their weights all alike. */
+static at_status declare_projections(const declaring *d, at_head *head, const at_head *asked) {
+    head->n_projections = asked->n_projections;
+    for (int i = 0; i < asked->n_projections; i++) {
+        at_projection *p = &head->projection[i];
+        *p = asked->projection[i];
+        AT_TRY(declare_projection_part(d, i, "weight", AT_WEIGHT_LINEAR, p->out, p->in, &p->weight));
+        if (p->has_bias) AT_TRY(declare_projection_part(d, i, "bias", AT_WEIGHT_VECTOR, p->out, 1, &p->bias));
+    }
+    return AT_OK;
 }
 
 at_status at_names_declare(const at_family *family, at_model *m, at_error *err) {
     const at_arch *a = &m->arch;
-    int most = family->n_body + a->layer_sets * family->n_layer + a->decoder.layers * family->n_decoder + AT_HEAD_WEIGHTS;
+    int most = family->n_body + a->layer_sets * family->n_layer + a->decoder.layers * family->n_decoder + AT_HEAD_WEIGHTS +
+               2 * m->head.n_projections;
     AT_TRY(at_params_init(&m->params, &m->arena, most, err));
     m->place = AT_NEW_ARRAY(&m->arena, at_place, most);
     if (!m->place) return at_fail_memory(err, (size_t)most * sizeof(at_place));
@@ -288,7 +302,7 @@ at_status at_names_declare(const at_family *family, at_model *m, at_error *err) 
     AT_TRY(declare_decoder(&d, m));
     const at_head asked = m->head;
     AT_TRY(at_head_declare(&m->params, &m->arena, a, m->head.kind, m->head.n_out, &m->head, m->place, err));
-    if (asked.projects) AT_TRY(declare_projection(&d, m, &asked));
+    AT_TRY(declare_projections(&d, &m->head, &asked));
     if (tied) m->head.classifier = m->body.token;
     return AT_OK;
 }

@@ -7,8 +7,8 @@
  *   lm:     LlamaForCausalLM and its like; a classifier that is the table of words is not written again
  *   mean:   sentence-transformers: BertModel in the root, modules.json = Transformer, 1_Pooling (mean), 2_Dense (the logits);
  *           our labels stand in config.json, from which at_model_open knows the head again
- *   embed:  the same with modules.json = Transformer, 1_Pooling, 2_Dense where the source had one, and 2_Normalize (behind a Dense 3_) where
- *           vectors have length 1
+ *   embed:  the same with modules.json = Transformer, 1_Pooling, 2_Dense, 3_Dense ... where the source had some, and behind them Normalize
+ *           where vectors have length 1
  *   none:   BertModel
  *
  * Weights that share a tensor (fused projections) are written as that tensor; weights that layers share are written once.
@@ -20,6 +20,7 @@
 
 #include "base/file.h"
 #include "model/gguf.h"
+#include "model/modules.h"
 #include "model/names.h"
 
 /* Made by tokenizers of every family; what is not there is not copied. */
@@ -31,7 +32,10 @@ static const char GENERATION_FILE[] = "generation_config.json"; /* of language m
 
 /* The rest of what is written here, but for weights in parts. */
 static const char *const OTHER_FILES[] = {"config.json", "model.safetensors", "modules.json", "sentence_bert_config.json",
-                                          "config_sentence_transformers.json", "1_Pooling", "2_Dense", "2_Normalize", "3_Normalize", GENERATION_FILE, NULL};
+                                          "config_sentence_transformers.json", GENERATION_FILE, NULL};
+
+/* Kinds of the folders "1_Pooling" ... */
+static const char *const MODULES[] = {"Pooling", "Dense", "Normalize", NULL};
 
 typedef struct saving {
     const at_model *model;
@@ -119,36 +123,41 @@ static at_status save_json(saving *s, const char *folder, const char *name, json
     return st;
 }
 
-static at_status save_dense(saving *s) {
-    const at_head *h = &s->model->head;
-    const char *folder = at_path_join(&s->arena, s->folder, "2_Dense");
-    if (!folder) return at_fail_memory(s->err, strlen(s->folder));
-    AT_TRY(at_folder_make(folder, s->err));
+static json_t *module(at_arena *arena, int index, const char *path, const char *type) {
+    const char *name = at_format(arena, "%d", index);
+    return name ? json_pack("{s:i, s:s, s:s, s:s+}", "idx", index, "name", name, "path", path, "type", "sentence_transformers.models.", type) : NULL;
+}
+
+/* A module folder, and its place in the list: "2_Dense". *folder is its path. */
+static at_status begin_module(saving *s, json_t *modules, const char *kind, const char **folder) {
+    size_t index = json_array_size(modules);
+    const char *name = at_format(&s->arena, "%zu_%s", index, kind);
+    if (!name || !(*folder = at_path_join(&s->arena, s->folder, name))) return at_fail_memory(s->err, strlen(s->folder));
+    if (json_array_append_new(modules, module(&s->arena, (int)index, name, kind))) return at_fail_memory(s->err, 0);
+    return at_folder_make(*folder, s->err);
+}
+
+static at_status save_dense(saving *s, json_t *modules, const at_projection *p) {
+    const char *folder;
     weights_out out;
+    AT_TRY(begin_module(s, modules, "Dense", &folder));
     AT_TRY(begin_weights(s, &out));
-    AT_TRY(add_tensor(s, &out, h->classifier, "linear.weight"));
-    if (h->classifier_bias) AT_TRY(add_tensor(s, &out, h->classifier_bias, "linear.bias"));
+    AT_TRY(add_tensor(s, &out, p->weight, "linear.weight"));
+    if (p->bias) AT_TRY(add_tensor(s, &out, p->bias, "linear.bias"));
     AT_TRY(write_weights(s, &out, at_path_join(&s->arena, folder, "model.safetensors")));
-    json_t *config = json_pack("{s:i, s:i, s:b, s:s}", "in_features", s->model->arch.hidden, "out_features", h->n_out, "bias",
-                               h->classifier_bias != NULL, "activation_function",
-                               h->activation == AT_ACT_TANH ? "torch.nn.modules.activation.Tanh" : "torch.nn.modules.linear.Identity");
+    json_t *config = json_pack("{s:i, s:i, s:b, s:s}", "in_features", p->weight->in, "out_features", p->weight->out, "bias", p->bias != NULL,
+                               "activation_function", at_modules_activation(p->activation));
     return save_json(s, folder, "config.json", config);
 }
 
-static at_status save_pooling(saving *s) {
-    const char *folder = at_path_join(&s->arena, s->folder, "1_Pooling");
+static at_status save_pooling(saving *s, json_t *modules) {
     at_pooling how = s->model->head.kind == AT_HEAD_EMBED ? s->model->head.pooling : AT_POOL_MEAN;
-    if (!folder) return at_fail_memory(s->err, strlen(s->folder));
-    AT_TRY(at_folder_make(folder, s->err));
+    const char *folder;
+    AT_TRY(begin_module(s, modules, "Pooling", &folder));
     json_t *config = json_pack("{s:i, s:b, s:b, s:b, s:b, s:b}", "word_embedding_dimension", s->model->arch.hidden,
                                "pooling_mode_cls_token", how == AT_POOL_CLS, "pooling_mode_mean_tokens", how == AT_POOL_MEAN, "pooling_mode_max_tokens",
                                how == AT_POOL_MAX, "pooling_mode_mean_sqrt_len_tokens", 0, "pooling_mode_lasttoken", how == AT_POOL_LAST);
     return save_json(s, folder, "config.json", config);
-}
-
-static at_status save_normalize(saving *s, const char *name) {
-    const char *folder = at_path_join(&s->arena, s->folder, name);
-    return folder ? at_folder_make(folder, s->err) : at_fail_memory(s->err, strlen(s->folder));
 }
 
 /* The source's sentence_bert_config.json with its limit on the length, else one with the model's. Our folder has no pooler, and
@@ -165,25 +174,26 @@ static at_status save_transformer_config(saving *s) {
     return save_json(s, s->folder, "sentence_bert_config.json", config);
 }
 
-static json_t *module(int index, const char *path, const char *type) {
-    char name[2] = {(char)('0' + index), '\0'};
-    return json_pack("{s:i, s:s, s:s, s:s+}", "idx", index, "name", name, "path", path, "type", "sentence_transformers.models.",
-                     type);
+/* What follows the Transformer; the Dense of a mean head is its classifier. */
+static at_status save_module_folders(saving *s, json_t *modules) {
+    const at_head *h = &s->model->head;
+    const at_projection classifier = {.weight = h->classifier, .bias = h->classifier_bias};
+    const char *empty;
+    AT_TRY(save_pooling(s, modules));
+    if (h->kind == AT_HEAD_MEAN) AT_TRY(save_dense(s, modules, &classifier));
+    for (int i = 0; i < h->n_projections; i++) AT_TRY(save_dense(s, modules, &h->projection[i]));
+    return h->unit ? begin_module(s, modules, "Normalize", &empty) : AT_OK;
 }
 
 static at_status save_modules(saving *s) {
-    int dense = s->model->head.kind == AT_HEAD_MEAN || s->model->head.projects, normalize = s->model->head.unit;
-    const char *last = dense ? "3_Normalize" : "2_Normalize";
-    if (dense) AT_TRY(save_dense(s));
-    if (normalize) AT_TRY(save_normalize(s, last));
-    AT_TRY(save_pooling(s));
     AT_TRY(save_transformer_config(s));
     AT_TRY(save_json(s, s->folder, "config_sentence_transformers.json",
                      json_pack("{s:{}, s:{}, s:n, s:n}", "__version__", "prompts", "default_prompt_name", "similarity_fn_name")));
-    json_t *modules = json_pack("[o, o]", module(0, "", "Transformer"), module(1, "1_Pooling", "Pooling"));
-    if (dense) json_array_append_new(modules, module(2, "2_Dense", "Dense"));
-    if (normalize) json_array_append_new(modules, module(2 + dense, last, "Normalize"));
-    return save_json(s, s->folder, "modules.json", modules);
+    json_t *modules = json_pack("[o]", module(&s->arena, 0, "", "Transformer"));
+    at_status st = modules ? save_module_folders(s, modules) : at_fail_memory(s->err, 0);
+    if (!st) return save_json(s, s->folder, "modules.json", modules);
+    json_decref(modules);
+    return st;
 }
 
 /* A GGUF file's tokenizer as the files of a folder. */
@@ -276,7 +286,12 @@ static int is_one_of(const char *const *names, const char *name) {
     return 0;
 }
 
-int at_model_saves(const char *name) { return is_one_of(TOKENIZER_FILES, name) || is_one_of(OTHER_FILES, name); }
+static int is_module_folder(const char *name) {
+    size_t digits = strspn(name, "0123456789");
+    return digits > 0 && digits < 3 && name[digits] == '_' && is_one_of(MODULES, name + digits + 1);
+}
+
+int at_model_saves(const char *name) { return is_one_of(TOKENIZER_FILES, name) || is_one_of(OTHER_FILES, name) || is_module_folder(name); }
 
 at_status at_model_save(const at_model *model, const at_labels *labels, const char *folder, at_error *err) {
     saving s = {.model = model, .family = at_family_find(model->arch.family), .folder = folder, .err = err};

@@ -108,7 +108,7 @@ static at_status choose_task(at_train_run *run, at_error *err) {
     run->state.start_id = run->model->arch.decoder.start_id;
     run->state.unbiased = !at_head_has_bias(&run->model->arch, AT_HEAD_POOLER);
     AT_TRY(run->state.task->bind(&run->state, run->train_table, &wanted, 0, err));
-    if (!run->state.n_out) run->state.n_out = run->model->head.projects ? run->model->head.n_out : run->model->arch.hidden;
+    if (!run->state.n_out) run->state.n_out = run->model->head.n_projections ? run->model->head.n_out : run->model->arch.hidden;
     AT_TRY(check_head_choice(run, err));
     AT_TRY(choose_method(run, err));
     run->goes_on = head_fits(run);

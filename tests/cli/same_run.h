@@ -9,7 +9,7 @@
     "same() { diff <(ls -A $1) <(ls -A $2) && cmp $1/model.safetensors $2/model.safetensors && cmp $1/config.json $2/config.json && " \
     "diff <(grep -v seconds $1/all_results.json) <(grep -v seconds $2/all_results.json) && " \
     "cmp $1/eval_results.json $2/eval_results.json && " \
-    "{ [ ! -d $1/2_Dense ] || cmp $1/2_Dense/model.safetensors $2/2_Dense/model.safetensors; }; }; "
+    "for d in $1/?_Dense; do [ ! -d $d ] || cmp $d/model.safetensors $2/${d##*/}/model.safetensors || return 1; done; }; "
 
 /* A line made as by printf, valid until the next one. */
 static inline const char *line_of(const char *format, ...) {

@@ -90,6 +90,20 @@ static void a_kill_does_not_show(void **state) {
                       "--quiet --output ", 4, 6);
 }
 
+/* Two Dense behind the pooling: they are trained along, and saved with what a stop leaves. */
+static void a_kill_does_not_show_behind_dense_layers(void **state) {
+    (void)state;
+    program_expect(line_of("cd $D && cp -r %s dense && cp model/tokenizer_config.json dense && printf '%%s\\n' '[PAD]' '[UNK]' '[CLS]' '[SEP]' '[MASK]' {a..z} "
+                           "good bad w{1..7} > dense/vocab.txt", check_source("golden/embed-dense")), 0, "", "");
+    kills_do_not_show("$A train --model dense --train pairs.csv --eval pairs.csv --epochs 2 --lr 3e-3 --save-seconds 0 --threads 2 --quiet --output ", 2, 3);
+    program_expect("cd $D && ls -d calm/4_Normalize && ! cmp -s calm/3_Dense/model.safetensors dense/3_Dense/model.safetensors && $A info calm", 0,
+                   "vector: mean of the tokens, of length 1", "");
+    program_expect("cd $D && cp -r dense wrong && cp dense/2_Dense/model.safetensors wrong/3_Dense && $A embed --model wrong --input texts.txt --output v.npy", 4,
+                   "", "wrong/3_Dense: no linear.weight of [outputs, 7], which is what stands before it");
+    program_expect("cd $D && cp dense/3_Dense/* wrong/3_Dense && sed -i 's/{/{\"use_residual\": true,/' wrong/3_Dense/config.json && $A embed --model wrong "
+                   "--input texts.txt --output v.npy", 4, "", "modules.json: module 3, ");
+}
+
 static void it_goes_on(void **state) {
     (void)state;
     program_expect("cd $D && $A train --model scored --train pairs.csv --output on --epochs 1 && ls -d on/2_Normalize", 0,
@@ -200,7 +214,7 @@ int main(void) {
         cmocka_unit_test(every_shape_is_recognised),     cmocka_unit_test(few_rows_are_judged_out_of_fold),
         cmocka_unit_test(the_folder_is_one_of_sentence_transformers),
         cmocka_unit_test(pairs_are_answered_and_judged), cmocka_unit_test(threads_do_not_show),
-                    cmocka_unit_test(a_kill_does_not_show),
+                    cmocka_unit_test(a_kill_does_not_show),               cmocka_unit_test(a_kill_does_not_show_behind_dense_layers),
         cmocka_unit_test(it_goes_on),                    cmocka_unit_test(what_cannot_be_is_said),
                   cmocka_unit_test(vectors_are_written),
         cmocka_unit_test(the_nearest_are_found),         cmocka_unit_test(what_cannot_be_found_is_said),

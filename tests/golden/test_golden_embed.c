@@ -199,23 +199,55 @@ static void losses_and_gradients_are_the_reference(void **state) {
     for (size_t i = 0; i < sizeof CASES / sizeof *CASES; i++) check_case(&CASES[i]);
 }
 
-/* ---- a folder with a Dense ---- */
+/* ---- a folder with two Dense ---- */
 
-static void expect_vectors(golden *g, const at_model *m) {
+static void read_vectors(golden *g, const at_model *m, float got[12 * 6]) {
     const at_backend *backend;
-    float got[12 * 6], *want = expected(g, "vectors", 12 * 6);
     check_ok(at_backend_choose(NULL, &backend, &g->err), &g->err);
     check_ok(at_forward_logits(m, &g->d, backend, NULL, got, NULL, NULL, &g->err), &g->err);
+}
+
+static void expect_vectors(golden *g, const at_model *m) {
+    float got[12 * 6], *want = expected(g, "vectors", 12 * 6);
+    read_vectors(g, m, got);
     for (int i = 0; i < 12; i++) expect_near("vectors", got + 6 * i, want + 6 * i, 6, 0);
 }
 
 static void expect_dense(const at_model *m) {
-    assert_true(m->trained_head && m->head.kind == AT_HEAD_EMBED && m->head.n_out == 6 && m->head.projects == 2 && m->head.unit);
-    assert_int_equal(m->head.activation, AT_ACT_TANH);
+    const at_head *h = &m->head;
+    assert_true(m->trained_head && h->kind == AT_HEAD_EMBED && h->n_out == 6 && h->n_projections == 2 && h->unit);
+    assert_true(h->projection[0].activation == AT_ACT_TANH && h->projection[0].bias);
+    assert_true(h->projection[1].activation == AT_ACT_GELU && !h->projection[1].bias);
+}
+
+/* What stands behind each Dense is felt: another activation, or no bias, gives other vectors. */
+static void expect_noticed(const char *what, void (*flip)(at_head *h)) {
+    golden g;
+    float got[12 * 6], *want, apart = 0;
+    open_golden(&g, -1, 0);
+    flip(&g.h.model->head);
+    read_vectors(&g, g.h.model, got);
+    want = expected(&g, "vectors", 12 * 6);
+    for (int i = 0; i < 12 * 6; i++) apart = fmaxf(apart, fabsf(got[i] - want[i]));
+    if (!(apart > 1e-2f)) fail_msg("another %s goes unnoticed", what);
+    close_golden(&g);
+}
+
+static void flip_first(at_head *h) { h->projection[0].activation = AT_ACT_RELU; }
+static void flip_second(at_head *h) { h->projection[1].activation = AT_ACT_NONE; }
+static void flip_bias(at_head *h) { h->projection[0].bias = NULL; }
+
+static void every_part_of_a_dense_is_noticed(void **state) {
+    (void)state;
+    root = "golden/embed-dense";
+    expect_noticed("first activation", flip_first);
+    expect_noticed("second activation", flip_second);
+    expect_noticed("bias", flip_bias);
+    root = "golden/embed";
 }
 
 /* Vectors, loss and every gradient, the Dense's among them, and the same of the folder that is saved again. */
-static void a_dense_is_part_of_the_model(void **state) {
+static void both_dense_are_part_of_the_model(void **state) {
     (void)state;
     static const golden_case dense = {"in-batch", "in-batch", 2, 0, 0, -1, 0};
     const at_model_options as_it_is = {0};
@@ -232,7 +264,7 @@ static void a_dense_is_part_of_the_model(void **state) {
     check_ok(at_model_open(folder, &as_it_is, &again, &g.err), &g.err);
     expect_dense(again);
     expect_vectors(&g, again);
-    snprintf(inside, sizeof inside, "%s/3_Normalize", folder);
+    snprintf(inside, sizeof inside, "%s/4_Normalize", folder);
     assert_int_equal(stat(inside, &info), 0);
     at_model_close(again);
     check_ok(at_folder_remove(folder, &g.err), &g.err);
@@ -246,7 +278,7 @@ static void pooling_asked_for_leaves_the_dense_out(void **state) {
     golden g;
     root = "golden/embed-dense";
     open_golden(&g, AT_POOL_MEAN, -1);
-    assert_true(!g.h.model->head.projects && g.h.model->head.n_out == 8);
+    assert_true(!g.h.model->head.n_projections && g.h.model->head.n_out == 8);
     close_golden(&g);
     root = "golden/embed";
 }
@@ -254,6 +286,7 @@ static void pooling_asked_for_leaves_the_dense_out(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {cmocka_unit_test(vectors_are_the_reference), cmocka_unit_test(modules_of_the_folder_are_applied),
                                        cmocka_unit_test(losses_and_gradients_are_the_reference),
-                                       cmocka_unit_test(a_dense_is_part_of_the_model), cmocka_unit_test(pooling_asked_for_leaves_the_dense_out)};
+                                       cmocka_unit_test(both_dense_are_part_of_the_model), cmocka_unit_test(every_part_of_a_dense_is_noticed),
+                                       cmocka_unit_test(pooling_asked_for_leaves_the_dense_out)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

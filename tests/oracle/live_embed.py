@@ -18,7 +18,8 @@ os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")
 os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")
 
 import numpy as np
-from sentence_transformers import SentenceTransformer
+import torch
+from sentence_transformers import SentenceTransformer, models
 
 TEXTS = ["A man is eating food.", "the sky", "Ein Satz mit Umlauten: äöü.", "?", "a " * 400, "Two dogs run across a field of snow, and a third one looks on.", "tab and  spaces"]
 failures = []
@@ -56,6 +57,15 @@ def compare(args, work, what, folder):
     return model
 
 
+def with_dense(source, folder):
+    """The model with two Dense behind its pooling, as sentence-transformers writes it."""
+    torch.manual_seed(5)
+    model = SentenceTransformer(str(source), device="cpu")
+    width = model.get_sentence_embedding_dimension()
+    dense = [models.Dense(width, 96), models.Dense(96, 40, bias=False, activation_function=torch.nn.GELU())]
+    SentenceTransformer(modules=[model[0], model[1], *dense, models.Normalize()], device="cpu").save(str(folder))
+
+
 def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("--program", required=True)
@@ -70,6 +80,11 @@ def main():
         check("search: order", int([f["line"] - 1 for f in found["found"]] != theirs.indices[:3].tolist()), 0)
         check("search: cosines", max(abs(f["score"] - s) for f, s in zip(found["found"], theirs.values.tolist())), 1e-5)
         (work / "pairs.csv").write_text("anchor,positive\n" + "".join(f"the {a} is good,a good {a}\n" for a in ("cat", "dog", "house", "tree", "sea", "road", "sun", "moon")))
+        with_dense(args.model, work / "dense")
+        compare(args, work, "two Dense", work / "dense")
+        attune(args.program, "train", "--model", work / "dense", "--train", work / "pairs.csv", "--eval", work / "pairs.csv", "--max-steps", 2, "--output",
+               work / "dense-trained", "--quiet")
+        compare(args, work, "two Dense, trained", work / "dense-trained")
         for pooling, normalize in (("cls", "no"), ("mean", "yes"), ("max", "yes"), ("last", "no")):
             folder = work / f"{pooling}-{normalize}"
             attune(args.program, "train", "--model", args.model, "--train", work / "pairs.csv", "--eval", work / "pairs.csv", "--max-steps", 2, "--pooling", pooling,

@@ -4,8 +4,8 @@ every pooling, and for each loss its value and the gradient of every parameter. 
 
     ${ATTUNE_VENV:-.venv}/bin/python tests/oracle/make_golden_embed.py
 
-Writes tests/golden/embed-dense/, a folder that sentence-transformers saved, with a Dense, tanh and Normalize behind the mean, its vectors, loss and
-gradients; and tests/golden/embed/: config.json, model.safetensors, modules.json and 1_Pooling as a model folder, batch.safetensors (ids, cu_seqlens) and
+Writes tests/golden/embed-dense/, a folder that sentence-transformers saved, with two Dense (tanh and a bias; gelu and none) and Normalize behind the mean,
+its vectors, loss and gradients; and tests/golden/embed/: config.json, model.safetensors, modules.json and 1_Pooling as a model folder, batch.safetensors (ids, cu_seqlens) and
 expected.safetensors (vectors.POOLING, CASE.loss, CASE.gradient.NAME).
 """
 import json
@@ -77,21 +77,23 @@ def of_labels(model, rows):
 def record_dense(body, rows, generator):
     """The folder is what sentence-transformers itself writes."""
     model = sentence_model(body, "mean", True)
-    dense = models.Dense(8, 6).double()  # a bias, and tanh
-    scale_up(dense, generator)
-    model = SentenceTransformer(modules=[model[0], model[1], dense, models.Normalize()], device="cpu").double().eval()
+    dense = [models.Dense(8, 7).double(), models.Dense(7, 6, bias=False, activation_function=torch.nn.GELU()).double()]  # the first: a bias, and tanh
+    for module in dense:
+        scale_up(module, generator)
+    model = SentenceTransformer(modules=[model[0], model[1], *dense, models.Normalize()], device="cpu").double().eval()
     loss = losses.MultipleNegativesRankingLoss(model)(columns(rows, 2), None)
     loss.backward()
     expected = {"vectors": model(features(rows))["sentence_embedding"].detach(), "in-batch.loss": loss.detach().reshape(1)}
-    for name, p in [*model[0].named_parameters(), *dense.named_parameters()]:
+    projections = [(f"projection.{i}.{name.removeprefix('linear.')}", p) for i, module in enumerate(dense) for name, p in module.named_parameters()]
+    for name, p in [*model[0].named_parameters(), *projections]:
         if "pooler" in name:
             continue
-        short = name.split("model.", 1)[-1].replace("linear.", "classifier.")
+        short = name.split("model.", 1)[-1]
         expected[f"in-batch.gradient.{short}"] = p.grad if p.grad is not None else torch.zeros_like(p)
-    print(f"in-batch behind a Dense: {loss.item():.6f}")
+    print(f"in-batch behind two Dense: {loss.item():.6f}")
     with tempfile.TemporaryDirectory() as work:
         model.float().save(work)
-        for name in ("config.json", "model.safetensors", "modules.json", "1_Pooling/config.json", "2_Dense/config.json", "2_Dense/model.safetensors"):
+        for name in ("config.json", "model.safetensors", "modules.json", "1_Pooling/config.json", *(f"{i}_Dense/{file}" for i in (2, 3) for file in ("config.json", "model.safetensors"))):
             (DENSE / name).parent.mkdir(parents=True, exist_ok=True)
             (DENSE / name).write_bytes((Path(work) / name).read_bytes())
     (DENSE / "vocab.txt").write_bytes((body / "vocab.txt").read_bytes())
