@@ -30,7 +30,7 @@ static void put_f32(writing *w, const char *name, double value) { at_gguf_put_f3
 
 static void put_sizes(writing *w) {
     const at_arch *a = &w->model->arch;
-    put_u32(w, "context_length", a->max_positions);
+    put_u32(w, "context_length", a->rope[0].stretch > 0 ? a->usual_positions : a->max_positions); /* nobody stretches there */
     put_u32(w, "embedding_length", a->hidden);
     put_u32(w, "block_count", a->layers);
     put_u32(w, "feed_forward_length", a->intermediate);
@@ -89,7 +89,7 @@ static at_status put_rope(writing *w) {
     double theta = theta_of(m);
     put_f32(w, "rope.freq_base", theta);
     put_u32(w, "rope.dimension_count", m->arch.rope[0].dim);
-    if (!strcmp(type, "default")) return AT_OK;
+    if (!strcmp(type, "default") || !strcmp(type, "dynamic")) return AT_OK;
     if (!strcmp(type, "linear")) {
         at_gguf_put_text(&w->metadata, key(w, "rope.scaling.type"), "linear");
         put_f32(w, "rope.scaling.factor", json_number_value(json_object_get(rope, "factor")));

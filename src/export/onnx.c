@@ -160,14 +160,29 @@ static void prepare_masks(walk *w) {
     if (a->window > 0) w->seen[1] = two(w, "And", w->seen[0], two(w, "LessOrEqual", one(w, "Abs", w->distance), whole(w, a->window)));
 }
 
+/* How fast each column turns, [half]; [batch, 1, 1, half] where longer texts than usual turn more slowly (op/op.h). */
+static const char *speeds(walk *w, const at_rope *rope) {
+    static const int64_t SEQUENCE_AXIS[] = {1}, FRONT[] = {1, 2};
+    int64_t dims[1] = {rope->dim / 2};
+    const char *by = at_onnx_doubles(w->g, rope->inverse, 1, dims);
+    if (!(rope->stretch > 0)) return by;
+    double *power = at_alloc(w->arena, (size_t)dims[0], sizeof *power), slope = rope->stretch / rope->usual, rest = 1 - rope->stretch, one_time = 1;
+    if (!power) return NULL;
+    for (int64_t i = 0; i < dims[0]; i++) power[i] = -2.0 * (double)i / (rope->dim - 2);
+    const char *length = cast(w, two(w, "ReduceSum", w->mask, list(w, 1, SEQUENCE_AXIS)), AT_ONNX_DOUBLE);
+    const char *times = add(w, multiply(w, length, at_onnx_doubles(w->g, &slope, 0, NULL)), at_onnx_doubles(w->g, &rest, 0, NULL));
+    const char *log = one(w, "Log", two(w, "Max", times, at_onnx_doubles(w->g, &one_time, 0, NULL)));
+    by = multiply(w, by, one(w, "Exp", multiply(w, log, at_onnx_doubles(w->g, power, 1, dims))));
+    return unsqueeze(w, by, 2, FRONT);
+}
+
 /* Angles in double and within one turn, so that far positions lose nothing. */
 static void prepare_rotary(walk *w, int kind) {
     static const int64_t BACK[] = {1};
     const at_rope *rope = &w->a->rope[kind];
-    int64_t dims[1] = {rope->dim / 2};
     double turn = 2 * 3.14159265358979323846;
-    const char *by = at_onnx_doubles(w->g, rope->inverse, 1, dims), *full = at_onnx_doubles(w->g, &turn, 0, NULL);
-    const char *angle = multiply(w, unsqueeze(w, cast(w, w->order, AT_ONNX_DOUBLE), 1, BACK), by);
+    const char *full = at_onnx_doubles(w->g, &turn, 0, NULL);
+    const char *angle = multiply(w, unsqueeze(w, cast(w, w->order, AT_ONNX_DOUBLE), 1, BACK), speeds(w, rope));
     const char *turns = one(w, "Floor", two(w, "Div", angle, full));
     const char *rest = cast(w, two(w, "Sub", angle, multiply(w, turns, full)), AT_ONNX_FLOAT);
     w->cos[kind] = multiply(w, one(w, "Cos", rest), scalar(w, rope->factor));

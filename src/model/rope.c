@@ -1,5 +1,6 @@
 /* The frequencies of rotary positions, with the scalings that stretch a model's context:
- *   linear    Chen et al. 2023; llama3: the smoothed cut of LLaMA 3.1; yarn: Peng et al. 2023; longrope: Ding et al. 2024
+ *   linear: Chen et al. 2023; dynamic: bloc97 and emozilla 2023; llama3: the smoothed cut of LLaMA 3.1; yarn: Peng et al. 2023;
+ *   longrope: Ding et al. 2024
  * Keys and defaults are those of transformers' rope_parameters, and of rope_theta and rope_scaling before them. */
 #include <math.h>
 #include <string.h>
@@ -14,6 +15,7 @@ typedef struct rope_reading {
     int dim;
     double *inverse;      /* [dim / 2] */
     double factor;        /* of cosines and sines */
+    double stretch;       /* of texts longer than the usual ones */
 } rope_reading;
 
 static double number(const rope_reading *r, const char *key, double fallback) {
@@ -27,6 +29,17 @@ static double number(const rope_reading *r, const char *key, double fallback) {
 static void scale_linear(rope_reading *r) {
     double factor = number(r, "factor", 1);
     for (int i = 0; i < r->dim / 2; i++) r->inverse[i] /= factor;
+}
+
+/* Longer texts than the trained ones turn more slowly, each by its own length; transformers does the same to a text that comes alone. */
+static void scale_dynamic(rope_reading *r) {
+    at_arch *a = r->arch;
+    r->stretch = number(r, "factor", 0);
+    if (!(r->stretch > 0)) at_config_fail(r->c, "dynamic rotary positions have no 'factor'");
+    if (r->dim < 4) at_config_fail(r->c, "dynamic rotary positions turn %d columns of a head, which is less than 4", r->dim);
+    if (!a->usual_positions) a->usual_positions = a->max_positions;
+    double longest = fmin(a->usual_positions * fmax(r->stretch, 1), AT_MAX_POSITIONS);
+    if (longest > a->max_positions) a->max_positions = (int)longest;
 }
 
 static void scale_llama3(rope_reading *r) {
@@ -89,7 +102,7 @@ static void scale_longrope(rope_reading *r) {
 static const struct {
     const char *name;
     void (*scale)(rope_reading *r);
-} SCALINGS[] = {{"default", NULL}, {"linear", scale_linear}, {"llama3", scale_llama3}, {"yarn", scale_yarn},
+} SCALINGS[] = {{"default", NULL}, {"linear", scale_linear}, {"dynamic", scale_dynamic}, {"llama3", scale_llama3}, {"yarn", scale_yarn},
                 {"longrope", scale_longrope}, {"su", scale_longrope}};
 enum { N_SCALINGS = sizeof SCALINGS / sizeof *SCALINGS };
 
@@ -106,7 +119,7 @@ static void apply_scaling(rope_reading *r) {
         if (SCALINGS[i].scale) SCALINGS[i].scale(r);
         return;
     }
-    at_config_fail(r->c, "rotary positions of type '%.40s'; default, linear, llama3, yarn and longrope are supported", type);
+    at_config_fail(r->c, "rotary positions of type '%.40s'; default, linear, dynamic, llama3, yarn and longrope are supported", type);
 }
 
 void at_config_rope(at_config *c, at_arch *a, const char *layer_kind, double theta, double partial, at_rope *rope) {
@@ -132,5 +145,5 @@ void at_config_rope(at_config *c, at_arch *a, const char *layer_kind, double the
     }
     for (int i = 0; i < r.dim / 2; i++) r.inverse[i] = pow(r.theta, -2.0 * i / r.dim);
     apply_scaling(&r);
-    *rope = (at_rope){.dim = r.dim, .inverse = r.inverse, .factor = r.factor};
+    *rope = (at_rope){.dim = r.dim, .inverse = r.inverse, .factor = r.factor, .stretch = r.stretch, .usual = a->usual_positions};
 }

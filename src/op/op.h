@@ -52,11 +52,13 @@ at_tensor *at_op_attention_with(at_tape *t, const at_attention_inputs *in, const
 int at_relative_bucket(int key_minus_query, int buckets, int distance, int causal);
 
 /* Rotary positions (Su et al. 2021): the first `dim` columns of a head turn by position * inverse[i], column i with column i + dim/2;
- * cosines and sines are multiplied by `factor`. */
+ * cosines and sines are multiplied by `factor`. A text of `length` tokens, more than `usual`, turns more slowly where `stretch` is above 0:
+ * inverse[i] * (1 + stretch (length / usual - 1))^(-2i / (dim - 2))   (NTK-dynamic, bloc97 and emozilla 2023) */
 typedef struct at_rope {
     int dim;                /* even; 0: no rotation */
     const double *inverse;  /* [dim / 2] */
-    double factor;
+    double factor, stretch;
+    int usual;
 } at_rope;
 typedef struct at_rope_table {
     int dim;

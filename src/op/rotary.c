@@ -10,17 +10,32 @@ typedef struct rotary_node {
     int heads, head_dim;
 } rotary_node;
 
+/* How fast column i turns in a text of so many tokens. */
+static double speed(const at_rope *rope, size_t i, int length) {
+    if (!(rope->stretch > 0) || length <= rope->usual) return rope->inverse[i];
+    return rope->inverse[i] * pow(1 + rope->stretch * ((double)length / rope->usual - 1), -2.0 * (double)i / (rope->dim - 2));
+}
+
+/* Rows from .. to-1 are a text, or the next tokens of one: its length is the last position's. */
+static void turn_text(const at_batch *b, const at_rope *rope, int from, int to, at_rope_table *table) {
+    size_t half = (size_t)(rope->dim / 2);
+    for (size_t i = 0; i < half; i++) {
+        double inverse = speed(rope, i, b->positions[to - 1] + 1);
+        for (int r = from; r < to; r++) {
+            double angle = b->positions[r] * inverse;
+            table->cos[(size_t)r * half + i] = (at_real)(rope->factor * cos(angle));
+            table->sin[(size_t)r * half + i] = (at_real)(rope->factor * sin(angle));
+        }
+    }
+}
+
 void at_rope_prepare(at_tape *t, const at_batch *b, const at_rope *rope, at_rope_table *table) {
     size_t half = (size_t)(rope->dim / 2), count = (size_t)b->rows * half;
     *table = (at_rope_table){.dim = rope->dim, .cos = at_tape_save(t, count, sizeof(at_real)),
                              .sin = at_tape_save(t, count, sizeof(at_real))};
     if (t->status || t->dry) return;
-    for (int r = 0; r < b->rows; r++)
-        for (size_t i = 0; i < half; i++) {
-            double angle = b->positions[r] * rope->inverse[i];
-            table->cos[(size_t)r * half + i] = (at_real)(rope->factor * cos(angle));
-            table->sin[(size_t)r * half + i] = (at_real)(rope->factor * sin(angle));
-        }
+    for (int s = 0; s < b->n_seq; s++)
+        if (b->cu_seqlens[s + 1] > b->cu_seqlens[s]) turn_text(b, rope, b->cu_seqlens[s], b->cu_seqlens[s + 1], table);
 }
 
 static void rotary_backward(at_tape *t, at_node *node) {

@@ -255,6 +255,13 @@ static int flip_rope_factor(at_model *m) {
     m->arch.rope[0].factor = 1;
     return had;
 }
+static int flip_stretch(at_model *m) { /* of texts longer than usual */
+    at_rope *rope = m->arch.rope;
+    int had = rope->stretch > 0;
+    rope->stretch = 0;
+    return had;
+}
+static int flip_usual(at_model *m) { return m->arch.rope[0].stretch > 0 ? m->arch.rope[0].usual++ : 0; }
 static int flip_soft_cap(at_model *m) {
     int had = m->arch.soft_cap > 0;
     m->arch.soft_cap = 0;
@@ -349,6 +356,8 @@ static const struct {
     {"frequencies", flip_rope},
     {"turned columns", flip_rope_width},
     {"factor of the angles", flip_rope_factor},
+    {"slower turns of long texts", flip_stretch},
+    {"length of the usual ones", flip_usual},
     {"soft cap", flip_soft_cap},
     {"gate", flip_gated},
     {"scale of the embeddings", flip_embedding_scale},

@@ -151,12 +151,17 @@ static double row_distance(const at_real *got, const at_real *want, int n) {
     return sqrt(sum / norm);
 }
 
-/* The third sequence has 23 tokens: fed at once, one by one, and in pieces, by one thread and by three. */
+/* The third sequence has 23 tokens: fed at once, one by one, and in pieces, by one thread and by three. Where a longer text turns more slowly,
+ * what was read of a shorter one stays as it is: that is not the same, and not meant to be. */
 static void cached_steps_equal_the_whole_text(void **state) {
     (void)state;
     for (int i = 0; i < folders.n; i++) {
         golden g = {0};
         open_golden(&g, folders.name[i]);
+        if (g.h.model->arch.rope[0].stretch > 0) {
+            close_golden(&g);
+            continue;
+        }
         check_ok(forward(&g, 0), &g.err);
         int first = g.h.cu[2], n = g.h.cu[3] - first, vocab = g.h.logits->cols;
         const int32_t *ids = g.h.ids + first;

@@ -347,7 +347,7 @@ static at_tensor *run_attention_with(context *x, at_tape *t) {
 static at_tensor *run_rotary(context *x, at_tape *t) {
     static const double inverse[18] = {1, 0.3, 0.11, 0.05, 0.02, 0.7, 0.5, 0.4, 0.2, 0.15, 0.9, 0.8, 0.6, 0.35, 0.25, 0.17, 0.13, 0.12};
     int head_dim = x->c->variant;
-    at_rope rope = {x->c->flags & GROUPS ? head_dim / 2 : head_dim, inverse, 1.3};
+    at_rope rope = {.dim = x->c->flags & GROUPS ? head_dim / 2 : head_dim, .inverse = inverse, .factor = 1.3};
     at_rope_table table;
     at_rope_prepare(t, &x->batch, &rope, &table);
     return at_op_rotary(t, x->input[0], &table, x->cols / head_dim - ((x->c->flags & GROUPS) != 0), head_dim);

@@ -15,6 +15,7 @@ import sys
 from pathlib import Path
 
 import torch
+from make_golden_families import forget_lengths
 from saved_folder import check, check_saved, compare_all, eval_loss, generated, make_folder, open_theirs, run, seeded, texts
 from tokenizers import Tokenizer
 from transformers import AutoModelForCausalLM, AutoTokenizer
@@ -37,6 +38,7 @@ def mean_loss(model, tokenizer, rows, limit, shared):
     for row in rows:
         for ids, seen in windows(tokenizer.encode(row).ids + [END], limit, shared):
             labels = torch.tensor([-100] * seen + ids[seen:])
+            forget_lengths(model)
             with torch.no_grad():
                 loss = model(torch.tensor([ids]), labels=labels[None]).loss
             total, n = total + loss.item() * (len(ids) - seen), n + len(ids) - seen
@@ -45,7 +47,8 @@ def mean_loss(model, tokenizer, rows, limit, shared):
 
 def continued(model, tokenizer, text):
     ids = torch.tensor([tokenizer.encode(text).ids])
-    out = model.generate(ids, attention_mask=torch.ones_like(ids), max_new_tokens=NEW, do_sample=False, use_cache=False, eos_token_id=END,
+    stretches = forget_lengths(model) > 0  # then what was read of a shorter text stays as it is, which only a cache does
+    out = model.generate(ids, attention_mask=torch.ones_like(ids), max_new_tokens=NEW, do_sample=False, use_cache=stretches, eos_token_id=END,
                          pad_token_id=4)
     new = out[0, ids.shape[1] :].tolist()
     return new[: new.index(END)] if END in new else new

@@ -31,12 +31,14 @@ STEPS = 10
 def everything_in_double():
     """Models round to float32 in places (norms, softmax, angles); the reference shall not."""
     kept = torch.float32, torch.float, torch.Tensor.float
+    torch.set_default_dtype(torch.float64)
     torch.float32 = torch.float = torch.float64
     torch.Tensor.float = torch.Tensor.double
     try:
         yield
     finally:
         torch.float32, torch.float, torch.Tensor.float = kept
+        torch.set_default_dtype(torch.float32)
 
 
 def scale_up(model, family, generator):
@@ -81,6 +83,15 @@ def make_batch(config, generator, n_labels, types, pads):
     return sequences, torch.randint(0, n_labels, (len(LENGTHS),), generator=generator)
 
 
+def forget_lengths(model):
+    """Dynamic positions remember the longest text so far; every text shall be as if it came alone. How many modules there are."""
+    dynamic = [m for m in model.modules() if "dynamic" in str(getattr(m, "rope_type", ""))]
+    for module in dynamic:
+        module.max_seq_len_cached = module.original_max_seq_len
+        module.register_buffer("inv_freq", module.original_inv_freq, persistent=False)
+    return len(dynamic)
+
+
 def forward(model, sequences, types):
     """Last hidden states [tokens, hidden] and logits [sequences, labels]."""
     hidden, logits = [], []
@@ -88,6 +99,7 @@ def forward(model, sequences, types):
     hook = body.register_forward_hook(lambda _m, _i, out: hidden.append(out[0][0]))
     for ids, kinds in sequences:
         extra = {"token_type_ids": kinds[None]} if types > 1 else {}
+        forget_lengths(model)
         with everything_in_double():
             logits.append(model(input_ids=ids[None], attention_mask=torch.ones_like(ids)[None], **extra).logits)
     hook.remove()
@@ -221,6 +233,8 @@ FAMILIES = {
                                                  "high_freq_factor": 3.0, "original_max_position_embeddings": 24},
                                 **(LLAMA_LIKE | {"max_position_embeddings": 96})),
     "llama-linear": lambda n: record(n, "llama", 2, rope_parameters={"rope_type": "linear", "rope_theta": 50.0, "factor": 3.0}, **LLAMA_LIKE),
+    "llama-dynamic": lambda n: record(n, "llama", 2, rope_parameters={"rope_type": "dynamic", "rope_theta": 50.0, "factor": 3.5},
+                                      **(LLAMA_LIKE | {"max_position_embeddings": 8, "head_dim": 10})),
     "llama-yarn": lambda n: record(n, "llama", 2, rope_parameters={"rope_type": "yarn", "rope_theta": 50.0, "factor": 4.0, "beta_fast": 3.0,
                                                                    "beta_slow": 0.4, "original_max_position_embeddings": 24},
                                    **(LLAMA_LIKE | {"max_position_embeddings": 96, "head_dim": 10})),

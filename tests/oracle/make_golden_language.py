@@ -12,7 +12,7 @@ from pathlib import Path
 
 import torch
 import transformers
-from make_golden_families import everything_in_double
+from make_golden_families import everything_in_double, forget_lengths
 from safetensors.torch import load_file
 
 LM = Path(__file__).resolve().parent.parent / "golden" / "lm"
@@ -46,6 +46,7 @@ def train(folder):
     for step in range(STEPS):
         total, count = 0.0, 0
         for ids in sequences[step % 3 :: 3]:
+            forget_lengths(model)
             with everything_in_double():
                 logits = model(input_ids=ids[None], attention_mask=torch.ones_like(ids)[None]).logits[0]
             total = total + torch.nn.functional.cross_entropy(logits[:-1], ids[1:], reduction="sum")

@@ -28,6 +28,7 @@ NEW = 12
 def greedy(model, ids):
     """The continuation, and the smallest lead of a chosen word over the next best."""
     model.generation_config = transformers.GenerationConfig(do_sample=False, max_new_tokens=NEW, output_scores=True, return_dict_in_generate=True)
+    families.forget_lengths(model)
     with everything_in_double(), torch.no_grad():
         out = model.generate(ids[None], attention_mask=torch.ones_like(ids)[None])
     best = torch.stack(out.scores).squeeze(1).topk(2).values
@@ -62,6 +63,7 @@ def record(name, family, n_labels, pads=None, **settings):
     families.write_json(folder / "config.json", written)
     logits, losses = [], []
     for ids, _ in sequences:
+        families.forget_lengths(model)
         with everything_in_double():
             out = model(input_ids=ids[None], attention_mask=torch.ones_like(ids)[None]).logits[0]
         logits.append(out)
