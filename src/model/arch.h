@@ -37,6 +37,7 @@ typedef struct at_arch {
     int project;
     int layer_sets;           /* of weights; fewer than layers where layers share them */
     const int *layer_set;     /* [layers] which set, or NULL: each its own */
+    int group_sets;           /* sets that names count together, as "groups.%d.layers.%d"; 0: names count each */
     int max_positions;        /* longest sequence */
     int usual_positions;      /* what is read where nobody says more; 0: max_positions */
     int position_offset;      /* rows of the position table before that of the first token (RoBERTa's padding index + 1) */

@@ -41,14 +41,20 @@ static const at_name_row mask[] = {
 };
 static const char *const buffers[] = {"embeddings.position_ids", "embeddings.token_type_ids", NULL};
 
-/* Layer i uses group i / (layers / groups), in floating point as transformers has it. */
+/* What the config calls a hidden layer is a pass through a group: pass i goes through group i / (passes / groups), in floating point as transformers
+ * has it, and through all of its layers. */
 static void share_layers(at_config *c, at_arch *a) {
-    int *set = AT_NEW_ARRAY(c->arena, int, a->layers);
+    int passes = a->layers, groups = at_config_size_or(c, "num_hidden_groups", 1, 1, passes);
+    int inner = at_config_size_or(c, "inner_group_num", 1, 1, AT_MAX_LAYERS / passes);
+    int *set = AT_NEW_ARRAY(c->arena, int, passes * inner);
     if (!set) {
-        c->status = at_fail_memory(c->err, (size_t)a->layers * sizeof *set);
+        c->status = at_fail_memory(c->err, (size_t)passes * (size_t)inner * sizeof *set);
         return;
     }
-    for (int i = 0; i < a->layers; i++) set[i] = (int)(i / ((double)a->layers / a->layer_sets));
+    for (int i = 0; i < passes * inner; i++) set[i] = (int)(i / inner / ((double)passes / groups)) * inner + i % inner;
+    a->layers = passes * inner;
+    a->layer_sets = groups * inner;
+    a->group_sets = inner;
     a->layer_set = set;
 }
 
@@ -59,9 +65,7 @@ static void read(at_config *c, at_arch *a) {
     a->output_dropout = 0; /* nothing is dropped after the feed-forward */
     a->attention_dropout = at_config_dropout(c, "attention_probs_dropout_prob", 0);
     a->classifier_dropout = at_config_dropout(c, "classifier_dropout_prob", 0.1);
-    a->layer_sets = at_config_size_or(c, "num_hidden_groups", 1, 1, a->layers);
-    at_config_size_or(c, "inner_group_num", 1, 1, 1);
-    share_layers(c, a);
+    if (!c->status) share_layers(c, a);
 }
 
 const at_family at_family_albert = {"albert", read, "Albert", "albert.", AT_ROWS(body), AT_ROWS(layer), AT_ROWS(head), AT_ROWS(mask),

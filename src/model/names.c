@@ -94,12 +94,17 @@ static int is_there(const declaring *d, const at_name_row *row) {
     return wanted && at_dimension_size(d->arch, row->out, d->n_out) > 0 && at_dimension_size(d->arch, row->in, d->n_out) > 0;
 }
 
-/* "layer.%d.x" -> "layer.3.x"; where layers come in groups of one ("groups.%d.layers.%d"), the second number is 0. */
-static void numbered(const char *pattern, int number, char *name, size_t size) {
+/* "layer.%d.x" -> "layer.3.x"; where names count layers in groups ("groups.%d.layers.%d"), the second number is that within the group. */
+static void numbered(const char *pattern, int number, int group, char *name, size_t size) {
     size_t at = 0;
+    const int numbers[2] = {group ? number / group : number, group ? number % group : 0};
     name[0] = '\0';
-    for (const char *mark; (mark = strstr(pattern, "%d")) != NULL && at < size; pattern = mark + 2, number = 0)
-        at += (size_t)snprintf(name + at, size - at, "%.*s%d", (int)(mark - pattern), pattern, number);
+    for (int i = 0; i < 2; i++) {
+        const char *mark = strstr(pattern, "%d");
+        if (!mark || at >= size) break;
+        at += (size_t)snprintf(name + at, size - at, "%.*s%d", (int)(mark - pattern), pattern, numbers[i]);
+        pattern = mark + 2;
+    }
     if (at < size) snprintf(name + at, size - at, "%s", pattern);
 }
 
@@ -129,7 +134,7 @@ static at_status declare_row(const declaring *d, const table *t, int i) {
     int part, parts, out = at_dimension_size(d->arch, row->out, d->n_out), in = at_dimension_size(d->arch, row->in, d->n_out);
     at_weight **field = (at_weight **)(void *)(t->fields + row->field);
     if (!is_there(d, row) || (row->but_first && !t->set)) return AT_OK; /* no such part: no token types, no learned positions */
-    numbered(row->name, t->set, name, sizeof name);
+    numbered(row->name, t->set, d->arch->group_sets, name, sizeof name);
     at_place place = place_of(d, t, i, &part, &parts);
     size_t prefix = strlen(d->family->prefix);
     int has_prefix = !t->prefix && !strncmp(name, d->family->prefix, prefix);

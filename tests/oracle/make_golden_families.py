@@ -198,6 +198,8 @@ FAMILIES = {
     "electra-wide": lambda n: record(n, "electra", 2, embedding_size=18, type_vocab_size=2, **BERT_LIKE),
     "albert": lambda n: record(n, "albert", 3, embedding_size=11, type_vocab_size=2, num_hidden_groups=2, pad_token_id=0,
                                **(BERT_LIKE | {"num_hidden_layers": 5})),
+    "albert-inner": lambda n: record(n, "albert", 2, embedding_size=11, type_vocab_size=2, num_hidden_groups=2, inner_group_num=2, pad_token_id=0,
+                                     **(BERT_LIKE | {"num_hidden_layers": 3})),
     "mpnet": lambda n: record(n, "mpnet", 3, pads="inside", pad_token_id=1, **BERT_LIKE),
     "deberta-v2": lambda n: record(n, "deberta-v2", 3, pad_token_id=0, type_vocab_size=0, relative_attention=True, position_buckets=8,
                                    max_relative_positions=-1, norm_rel_ebd="layer_norm", share_att_key=True, pos_att_type=["p2c", "c2p"],
