@@ -5,7 +5,7 @@
 #define FAMILIES(X)                                                                                              \
     X(bert) X(roberta) X(xlm_roberta) X(camembert) X(distilbert) X(electra) X(albert) X(mpnet) X(deberta_v2)     \
     X(modernbert) X(nomic_bert) X(gpt2) X(gpt_neox) X(llama) X(mistral) X(qwen2) X(qwen3) X(gemma2) X(gemma3_text) X(phi3) X(olmo2) \
-    X(t5) X(bart)
+    X(t5) X(mt5) X(bart)
 
 #define DECLARE(name) extern const at_family at_family_##name;
 FAMILIES(DECLARE)

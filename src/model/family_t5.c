@@ -50,8 +50,8 @@ static const at_name_row decoder[] = {
 static const char *const buffers[] = {"encoder.embed_tokens.weight", "decoder.embed_tokens.weight", "EncDecAttention.relative_attention_bias.weight", NULL};
 
 /* "relu", "gated-gelu", "gated-silu": the activation, and whether there is a gate. */
-static void read_feed_forward(at_config *c, at_arch *a) {
-    const char *form = at_config_text(c, "feed_forward_proj", "relu");
+static void read_feed_forward(at_config *c, at_arch *a, const char *fallback) {
+    const char *form = at_config_text(c, "feed_forward_proj", fallback);
     a->gated = !strncmp(form, "gated-", 6);
     a->plain = !a->gated;
     const char *name = !strcmp(form, "gated-gelu") ? "gelu_new" : a->gated ? form + 6 : form;
@@ -59,7 +59,7 @@ static void read_feed_forward(at_config *c, at_arch *a) {
     at_config_fail(c, "'feed_forward_proj' is '%.60s'; relu, gated-gelu, gated-silu and their like are supported", form);
 }
 
-static void read(at_config *c, at_arch *a) {
+static void read_stacks(at_config *c, at_arch *a, const char *feed_forward) {
     a->vocab_size = at_config_size(c, "vocab_size", 1, AT_MAX_VOCAB);
     a->hidden = at_config_size(c, "d_model", 1, AT_MAX_HIDDEN);
     a->head_dim = at_config_size(c, "d_kv", 1, AT_MAX_HIDDEN);
@@ -82,15 +82,24 @@ static void read(at_config *c, at_arch *a) {
     a->initializer_range = 0.02; /* of new parts; there are none */
     at_config_pad(c, a, 0);
     a->learns_padding = 1;
-    read_feed_forward(c, a);
+    read_feed_forward(c, a, feed_forward);
     at_config_get(c, "is_gated_act"); /* says what feed_forward_proj says */
     a->decoder.start_id = at_config_size_or(c, "decoder_start_token_id", a->pad_id < 0 ? 0 : a->pad_id, 0, a->vocab_size - 1);
     at_config_get(c, "is_encoder_decoder");
     at_config_refuse(c, "is_decoder", "a decoder alone is not supported");
+}
+
+static void read(at_config *c, at_arch *a) {
+    read_stacks(c, a, "relu");
     int scales = at_config_flag(c, "scale_decoder_outputs", at_config_flag(c, "tie_word_embeddings", 1));
     a->answer_scale = scales ? 1 / sqrt((double)a->hidden) : 1;
 }
 
-const at_family at_family_t5 = {"t5", read, "T5", "", AT_ROWS(body), AT_ROWS(layer), AT_ROWS(decoder), AT_LM_HEAD, .lm_by_file = 1,
-                                .lm_class = "T5ForConditionalGeneration",
-                                .ties = 1, .buffers = buffers};
+/* mT5 (Xue et al. 2021): T5 1.1 in many languages; its answers have no scale, whatever the config says of ties. */
+static void read_mt5(at_config *c, at_arch *a) { read_stacks(c, a, "gated-gelu"); }
+
+#define TWO_STACKS \
+    "", AT_ROWS(body), AT_ROWS(layer), AT_ROWS(decoder), AT_LM_HEAD, .lm_by_file = 1, .ties = 1, .buffers = buffers
+
+const at_family at_family_t5 = {"t5", read, "T5", TWO_STACKS, .lm_class = "T5ForConditionalGeneration"};
+const at_family at_family_mt5 = {"mt5", read_mt5, "MT5", TWO_STACKS, .lm_class = "MT5ForConditionalGeneration"};

@@ -146,6 +146,8 @@ MODELS = {
     "t5-silu": lambda n: record(n, "t5", tie_word_embeddings=False, feed_forward_proj="gated-silu",
                                 **(T5 | dict(num_decoder_layers=2, relative_attention_num_buckets=11, relative_attention_max_distance=17))),
     "t5-own": lambda n: record(n, "t5", own=True, feed_forward_proj="gelu", **(T5 | dict(relative_attention_max_distance=7))),
+    "mt5": lambda n: record(n, "mt5", own=True, tie_word_embeddings=False, **(T5 | dict(d_ff=31, num_decoder_layers=2, layer_norm_epsilon=1e-2))),
+    "mt5-tied": lambda n: record(n, "mt5", feed_forward_proj="gated-silu", **(T5 | dict(num_decoder_layers=2))),
     "bart": lambda n: record(n, "bart", scale_embedding=True, **BART),
     "bart-plain": lambda n: record(n, "bart", activation_function="relu", **(BART | dict(decoder_layers=3, decoder_attention_heads=3))),
 }
