@@ -4,6 +4,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "model/gguf.h"
+
 static const size_t CHAT_BYTES = (size_t)64 << 20;
 
 static at_status read_stdin(json_t **root, at_error *err) {
@@ -62,4 +64,24 @@ void at_conversation_close(at_conversation *c) {
     json_decref(c->tools);
     json_decref(c->more);
     *c = (at_conversation){0};
+}
+
+static at_status open_packed(const char *path, at_chat **chat, at_error *err) {
+    at_gguf *file;
+    json_t *tokenizer, *config;
+    AT_TRY(at_gguf_open(path, &file, err));
+    at_status st = at_gguf_tokenizer(file, &tokenizer, &config, err);
+    at_gguf_close(file);
+    if (st) return st;
+    const char *text = json_string_value(json_object_get(config, "chat_template"));
+    st = text ? at_chat_open_text(path, text, strlen(text), config, chat, err)
+              : at_fail(err, AT_BAD_MODEL, "%s: has no chat template (tokenizer.chat_template)", path);
+    json_decref(tokenizer);
+    json_decref(config);
+    return st;
+}
+
+at_status at_model_chat_open(const char *folder, at_chat **chat, at_error *err) {
+    *chat = NULL;
+    return at_gguf_is(folder) ? open_packed(folder, chat, err) : at_chat_open(folder, chat, err);
 }

@@ -15,4 +15,7 @@ typedef struct at_conversation {
 at_status at_conversation_read(const char *path, const char *tools_path, at_conversation *conversation, at_error *err);
 void at_conversation_close(at_conversation *conversation);
 
+/* The chat template of a model folder or of a GGUF file. */
+at_status at_model_chat_open(const char *folder, at_chat **chat, at_error *err);
+
 #endif

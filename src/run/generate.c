@@ -219,25 +219,6 @@ static at_status take(generating *g, const char *name, const char *text, size_t 
 
 /* ---- conversations ---- */
 
-static at_status open_packed_chat(generating *g, at_error *err) {
-    at_gguf *file;
-    json_t *tokenizer, *config;
-    AT_TRY(at_gguf_open(g->model->folder, &file, err));
-    at_status st = at_gguf_tokenizer(file, &tokenizer, &config, err);
-    at_gguf_close(file);
-    if (st) return st;
-    const char *text = json_string_value(json_object_get(config, "chat_template"));
-    st = text ? at_chat_open_text(g->model->folder, text, strlen(text), config, &g->chat, err)
-              : at_fail(err, AT_BAD_MODEL, "%s: has no chat template (tokenizer.chat_template)", g->model->folder);
-    json_decref(tokenizer);
-    json_decref(config);
-    return st;
-}
-
-static at_status open_chat(generating *g, at_error *err) {
-    return at_gguf_is(g->model->folder) ? open_packed_chat(g, err) : at_chat_open(g->model->folder, &g->chat, err);
-}
-
 /* The template's text, up to where the answer begins. */
 static at_status answer(generating *g, const at_chat_request *request, at_error *err) {
     at_arena arena = {0};
@@ -251,7 +232,7 @@ static at_status answer(generating *g, const at_chat_request *request, at_error 
 
 static at_status take_conversation(generating *g, const char *path, at_error *err) {
     at_conversation conversation = {0};
-    AT_TRY(open_chat(g, err));
+    AT_TRY(at_model_chat_open(g->model->folder, &g->chat, err));
     at_status st = at_conversation_read(path, at_options_text(g->options, "tools", NULL), &conversation, err);
     conversation.request.add_generation_prompt = 1;
     if (!st) st = answer(g, &conversation.request, err);
@@ -263,7 +244,7 @@ static at_status take_question(generating *g, const char *text, at_error *err) {
     json_t *messages = json_pack("[{s:s, s:s}]", "role", "user", "content", text);
     at_chat_request request = {.messages = messages, .add_generation_prompt = 1};
     if (!messages) return at_fail(err, AT_BAD_DATA, "prompt: not valid UTF-8");
-    at_status st = g->chat ? AT_OK : open_chat(g, err);
+    at_status st = g->chat ? AT_OK : at_model_chat_open(g->model->folder, &g->chat, err);
     if (!st) st = answer(g, &request, err);
     json_decref(messages);
     return st;

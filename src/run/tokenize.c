@@ -239,7 +239,7 @@ static at_status take_chat(tokenizing *t, const char *path, at_error *err) {
     at_chat *chat = NULL;
     at_conversation conversation = {0};
     at_jinja_text text;
-    at_status st = at_chat_open(t->folder, &chat, err);
+    at_status st = at_model_chat_open(t->folder, &chat, err);
     if (!st) st = at_conversation_read(path, at_options_text(t->options, "tools", NULL), &conversation, err);
     conversation.request.add_generation_prompt = at_options_flag(t->options, "add_generation_prompt");
     if (!st) st = at_chat_text(chat, &conversation.request, &t->arena, &text, err);
