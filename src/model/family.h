@@ -46,8 +46,9 @@ typedef struct at_family {
     int n_token;
     const at_name_row *mask;      /* head over the vocabulary (...ForMaskedLM), its classifier the word table; NULL: none is known */
     int n_mask;
-    const at_name_row *span;      /* head of ...ForQuestionAnswering; NULL: there is none that is known here */
+    const at_name_row *span;      /* head of ...ForQuestionAnswering; NULL: transformers has no such class for this family */
     int n_span;
+    const char *span_prefix;      /* of the body's names in files of that class, where it is another one; NULL: prefix */
     const at_name_row *lm;        /* classifier of ...ForCausalLM where it is not the table of words; NULL: no language model */
     int n_lm;
     int lm_by_file;               /* the file says whether the classifier is the table of words: whether it has another */
@@ -119,5 +120,6 @@ extern const at_name_row at_roberta_mask[5];
 /* "qa_outputs" */
 extern const at_name_row at_span_head[2];
 #define AT_SPAN_HEAD .span = at_span_head, .n_span = AT_COUNT(at_span_head)
+#define AT_SPAN_PREFIX .span_prefix = "transformer." /* as LlamaForQuestionAnswering and its like call the body, whatever the others do */
 
 #endif

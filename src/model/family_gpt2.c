@@ -54,4 +54,4 @@ static void read(at_config *c, at_arch *a) {
 }
 
 const at_family at_family_gpt2 = {"gpt2", read, "GPT2", "transformer.", AT_ROWS(body), AT_ROWS(layer), .head = at_score_head,
-                                  .n_head = AT_COUNT(at_score_head), AT_LM_HEAD, .lm_class = "GPT2LMHeadModel", .ties = 1, .buffers = buffers};
+                                  .n_head = AT_COUNT(at_score_head), AT_LM_HEAD, AT_SPAN_HEAD, .lm_class = "GPT2LMHeadModel", .ties = 1, .buffers = buffers};

@@ -50,4 +50,4 @@ static void read(at_config *c, at_arch *a) {
 }
 
 const at_family at_family_gpt_neox = {"gpt_neox", read, "GPTNeoX", "gpt_neox.", AT_ROWS(body), AT_ROWS(layer), .head = at_score_head,
-                                      .n_head = AT_COUNT(at_score_head), AT_ROWS(lm), .buffers = buffers};
+                                      .n_head = AT_COUNT(at_score_head), AT_ROWS(lm), AT_SPAN_HEAD, .buffers = buffers};

@@ -58,4 +58,4 @@ static void read(at_config *c, at_arch *a) {
     at_config_rope(c, a, NULL, 10000, 1, &a->rope[0]);
 }
 
-const at_family at_family_llama = {"llama", read, "Llama", "model.", AT_LLAMA_ROWS, .buffers = at_llama_buffers};
+const at_family at_family_llama = {"llama", read, "Llama", "model.", AT_LLAMA_ROWS, AT_SPAN_HEAD, AT_SPAN_PREFIX, .buffers = at_llama_buffers};

@@ -26,5 +26,5 @@ static void read_qwen3(at_config *c, at_arch *a) {
     a->head_norms = 1;
 }
 
-const at_family at_family_qwen2 = {"qwen2", read_qwen2, "Qwen2", "model.", AT_LLAMA_ROWS, .buffers = at_llama_buffers};
-const at_family at_family_qwen3 = {"qwen3", read_qwen3, "Qwen3", "model.", AT_LLAMA_ROWS, .buffers = at_llama_buffers};
+const at_family at_family_qwen2 = {"qwen2", read_qwen2, "Qwen2", "model.", AT_LLAMA_ROWS, AT_SPAN_HEAD, AT_SPAN_PREFIX, .buffers = at_llama_buffers};
+const at_family at_family_qwen3 = {"qwen3", read_qwen3, "Qwen3", "model.", AT_LLAMA_ROWS, AT_SPAN_HEAD, AT_SPAN_PREFIX, .buffers = at_llama_buffers};

@@ -54,7 +54,7 @@ static int find_own(const json_t *config, const at_family *family, const at_arch
     if (at_params_init(&params, arena, AT_HEAD_WEIGHTS, NULL) || at_head_declare(&params, arena, arch, kind, 1, &head, place, NULL)) return 0;
     int n = 0;
     for (int i = 0; i < params.n; i++) {
-        const at_stored_tensor *t = at_names_lookup(file, &place[i]);
+        const at_stored_tensor *t = at_names_lookup(family, file, &place[i]);
         if (!t) return 0;
         if (kind == AT_HEAD_MASK) n = AT_MASK_ANSWERS;
         else if (&params.weights[i] == head.classifier) n = at_folder_outputs(t, arch->hidden);

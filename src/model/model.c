@@ -192,7 +192,7 @@ static source find_source(const opening *o, int i) {
     int is_classifier = w == h->classifier || w == h->classifier_bias;
     if (is_classifier && !o->model->trained_head && h->kind != AT_HEAD_MASK) return from;
     if (find_in_modules(o, w, &from)) return from;
-    from.tensor = at_names_lookup(o->file, &o->model->place[i]);
+    from.tensor = at_names_lookup(o->family, o->file, &o->model->place[i]);
     return from;
 }
 

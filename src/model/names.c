@@ -45,7 +45,19 @@ static int old_spelling(const char *name, char *old, size_t size) {
     return 1;
 }
 
-const at_stored_tensor *at_names_lookup(const at_safetensors *file, const at_place *place) {
+/* Files of the family's other classes, where those call the body something else (LLaMA's answers: "transformer." in place of "model."). */
+static const at_stored_tensor *by_other_prefix(const at_family *family, const at_safetensors *file, const at_place *place) {
+    const char *prefixes[2] = {family->prefix, family->span_prefix};
+    const at_stored_tensor *found = NULL;
+    char name[AT_WEIGHT_NAME_BYTES + 32];
+    for (int i = 0; i < 2 && family->span_prefix && !found; i++) {
+        snprintf(name, sizeof name, "%s%s", prefixes[i], place->bare);
+        found = at_safetensors_find(file, name);
+    }
+    return found;
+}
+
+const at_stored_tensor *at_names_lookup(const at_family *family, const at_safetensors *file, const at_place *place) {
     const char *names[2] = {place->name, place->bare};
     char old[AT_WEIGHT_NAME_BYTES + 32];
     for (int i = 0; i < 2; i++) {
@@ -56,7 +68,7 @@ const at_stored_tensor *at_names_lookup(const at_safetensors *file, const at_pla
         const at_stored_tensor *found = old_spelling(names[i], old, sizeof old) ? at_safetensors_find(file, old) : NULL;
         if (found) return found;
     }
-    return NULL;
+    return by_other_prefix(family, file, place);
 }
 
 int at_names_is_buffer(const at_family *family, const char *stored_name) {
@@ -86,6 +98,7 @@ typedef struct declaring {
     at_place *place;     /* of the weight i of params, or NULL */
     int n_out;
     at_error *err;
+    const char *prefix;  /* of the body's names */
     int packs_words;     /* the table of words lies as its products like it: it is a language model's classifier */
 } declaring;
 
@@ -189,7 +202,7 @@ static table head_table(const at_family *family, at_head_kind kind) {
 
 at_status at_head_declare(at_params *p, at_arena *arena, const at_arch *arch, at_head_kind kind, int n_out, at_head *head,
                           at_place *place, at_error *err) {
-    declaring d = {at_family_find(arch->family), arch, p, arena, place, kind == AT_HEAD_LM ? arch->vocab_size : n_out, err, 0};
+    declaring d = {at_family_find(arch->family), arch, p, arena, place, kind == AT_HEAD_LM ? arch->vocab_size : n_out, err, NULL, 0};
     *head = (at_head){.kind = kind, .n_out = n_out};
     if (kind == AT_HEAD_NONE) return AT_OK;
     if (arch->decoder.layers && kind != AT_HEAD_LM)
@@ -202,7 +215,7 @@ at_status at_head_declare(at_params *p, at_arena *arena, const at_arch *arch, at
         return at_fail(err, AT_USAGE, "a %s finds no hidden words: transformers has no class for them; encoders like bert, roberta and modernbert do",
                        arch->family);
     if (kind == AT_HEAD_SPAN && !d.family->span)
-        return at_fail(err, AT_USAGE, "answers in a text are not supported for the family %s", arch->family);
+        return at_fail(err, AT_USAGE, "transformers has no class for answers in a text on a %s, so that nobody could open the model", arch->family);
     if (kind == AT_HEAD_LM && !d.family->lm)
         return at_fail(err, AT_USAGE, "a %s is no language model that continues a text; gpt2, llama, mistral, qwen2 and their like are", arch->family);
     table t = head_table(d.family, kind);
@@ -235,7 +248,7 @@ static at_status declare_decoder(const declaring *d, at_model *m) {
     at_layer *layer = m->body.decoder.layer = AT_NEW_ARRAY(d->arena, at_layer, a->decoder.layers);
     if (!layer) return at_fail_memory(d->err, (size_t)a->decoder.layers * sizeof(at_layer));
     for (int l = 0; l < a->decoder.layers; l++) {
-        table t = {d->family->decoder, d->family->n_decoder, (char *)&layer[l], l, a->layers + l + 1, 0, d->family->prefix};
+        table t = {d->family->decoder, d->family->n_decoder, (char *)&layer[l], l, a->layers + l + 1, 0, d->prefix};
         AT_TRY(declare_table(d, &t));
     }
     return AT_OK;
@@ -256,7 +269,7 @@ static at_status declare_layers(const declaring *d, at_model *m) {
     if (!set || !depth || !m->body.layer) return at_fail_memory(d->err, (size_t)a->layers * 2 * sizeof(at_layer));
     for (int l = 0; l < a->layers; l++) depth[a->layer_set ? a->layer_set[l] : l] = l + 1;
     for (int s = 0; s < a->layer_sets; s++) {
-        table t = {d->family->layer, d->family->n_layer, (char *)&set[s], s, depth[s], 0, d->family->prefix};
+        table t = {d->family->layer, d->family->n_layer, (char *)&set[s], s, depth[s], 0, d->prefix};
         AT_TRY(declare_table(d, &t));
     }
     for (int l = 0; l < a->layers; l++) m->body.layer[l] = set[a->layer_set ? a->layer_set[l] : l];
@@ -291,8 +304,9 @@ at_status at_names_declare(const at_family *family, at_model *m, at_error *err) 
     AT_TRY(at_params_init(&m->params, &m->arena, most, err));
     m->place = AT_NEW_ARRAY(&m->arena, at_place, most);
     if (!m->place) return at_fail_memory(err, (size_t)most * sizeof(at_place));
-    declaring d = {family, a, &m->params, &m->arena, m->place, m->head.n_out, err, 0};
-    table body = {family->body, family->n_body, (char *)&m->body, 0, 0, 0, family->prefix};
+    const char *prefix = m->head.kind == AT_HEAD_SPAN && family->span_prefix ? family->span_prefix : family->prefix;
+    declaring d = {family, a, &m->params, &m->arena, m->place, m->head.n_out, err, prefix, 0};
+    table body = {family->body, family->n_body, (char *)&m->body, 0, 0, 0, prefix};
     int tied = m->head.kind == AT_HEAD_LM && a->tied;
     for (int i = 0; i < body.n; i++) {
         d.packs_words = tied && body.rows[i].field == AT_BODY(token);

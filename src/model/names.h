@@ -9,9 +9,9 @@ enum { AT_WEIGHT_NAME_BYTES = 256 };
 
 int at_dimension_size(const at_arch *arch, at_dimension d, int n_out);
 
-/* The tensor of this place: with and without the prefix, and with the spelling of old files (LayerNorm.gamma and .beta); NULL where
- * there is none. */
-const at_stored_tensor *at_names_lookup(const at_safetensors *file, const at_place *place);
+/* The tensor of this place: with and without the prefix, with the spelling of old files (LayerNorm.gamma and .beta), and with the prefix that
+ * files of the family's other classes have; NULL where there is none. */
+const at_stored_tensor *at_names_lookup(const at_family *family, const at_safetensors *file, const at_place *place);
 int at_names_is_buffer(const at_family *family, const char *stored_name);
 
 /* Declares the weights of body and head in m->params, in the order of the tables, and fills m->place. */

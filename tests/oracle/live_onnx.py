@@ -4,7 +4,7 @@
     ${ATTUNE_VENV:-.venv}/bin/python tests/oracle/live_onnx.py [--program ..] [--probe ..] [--task-probe ..] [NAME ...]
 
 Every folder of tests/golden/data (or those named) is exported as it is, a classifier; every encoder among them also with a head at each token,
-with one for answers, for masked language, and as a body alone; and vectors of texts with every pooling. onnx.checker reads each file with full checks; ONNX Runtime
+with one for answers, for masked language, and as a body alone; every folder of tests/golden/answer, decoders too; and vectors of texts with every pooling. onnx.checker reads each file with full checks; ONNX Runtime
 runs it on the texts one by one, in pairs and all in one batch, padded on the right with what the model pads with. Ends with 1 where
   an answer differs from attune's (of masked language and bodies: from transformers')      1e-4
   a name of an input or output is not what transformers' exporters call it
@@ -140,6 +140,14 @@ def against_transformers(args, kind, what, source, work, pad, output):
     compare(name, exported(args, folder, work, [output]), sequences, pad, [right])
 
 
+def recorded_answers(args, source, work, pad):
+    """A folder of tests/golden/answer against the logits that are recorded with it."""
+    _, sequences, cu = batch_of(source)
+    logits = load_file(source / "expected.safetensors")["logits"].numpy()
+    right = [[logits[a:b, i] for a, b in zip(cu, cu[1:])] for i in (0, 1)]
+    compare(f"answer {source.name}", exported(args, source, work, ["start_logits", "end_logits"]), sequences, pad, right)
+
+
 def vectors(args, source, work, pad):
     """A sentence-transformers folder of every pooling, with and without Normalize; the vectors as PyTorch pools them."""
     folder = work / "vectors"
@@ -195,6 +203,10 @@ def main():
                 heads(args, folder, Path(work), pad, config.model_type)
             if folder.name == "pooler":
                 vectors(args, folder, Path(work), pad)
+    for folder in sorted((DATA.parent / "answer").iterdir()):
+        if not args.names or folder.name in args.names:
+            with tempfile.TemporaryDirectory() as work:
+                recorded_answers(args, folder, Path(work), transformers.AutoConfig.from_pretrained(folder).pad_token_id or 0)
     if not args.names:
         check(f"families without a folder: {sorted(ENCODERS - seen)}", len(ENCODERS - seen), 0)
     print(f"{len(folders)} folders, {runs} runs, worst difference {worst:.2g}; " + ("failed: " + ", ".join(failures) if failures else "all equal"))
