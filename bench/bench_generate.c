@@ -3,8 +3,9 @@
  *     bench_generate FOLDER|FILE.gguf [--threads 2] [--prompt 16] [--tokens 128] [--rounds 3] [--probe-mib 512]
  *
  * For each form of the weights (fp32, bf16, q8_0): tokens a second of --tokens single steps behind --prompt tokens, the best of --rounds, and
- * `share`, that speed divided by what the bandwidth of the same rounds would allow if reading every weight once were all there is. The probe reads
- * an array of --probe-mib with as many threads; its best round counts. bench/peers/generate_side_by_side.py runs this beside other programs. */
+ * `share`, a round's speed divided by what the bandwidth would allow if reading every weight once were all there is, the median of the rounds. The
+ * probe reads an array of --probe-mib with as many threads right before and after each round, since what a memory gives changes where neighbours use
+ * it too. bench/peers/generate_side_by_side.py runs this beside other programs. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -14,6 +15,8 @@
 #include "base/str.h"
 #include "base/team.h"
 #include "infer/generator.h"
+
+enum { STREAMS = 8, MOST_ROUNDS = 99 };
 
 typedef struct options {
     double threads, prompt, tokens, rounds, probe;
@@ -28,12 +31,10 @@ static int parse(int argc, char **argv, options *o) {
         while (k < sizeof known / sizeof *known && strcmp(argv[i], known[k].name)) k++;
         if (k == sizeof known / sizeof *known || i + 1 == argc || !at_parse_double(argv[i + 1], known[k].value) || !(*known[k].value >= 1)) return 0;
     }
-    return argc >= 2;
+    return argc >= 2 && o->rounds <= MOST_ROUNDS;
 }
 
 /* ---- the probe ---- */
-
-enum { STREAMS = 8 };
 
 typedef struct probe {
     const uint64_t *words;
@@ -88,23 +89,44 @@ static at_status generate(const at_model *m, const at_backend *backend, const op
     return st;
 }
 
-static at_status bench_form(const char *path, at_weights form, const at_backend *backend, const options *o, at_team *team, probe *p, double *bandwidth,
-                            json_t *results, at_error *err) {
+typedef struct rounds {
+    double fastest;            /* tokens a second */
+    double share[MOST_ROUNDS]; /* of what the bandwidth beside the round allows */
+    double lowest, highest;    /* bytes a second */
+    int n, last;
+} rounds;
+
+static at_status run_round(const at_model *m, const at_backend *backend, const options *o, at_team *team, probe *p, rounds *r, at_error *err) {
+    double seconds = 1, before = bytes_a_second(team, p);
+    AT_TRY(generate(m, backend, o, &seconds, &r->last, err));
+    double after = bytes_a_second(team, p), bandwidth = (before + after) / 2, speed = o->tokens / seconds;
+    r->share[r->n++] = speed * (double)at_params_bytes(&m->params) / bandwidth;
+    if (speed > r->fastest) r->fastest = speed;
+    if (r->n == 1 || bandwidth < r->lowest) r->lowest = bandwidth;
+    if (bandwidth > r->highest) r->highest = bandwidth;
+    return AT_OK;
+}
+
+static int ascending(const void *a, const void *b) {
+    double x = *(const double *)a, y = *(const double *)b;
+    return (x > y) - (x < y);
+}
+
+static at_status bench_form(const char *path, at_weights form, const at_backend *backend, const options *o, at_team *team, probe *p, json_t *results,
+                            at_error *err) {
     static const char *const NAMES[] = {[AT_WEIGHTS_FP32] = "fp32", [AT_WEIGHTS_BF16] = "bf16", [AT_WEIGHTS_Q8_0] = "q8_0"};
     const at_model_options how = {.head = AT_HEAD_LM, .keep_head = 1, .weights = form};
     at_model *m;
-    double best = 0, seconds = 1;
-    int last = 0;
+    rounds all = {0};
     AT_TRY(at_model_open(path, &how, &m, err));
     at_status st = AT_OK;
-    for (int r = 0; r < (int)o->rounds && !st; r++) {
-        double read = bytes_a_second(team, p);
-        if (read > *bandwidth) *bandwidth = read;
-        st = generate(m, backend, o, &seconds, &last, err);
-        if (!st && o->tokens / seconds > best) best = o->tokens / seconds;
-    }
-    json_array_append_new(results, json_pack("{s:s, s:I, s:f, s:i}", "weights", NAMES[form], "bytes", (json_int_t)at_params_bytes(&m->params),
-                                             "tokens_per_second", best, "last", last));
+    for (int r = 0; r < (int)o->rounds && !st; r++) st = run_round(m, backend, o, team, p, &all, err);
+    qsort(all.share, (size_t)all.n, sizeof *all.share, ascending);
+    if (!st)
+        json_array_append_new(results, json_pack("{s:s, s:I, s:f, s:f, s:[f, f], s:[f, f], s:i}", "weights", NAMES[form], "bytes",
+                                                 (json_int_t)at_params_bytes(&m->params), "tokens_per_second", all.fastest, "share",
+                                                 all.share[all.n / 2], "shares", all.share[0], all.share[all.n - 1], "bytes_per_second", all.lowest,
+                                                 all.highest, "last", all.last));
     at_model_close(m);
     return st;
 }
@@ -115,8 +137,7 @@ static at_status bench(const char *path, const options *o, at_error *err) {
     at_team *team;
     size_t bytes = (size_t)o->probe << 20;
     probe p = {.n = bytes / sizeof(uint64_t)};
-    double bandwidth = 0;
-    json_t *results = json_array(), *form;
+    json_t *results = json_array();
     AT_TRY(at_backend_choose(getenv("ATTUNE_CPU"), &backend, err));
     AT_TRY(at_team_open(&team, (int)o->threads, err));
     uint64_t *words = at_pages_take(bytes);
@@ -124,14 +145,9 @@ static at_status bench(const char *path, const options *o, at_error *err) {
     for (size_t i = 0; i < p.n && !st; i++) words[i] = i;
     p.words = words;
     for (size_t f = 0; f < sizeof FORMS / sizeof *FORMS && !st; f++)
-        st = bench_form(path, FORMS[f], backend, o, team, &p, &bandwidth, results, err);
-    size_t i;
-    json_array_foreach(results, i, form) {
-        double most = bandwidth / json_number_value(json_object_get(form, "bytes"));
-        json_object_set_new(form, "share", json_real(json_number_value(json_object_get(form, "tokens_per_second")) / most));
-    }
-    json_t *all = json_pack("{s:s, s:i, s:i, s:i, s:f, s:o}", "kernels", backend->name, "threads", (int)o->threads, "prompt", (int)o->prompt, "tokens",
-                            (int)o->tokens, "bytes_per_second", bandwidth, "forms", results);
+        st = bench_form(path, FORMS[f], backend, o, team, &p, results, err);
+    json_t *all = json_pack("{s:s, s:i, s:i, s:i, s:o}", "kernels", backend->name, "threads", (int)o->threads, "prompt", (int)o->prompt, "tokens",
+                            (int)o->tokens, "forms", results);
     if (!st) json_dumpf(all, stdout, JSON_INDENT(1) | JSON_PRESERVE_ORDER | JSON_REAL_PRECISION(5));
     if (!st) putchar('\n');
     json_decref(all);

@@ -31,7 +31,7 @@ def main():
         label2id={name: i for i, name in enumerate(names)},
     )
     with torch.no_grad():
-        model.classifier.weight *= 10  # losses that tell differences in the body, not ln 2 whatever it gives
+        getattr(model.classifier, "out_proj", model.classifier).weight *= 10  # losses that tell differences in the body, not ln 2 whatever it gives
     model.save_pretrained(folder)
     AutoTokenizer.from_pretrained(model_folder()).save_pretrained(folder)
 

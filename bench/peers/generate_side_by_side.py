@@ -3,8 +3,9 @@ is installed, beside the bandwidth of the memory.
 
     generate_side_by_side.py FILE.gguf [--tokens 128] [--rounds 3] [--threads 2] [--no-docs]
 
-The file is SmolLM2-135M-Instruct for the figures of docs/performance.md. A speed is tokens a second behind a prompt of 16 tokens, the best round; `share` is that
-speed over what the bandwidth, read in the same run, divided by the weights' bytes would allow. Results: build/bench-generate.json and the table of docs/performance.md.
+The file is SmolLM2-135M-Instruct for the figures of docs/performance.md. A speed is tokens a second behind a prompt of 16 tokens, the best round; `share` is a
+round's speed over what the bandwidth, read right before and after it, divided by the weights' bytes would allow: the median of the rounds.
+Results: build/bench-generate.json and the table of docs/performance.md.
 """
 
 import argparse
@@ -60,15 +61,20 @@ def beside(form, peer):
     return f"{theirs['tokens_per_second']:.0f}, {form['tokens_per_second'] / theirs['tokens_per_second']:.2f} times" if theirs else "not measured"
 
 
+def spread(values, by, form):
+    return " to ".join(format(by * value, form) for value in values)
+
+
 def table(report):
     about = report["about"]
-    yield (f"{about['date']}, {about['machine']['processor']}, {report['threads']} threads, kernels {report['kernels']}; attune {about['commit']}; memory read at "
-           f"{report['bytes_per_second'] / 1e9:.1f} GB/s; {report['tokens']} tokens behind {report['prompt']}.")
+    yield (f"{about['date']}, {about['machine']['processor']}, {report['threads']} threads, kernels {report['kernels']}; attune {about['commit']}; "
+           f"{report['tokens']} tokens behind {report['prompt']}.")
     yield ""
-    yield "| weights | bytes | attune, tokens/s | share of the bandwidth (must) | transformers, tokens/s | llama.cpp, tokens/s |"
-    yield "|---|---|---|---|---|---|"
+    yield "| weights | bytes | attune, tokens/s | memory read at, GB/s | share of it (must; lowest and highest round) | transformers, tokens/s | llama.cpp, tokens/s |"
+    yield "|---|---|---|---|---|---|---|"
     for form in report["forms"]:
-        yield (f"| {form['weights']} | {form['bytes'] / 1e6:.0f} MB | {form['tokens_per_second']:.1f} | **{form['share']:.0%}** ({MUST:.0%}) | "
+        yield (f"| {form['weights']} | {form['bytes'] / 1e6:.0f} MB | {form['tokens_per_second']:.1f} | {spread(form['bytes_per_second'], 1e-9, '.1f')} | "
+               f"**{form['share']:.0%}** ({MUST:.0%}; {spread(form['shares'], 100, '.0f')}) | "
                f"{beside(form, 'transformers')} | {beside(form, 'llama')} |")
 
 
