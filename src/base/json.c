@@ -32,12 +32,50 @@ static json_t *decode(const char *text, size_t len, size_t flags, json_error_t *
     return root;
 }
 
+/* Characters of the number at text[0]; *whole: it has neither a point nor an exponent. */
+static size_t number_length(const char *text, size_t len, int *whole) {
+    size_t n = 0;
+    *whole = 1;
+    for (; n < len && text[n] && strchr("0123456789.eE+-", text[n]); n++) *whole &= !strchr(".eE", text[n]);
+    return n;
+}
+
+/* The text with ".0" behind the integers that 64 bits may not hold; NULL: no memory. */
+static char *with_reals(const char *text, size_t *len) {
+    enum { DIGITS = 18 };
+    char *made = malloc(*len + *len / DIGITS * 2 + 1);
+    size_t n = 0;
+    int in_string = 0, whole;
+    for (size_t i = 0, step; made && i < *len; i += step) {
+        size_t number = in_string ? 0 : number_length(text + i, *len - i, &whole);
+        step = number ? number : in_string && text[i] == '\\' && i + 1 < *len ? 2 : 1;
+        if (text[i] == '"') in_string = !in_string;
+        memcpy(made + n, text + i, step);
+        n += step;
+        if (number <= DIGITS || !whole) continue;
+        memcpy(made + n, ".0", 2);
+        n += 2;
+    }
+    *len = n;
+    return made;
+}
+
+/* Numbers beyond 64 bits are legal: 10^30 is how transformers writes "model_max_length" where there is no limit. */
+static json_t *decode_large(const char *text, size_t len, size_t flags, json_error_t *where, int *refused) {
+    char *other = with_reals(text, &len);
+    json_t *root = other ? decode(other, len, flags, where, refused) : NULL;
+    *refused |= !other;
+    free(other);
+    return root;
+}
+
 at_status at_json_parse_as(const char *text, size_t len, size_t flags, const char *name, at_status code, json_t **root, at_error *err) {
     json_error_t where;
     int refused;
     *root = NULL;
     if (too_deep(text, len)) return at_fail(err, code, "%s: nested more than 64 deep", name);
     if ((*root = decode(text, len, flags, &where, &refused))) return AT_OK;
+    if (!refused && json_error_code(&where) == json_error_numeric_overflow && (*root = decode_large(text, len, flags, &where, &refused))) return AT_OK;
     if (refused) return at_fail_memory(err, 0);
     return at_fail(err, code, "%s:%d:%d: not valid JSON: %s", name, where.line, where.column, where.text);
 }

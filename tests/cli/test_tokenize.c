@@ -48,7 +48,9 @@ static void a_conversation_is_shown_as_the_model_sees_it(void **state) {
     program_expect("$A tokenize --model tokenize-folder --chat tokenize-folder/chat.json", 4, "", "the model has no chat template");
     program_write_file("tokenize-folder/chat_template.jinja",
                        "[S]{% for m in messages %}{{ m.content }}{% endfor %}{% if tools %}{{ tools[0].name ~ knob }}{% endif %}{% if add_generation_prompt %},{% endif %}");
+    program_write_file("tokenize-folder/tokenizer_config.json", "{\"model_max_length\": 1000000000000000019884624838656}"); /* as transformers writes "none" */
     program_expect("$A tokenize --model tokenize-folder --chat tokenize-folder/chat.json", 0, "[S]good day\n3 tokens\n       1  [S]", "");
+    unlink("tokenize-folder/tokenizer_config.json");
     program_expect("$A tokenize --model tokenize-folder --chat tokenize-folder/chat.json --add-generation-prompt --json", 0, "\"text\":\"[S]good day,\"", "");
     program_expect("$A tokenize --model tokenize-folder --chat tokenize-folder/object.json --json", 0, "\"text\":\"[S]dayf3\"", "");
     program_expect("$A tokenize --model tokenize-folder --chat - --tools tokenize-folder/tools.json < tokenize-folder/object.json", 0, "[S]dayg3\n", "");

@@ -1,5 +1,6 @@
 #include "check.h"
 
+#include <math.h>
 #include <sys/stat.h>
 
 #include "base/arena.h"
@@ -203,6 +204,26 @@ static void unsafe_names_are_refused(void **state) {
     assert_true(at_name_is_safe("a..b"));
 }
 
+/* Ten to the thirtieth is what transformers writes for "no limit"; the other numbers stay what they are. */
+static void json_takes_large_integers(void **state) {
+    (void)state;
+    static const char text[] = "{\"none\": 1000000000000000019884624838656, \"few\": 5, \"text\": \"a\\\"99999999999999999999,\", \"list\": "
+                               "[-99999999999999999999, 123456789012345678, 1.5e3, 0.99999999999999999999]}";
+    at_error err;
+    json_t *root;
+    check_ok(at_json_parse(text, strlen(text), "x.json", AT_BAD_MODEL, &root, &err), &err);
+    assert_true(json_is_real(json_object_get(root, "none")) && fabs(json_number_value(json_object_get(root, "none")) / 1e30 - 1) < 1e-12);
+    assert_int_equal(json_integer_value(json_object_get(root, "few")), 5);
+    assert_string_equal(json_string_value(json_object_get(root, "text")), "a\"99999999999999999999,");
+    const json_t *list = json_object_get(root, "list");
+    assert_true(fabs(json_number_value(json_array_get(list, 0)) / -1e20 - 1) < 1e-12);
+    assert_true(json_integer_value(json_array_get(list, 1)) == 123456789012345678);
+    assert_true(json_number_value(json_array_get(list, 2)) == 1500 && fabs(json_number_value(json_array_get(list, 3)) - 1) < 1e-12);
+    json_decref(root);
+    static const char wrong[] = "{\"none\": 1000000000000000019884624838656,\n \"few\": }";
+    check_fails(at_json_parse(wrong, strlen(wrong), "x.json", AT_BAD_MODEL, &root, &err), AT_BAD_MODEL, &err, "x.json:2:");
+}
+
 static void json_errors_say_where(void **state) {
     (void)state;
     at_error err;
@@ -240,6 +261,7 @@ int main(void) {
         cmocka_unit_test(written_files_are_whole),
         cmocka_unit_test(unsafe_names_are_refused),
         cmocka_unit_test(json_errors_say_where),
+        cmocka_unit_test(json_takes_large_integers),
         cmocka_unit_test(pool_runs_every_task_once),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
