@@ -3,8 +3,10 @@
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "export/export.h"
+#include "export/gguf_check.h"
 #include "export/gguf_vocab.h"
 #include "io/gguf_write.h"
 #include "model/gguf.h"
@@ -45,6 +47,8 @@ static void put_sizes(writing *w) {
         put_u32(w, "pooling_type", /* first token; mean */
                 w->model->head.kind == AT_HEAD_EMBED && w->model->head.pooling == AT_POOL_CLS ? 2 : 1);
     }
+    if (!w->layout->llama && a->position == AT_POSITION_ROTARY)
+        at_gguf_put_flag(&w->metadata, key(w, "use_parallel_residual"), a->block == AT_BLOCK_PARALLEL);
     if (!w->layout->llama) return;
     put_u32(w, "attention.head_count_kv", a->kv_heads);
     put_u32(w, "attention.key_length", a->head_dim);
@@ -147,12 +151,11 @@ static at_status fill(void *context, int i, float *values, at_error *err) {
     }
     for (int k = first; k < m->params.n; k++) {
         const at_weight *weight = &m->params.weights[k];
-        at_place place = m->place[k];
-        if (strcmp(place.name, m->place[first].name)) continue;
+        if (strcmp(m->place[k].name, m->place[first].name)) continue;
+        at_place place = at_gguf_place(&m->place[k], weight);
         size_t count = (size_t)weight->out * (size_t)weight->in;
         float *rows = malloc(count * sizeof *rows);
         if (!rows) return at_fail_memory(err, count * sizeof *rows);
-        place.transposed = 0;
         at_weight_get(&m->params, weight, rows);
         at_place_give(&place, weight, rows, values);
         free(rows);
@@ -196,6 +199,8 @@ static at_status check(writing *w) {
     if (m->arch.window && m->arch.window + 1 < m->arch.max_positions && !w->layout->plus_one && strcmp(w->layout->arch, "phi3"))
         return at_fail(w->err, AT_USAGE, "%s: llama.cpp has no window of %d tokens for a %s", m->folder, m->arch.window + 1,
                        m->arch.family);
+    if (m->arch.position == AT_POSITION_ROTARY && !w->layout->llama && !m->arch.out_bias)
+        return at_fail(w->err, AT_USAGE, "%s: llama.cpp runs no %s without biases", m->folder, m->arch.family);
     return AT_OK;
 }
 
@@ -216,7 +221,10 @@ static at_status write_all(writing *w, uint32_t file_type, const char *path) {
     if (w->model->arch.position == AT_POSITION_ROTARY) AT_TRY(put_rope(w));
     AT_TRY(at_gguf_put_vocab(m, w->model, &w->arena, w->err));
     AT_TRY(declare(w));
-    return at_gguf_write(path, m, w->tensor, w->n, fill, w, w->err);
+    AT_TRY(at_gguf_write(path, m, w->tensor, w->n, fill, w, w->err));
+    at_status st = at_gguf_check_written(w->model, path, w->err);
+    if (st) unlink(path);
+    return st;
 }
 
 at_status at_export_gguf(const at_model *model, const char *type, const char *path, at_error *err) {

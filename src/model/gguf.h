@@ -15,7 +15,7 @@ typedef struct at_gguf_name {
 
 typedef struct at_gguf_key {
     const char *theirs, *ours; /* of metadata behind "ARCH.", of config.json */
-    int whole;                 /* an integer */
+    int whole;                 /* 1: an integer; 2: true or false */
 } at_gguf_key;
 
 typedef struct at_gguf_arch {
@@ -35,6 +35,8 @@ const char *at_gguf_arch_list(at_arena *arena);                    /* "llama, qw
 enum { AT_GGUF_NAME_SIZE = 256 };
 /* The tensor that "layers.3.self_attn.q_proj.weight" (an at_place's bare name) is there; 0 where it has none. */
 int at_gguf_name_of(const at_gguf_arch *arch, const char *bare, char name[AT_GGUF_NAME_SIZE]);
+/* Where a weight lies in its tensor there: nothing is transposed, and what is fused lies one part below the other. */
+at_place at_gguf_place(const at_place *place, const at_weight *w);
 /* Between their rows and ours, in place: [rows, cols] as a file has them. `to_file` 1: from ours to theirs. */
 at_status at_gguf_turn(const at_gguf_arch *arch, const at_arch *a, const char *bare, float *values, size_t rows, size_t cols, int to_file,
                        at_error *err);

@@ -44,7 +44,8 @@ static void put_keys(making *m) {
     for (const at_gguf_key *k = m->arch->keys; k->theirs; k++) {
         double value = number(m, k->theirs, NAN);
         if (isnan(value)) continue;
-        if (k->whole) put(m, k->ours, json_integer(value >= 0 && value < 1e15 ? (json_int_t)value : -1));
+        if (k->whole == 2) put(m, k->ours, json_boolean(value != 0));
+        else if (k->whole) put(m, k->ours, json_integer(value >= 0 && value < 1e15 ? (json_int_t)value : -1));
         else put(m, k->ours, json_real(decimal(value)));
     }
 }
@@ -126,10 +127,11 @@ static at_status put_rest(making *m) {
     double heads = number(m, "attention.head_count", 0), width = number(m, "embedding_length", 0);
     double turned = number(m, "rope.dimension_count", 0);
     double head = number(m, "attention.key_length", heads > 0 ? width / heads : 0);
-    if (is_llama && turned > 0 && turned < head) put(m, "partial_rotary_factor", json_real(turned / head));
-    if (is_llama && at_gguf_find(m->file, "blk.0.attn_output.bias")) put(m, "attention_bias", json_true());
+    if (turned > 0 && (turned < head || !is_llama)) put(m, "partial_rotary_factor", json_real(turned / head));
+    int has_bias = at_gguf_find(m->file, "blk.0.attn_output.bias") != NULL;
+    if (has_bias == is_llama) put(m, "attention_bias", json_boolean(has_bias)); /* LLaMA's relatives have none unless it is said */
     if (is_llama && at_gguf_find(m->file, "blk.0.ffn_down.bias")) put(m, "mlp_bias", json_true());
-    return is_llama ? put_rope(m) : AT_OK;
+    return put_rope(m);
 }
 
 /* As transformers calls what the file holds. */

@@ -27,6 +27,13 @@ static const at_gguf_key GPT2_KEYS[] = {
     {"attention.layer_norm_epsilon", "layer_norm_epsilon", 0},
     {NULL, NULL, 0},
 };
+static const at_gguf_key NEOX_KEYS[] = {
+    SIZES("max_position_embeddings", "hidden_size", "num_hidden_layers", "intermediate_size", "num_attention_heads"),
+    {"attention.layer_norm_epsilon", "layer_norm_eps", 0},
+    {"rope.freq_base", "rope_theta", 0},
+    {"use_parallel_residual", "use_parallel_residual", 2},
+    {NULL, NULL, 0},
+};
 static const at_gguf_key BERT_KEYS[] = {
     SIZES("max_position_embeddings", "hidden_size", "num_hidden_layers", "intermediate_size", "num_attention_heads"),
     {"attention.layer_norm_epsilon", "layer_norm_eps", 0},
@@ -71,6 +78,18 @@ static const at_gguf_name GPT2_NAMES[] = {
     {"h.%d.mlp.c_fc", BLOCK "ffn_up"}, {"h.%d.mlp.c_proj", BLOCK "ffn_down"},
     {NULL, NULL},
 };
+static const at_gguf_name NEOX_NAMES[] = {
+    {"embed_in", "token_embd"},
+    {"final_layer_norm", "output_norm"},
+    {"embed_out", "output"},
+    {LAYER "input_layernorm", BLOCK "attn_norm"},
+    {LAYER "attention.query_key_value", BLOCK "attn_qkv"},
+    {LAYER "attention.dense", BLOCK "attn_output"},
+    {LAYER "post_attention_layernorm", BLOCK "ffn_norm"},
+    {LAYER "mlp.dense_h_to_4h", BLOCK "ffn_up"},
+    {LAYER "mlp.dense_4h_to_h", BLOCK "ffn_down"},
+    {NULL, NULL},
+};
 #define BERT_LAYER "encoder.layer.%d."
 static const at_gguf_name BERT_NAMES[] = {
     {"embeddings.word_embeddings", "token_embd"},
@@ -98,6 +117,8 @@ static const at_gguf_arch ARCHS[] = {
      "{\"hidden_activation\": \"gelu_pytorch_tanh\", \"rope_theta\": 1000000.0, \"rope_local_base_freq\": 10000.0, "
      "\"sliding_window_pattern\": 6}"},
     {"phi3", "phi3", LLAMA_KEYS, NONE, 1, 0, 0, "{\"hidden_act\": \"silu\"}"},
+    {"olmo2", "olmo2", LLAMA_KEYS, AROUND, 1, 0, 0, "{\"hidden_act\": \"silu\"}"},
+    {"gptneox", "gpt_neox", NEOX_KEYS, NEOX_NAMES, 0, 0, 0, "{\"hidden_act\": \"gelu\"}"},
     {"gpt2", "gpt2", GPT2_KEYS, GPT2_NAMES, 0, 0, 0, "{\"activation_function\": \"gelu_new\"}"},
     {"bert", "bert", BERT_KEYS, BERT_NAMES, 0, 0, 0, "{\"hidden_act\": \"gelu\", \"type_vocab_size\": 2}"},
     /* Written as LLaMA, as llama.cpp has it; read back as one. */
@@ -160,6 +181,15 @@ int at_gguf_name_of(const at_gguf_arch *arch, const char *bare, char name[AT_GGU
 }
 
 /* ---- layouts ---- */
+
+at_place at_gguf_place(const at_place *place, const at_weight *w) {
+    at_place theirs = *place;
+    theirs.transposed = 0;
+    if (!place->unit) return theirs;
+    theirs.first = place->first / place->unit * w->out;
+    theirs.unit = theirs.stride = 0;
+    return theirs;
+}
 
 static int has(const char *bare, const char *part) { return strstr(bare, part) != NULL; }
 

@@ -141,11 +141,10 @@ static int stored_shape(const source *from, int64_t shape[8]) {
     return n;
 }
 
-/* Where weight i lies in its file: GGUF has no transposed tensors. */
+/* Where weight i lies in its file. */
 static at_place place_in(const opening *o, int i) {
-    at_place place = o->model->place[i];
-    if (o->gguf) place.transposed = 0;
-    return place;
+    const at_place *place = &o->model->place[i];
+    return o->gguf ? at_gguf_place(place, &o->model->params.weights[i]) : *place;
 }
 
 static at_status check_shape(const opening *o, int i, const source *from) {

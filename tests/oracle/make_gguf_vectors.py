@@ -74,8 +74,14 @@ def add_sizes(writer, arch, c):
     writer.add_block_count(get("num_hidden_layers", "n_layer"))
     writer.add_feed_forward_length(get("intermediate_size", "n_inner") or 4 * width)
     writer.add_head_count(heads)
-    if arch in ("gpt2", "bert"):
+    if arch in ("gpt2", "bert", "gptneox"):
         writer.add_layer_norm_eps(get("layer_norm_epsilon", "layer_norm_eps"))
+    if arch == "gptneox":
+        rope = c["rope_parameters"]
+        writer.add_parallel_residual(c["use_parallel_residual"])
+        writer.add_rope_dimension_count(int(rope["partial_rotary_factor"] * (width // heads)))
+        writer.add_rope_freq_base(rope["rope_theta"])
+    if arch in ("gpt2", "bert", "gptneox"):
         return
     writer.add_head_count_kv(c["num_key_value_heads"])
     writer.add_layer_norm_rms_eps(c["rms_norm_eps"])
@@ -124,6 +130,9 @@ def write_model(folder, arch, name):
             w = w + np.float32(1)
         if arch == "gpt2" and re.search(r"\.(c_attn|c_proj|c_fc)$", stem) and suffix == "weight":
             w = w.T
+        if arch == "gptneox" and "query_key_value" in stem:  # head by head there, part by part here
+            heads = c["num_attention_heads"]
+            w = w.reshape(heads, 3, -1, *w.shape[1:]).swapaxes(0, 1).reshape(w.shape)
         short = re.sub(r"^bert\.", "", stem) if arch == "bert" else stem
         theirs = names.get_name(short) or names.get_name(stem)
         assert theirs, key
@@ -259,7 +268,8 @@ def main():
     rng = np.random.default_rng(5)
     write_types(rng)
     for name, arch in {"llama": "llama", "llama-3": "llama", "llama-linear": "llama", "mistral": "llama", "qwen2-plain": "qwen2", "qwen3": "qwen3",
-                       "gemma2": "gemma2", "gemma3_text": "gemma3", "phi3": "phi3", "phi3-long": "phi3", "gpt2": "gpt2"}.items():
+                       "gemma2": "gemma2", "gemma3_text": "gemma3", "phi3": "phi3", "phi3-long": "phi3", "gpt2": "gpt2",
+                       "gpt_neox": "gptneox", "olmo2": "olmo2"}.items():
         write_model(TESTS / "golden" / "lm" / name, arch, name)
     write_model(TESTS / "golden" / "data" / "pooler", "bert", "pooler")
     ids = {kind: byte_level(kind) for kind in ("gpt-2", "smollm", "qwen2")} | {"llama": sentence_piece(), "bert": word_piece()}

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 
 #include "base/file.h"
+#include "export/export.h"
 #include "io/gguf_parse.h"
 #include "io/safetensors.h"
 #include "model/gguf.h"
@@ -85,12 +86,23 @@ static void same_arch(const char *name, const at_arch *a, const at_arch *b) {
     for (int i = 0; i < a->rope[0].dim / 2; i++) SAME(rope[0].inverse[i]);
 }
 
+static void same_model(const char *name, const at_model *theirs, const at_model *ours) {
+    same_arch(name, &theirs->arch, &ours->arch);
+    for (int i = 0; i < theirs->params.n; i++) {
+        const at_weight *w = &theirs->params.weights[i], *v = at_params_find(&ours->params, w->name);
+        if (!v || v->size != w->size) fail_msg("%s: %s is not there", name, w->name);
+        for (size_t e = 0; e < w->size; e++)
+            if (fabs((double)at_weight_values(&theirs->params, w)[e] - (double)at_weight_values(&ours->params, v)[e]) > 2e-7)
+                fail_msg("%s: %s differs", name, w->name);
+    }
+}
+
 static void models_are_those_of_the_folders(void **state) {
     (void)state;
     static const struct { const char *name, *folder; int window; } MODELS[] = {
         {"llama", "lm/llama", 1}, {"llama-3", "lm/llama-3", 1}, {"llama-linear", "lm/llama-linear", 1}, {"mistral", "lm/mistral", 0},
         {"qwen2-plain", "lm/qwen2-plain", 1}, {"qwen3", "lm/qwen3", 1}, {"gemma2", "lm/gemma2", 1}, {"gemma3_text", "lm/gemma3_text", 0}, {"phi3", "lm/phi3", 1},
-        {"phi3-long", "lm/phi3-long", 1}, {"gpt2", "lm/gpt2", 1}, {"pooler", "data/pooler", 1}};
+        {"phi3-long", "lm/phi3-long", 1}, {"gpt2", "lm/gpt2", 1}, {"gpt_neox", "lm/gpt_neox", 1}, {"olmo2", "lm/olmo2", 1}, {"pooler", "data/pooler", 1}};
     for (size_t k = 0; k < sizeof MODELS / sizeof *MODELS; k++) {
         at_error err;
         at_model *ours, *theirs;
@@ -101,18 +113,70 @@ static void models_are_those_of_the_folders(void **state) {
         check_ok(at_model_open(path, &options, &ours, &err), &err);
         snprintf(relative, sizeof relative, "model-%s.gguf", MODELS[k].name);
         check_ok(at_model_open(data(relative), &options, &theirs, &err), &err);
-        same_arch(MODELS[k].name, &theirs->arch, &ours->arch);
+        same_model(MODELS[k].name, theirs, ours);
         if (MODELS[k].window) same_number(MODELS[k].name, "window", theirs->arch.window, ours->arch.window);
-        for (int i = 0; i < theirs->params.n; i++) {
-            const at_weight *w = &theirs->params.weights[i], *v = at_params_find(&ours->params, w->name);
-            if (!v || v->size != w->size) fail_msg("%s: %s is not there", MODELS[k].name, w->name);
-            for (size_t e = 0; e < w->size; e++)
-                if (fabs((double)at_weight_values(&theirs->params, w)[e] - (double)at_weight_values(&ours->params, v)[e]) > 2e-7)
-                    fail_msg("%s: %s differs", MODELS[k].name, w->name);
-        }
         assert_int_equal(theirs->report.n_fresh, 0);
         at_model_close(ours);
         at_model_close(theirs);
+    }
+}
+
+/* ---- out and in again ---- */
+
+/* The golden model in a folder of its own, with one key of its config set and a vocabulary of one token. */
+static void make_folder(const char *folder, const char *golden, const char *key, const char *value) {
+    static const char TOKENIZER[] = "{\"model\":{\"type\":\"BPE\",\"vocab\":{\"a\":0},\"merges\":[]},\"pre_tokenizer\":{\"type\":\"ByteLevel\","
+                                    "\"add_prefix_space\":false},\"decoder\":{\"type\":\"ByteLevel\"}}";
+    at_arena arena = {0};
+    at_error err;
+    json_t *config, *set = NULL;
+    const char *source = at_strdup(&arena, check_source(golden));
+    check_ok(at_json_load(at_path_join(&arena, source, "config.json"), 1 << 20, AT_BAD_MODEL, &config, &err), &err);
+    if (key) check_ok(at_json_parse(value, strlen(value), "value", AT_BUG, &set, &err), &err);
+    if (key) json_object_set_new(config, key, set);
+    check_ok(at_json_save(at_path_join(&arena, folder, "config.json"), config, &err), &err);
+    check_ok(at_file_copy(at_path_join(&arena, source, "model.safetensors"), at_path_join(&arena, folder, "model.safetensors"), &err), &err);
+    check_ok(at_file_write(at_path_join(&arena, folder, "tokenizer.json"), TOKENIZER, strlen(TOKENIZER), &err), &err);
+    json_decref(config);
+    at_arena_free(&arena);
+}
+
+/* Every family that has a place there, and what has none: refused in words, and no file is left. */
+static void models_go_out_and_come_back(void **state) {
+    (void)state;
+    static const struct { const char *golden, *key, *value, *refused; } CASES[] = {
+        {"lm/llama", NULL, NULL, NULL}, {"lm/llama-3", NULL, NULL, NULL}, {"lm/llama-linear", NULL, NULL, NULL}, {"lm/qwen2-plain", NULL, NULL, NULL},
+        {"lm/mistral", "sliding_window", "null", NULL}, {"lm/mistral", NULL, NULL, "no window of 4 tokens for a mistral"},
+        {"lm/qwen3", NULL, NULL, NULL}, {"lm/phi3", NULL, NULL, NULL}, {"lm/phi3-long", NULL, NULL, NULL}, {"lm/olmo2", NULL, NULL, NULL},
+        {"lm/gpt2", NULL, NULL, NULL}, {"lm/gpt2", "activation_function", "\"relu\"", "its activation"},
+        {"lm/gpt2", "scale_attn_weights", "false", "the scale of its scores"}, {"lm/gpt_neox", NULL, NULL, NULL},
+        {"lm/gpt_neox", "use_parallel_residual", "false", NULL}, {"lm/gpt_neox-serial", NULL, NULL, "no gpt_neox without biases"},
+        {"lm/gemma2", "query_pre_attn_scalar", "10", NULL}, {"lm/gemma2", NULL, NULL, "the scale of its scores"},
+        {"lm/gemma3_text", "query_pre_attn_scalar", "10", "which of its layers have a window"}, {"data/pooler", NULL, NULL, NULL},
+        {"data/pooler", "hidden_act", "\"silu\"", "its activation"}};
+    for (size_t k = 0; k < sizeof CASES / sizeof *CASES; k++) {
+        char folder[] = "/tmp/attune-gguf-XXXXXX", golden[64], path[64];
+        at_error err = {0};
+        at_model *ours, *theirs;
+        at_model_options options = {.head = strncmp(CASES[k].golden, "lm/", 3) ? AT_HEAD_NONE : AT_HEAD_LM};
+        assert_non_null(mkdtemp(folder));
+        snprintf(golden, sizeof golden, "golden/%s", CASES[k].golden);
+        snprintf(path, sizeof path, "%s/out.gguf", folder);
+        make_folder(folder, golden, CASES[k].key, CASES[k].value);
+        check_ok(at_model_open(folder, &options, &ours, &err), &err);
+        at_status st = at_export_gguf(ours, "f32", path, &err);
+        if (CASES[k].refused) {
+            if (st != AT_USAGE || !strstr(err.text, CASES[k].refused)) fail_msg("%s: not refused: %s", CASES[k].golden, err.text);
+            assert_int_not_equal(access(path, F_OK), 0);
+        } else {
+            check_ok(st, &err);
+            check_ok(at_model_open(path, &options, &theirs, &err), &err);
+            assert_int_equal(theirs->report.n_fresh, 0);
+            same_model(CASES[k].golden, theirs, ours);
+            at_model_close(theirs);
+        }
+        at_model_close(ours);
+        check_ok(at_folder_remove(folder, &err), &err);
     }
 }
 
@@ -210,7 +274,7 @@ int main(void) {
         cmocka_unit_test(every_type_gives_the_same_bits),
         cmocka_unit_test(what_is_packed_is_what_gguf_packs),
         cmocka_unit_test(models_are_those_of_the_folders),
-        cmocka_unit_test(a_saved_file_is_a_folder),
+        cmocka_unit_test(models_go_out_and_come_back), cmocka_unit_test(a_saved_file_is_a_folder),
         cmocka_unit_test(vocabularies_give_the_same_ids),
         cmocka_unit_test(damaged_files_are_refused),
     };
