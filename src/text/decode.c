@@ -20,9 +20,10 @@ static const char *text_for(const at_tokenizer *t, int32_t id, int skip_special,
     return same && same->special ? NULL : text;
 }
 
-at_status at_decode_bytes(const at_tokenizer *tokenizer, at_arena *arena, const int32_t *ids, int n, int skip_special, char **text,
-                          size_t *len, at_error *err) {
-    at_texts tokens = {.text = {.arena = arena}, .end = AT_NEW_ARRAY(arena, size_t, n + 1)};
+/* goes_on: of a text whose beginning was given before. */
+static at_status decode_part(const at_tokenizer *tokenizer, at_arena *arena, const int32_t *ids, int n, int skip_special, int goes_on, char **text,
+                             size_t *len, at_error *err) {
+    at_texts tokens = {.text = {.arena = arena}, .end = AT_NEW_ARRAY(arena, size_t, n + 1), .goes_on = goes_on};
     at_str out = {.arena = arena};
     size_t one;
     if (!tokens.end) return at_fail_memory(err, (size_t)n * sizeof *tokens.end);
@@ -38,6 +39,11 @@ at_status at_decode_bytes(const at_tokenizer *tokenizer, at_arena *arena, const 
     *text = out.text;
     if (len) *len = out.len;
     return AT_OK;
+}
+
+at_status at_decode_bytes(const at_tokenizer *tokenizer, at_arena *arena, const int32_t *ids, int n, int skip_special, char **text,
+                          size_t *len, at_error *err) {
+    return decode_part(tokenizer, arena, ids, n, skip_special, 0, text, len, err);
 }
 
 at_status at_decode(const at_tokenizer *tokenizer, at_arena *arena, const int32_t *ids, int n, int skip_special,
@@ -67,7 +73,7 @@ static at_status remember(at_decode_stream *s, const char *text, size_t len, at_
 }
 
 static at_status decode_held(const at_tokenizer *t, at_decode_stream *s, char **text, size_t *len, at_error *err) {
-    return at_decode_bytes(t, &s->arena, s->ids, s->n, s->skip_special, text, len, err);
+    return decode_part(t, &s->arena, s->ids, s->n, s->skip_special, s->begun, text, len, err);
 }
 
 static at_status hold(at_decode_stream *s, int32_t id, at_error *err) {
@@ -106,6 +112,7 @@ at_status at_decode_step(const at_tokenizer *tokenizer, at_decode_stream *s, int
     int fresh = s->n - s->done;
     memmove(s->ids, s->ids + s->done, (size_t)fresh * sizeof *s->ids);
     s->n = fresh;
+    s->begun = 1;
     AT_TRY(decode_held(tokenizer, s, &whole, &whole_len, err));
     AT_TRY(remember(s, whole, whole_len, err));
     s->done = fresh;
@@ -120,7 +127,7 @@ at_status at_decode_end(const at_tokenizer *tokenizer, at_decode_stream *s, cons
     size_t same = whole_len >= s->given_len && !memcmp(whole, s->given ? s->given : "", s->given_len) ? s->given_len : whole_len;
     *text = whole + same;
     *len = whole_len - same;
-    s->n = s->done = 0;
+    s->n = s->done = s->begun = 0;
     s->given_len = 0;
     return AT_OK;
 }

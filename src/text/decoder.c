@@ -6,6 +6,7 @@
 #include "text/spec.h"
 
 #define REPLACEMENT "\xef\xbf\xbd"
+#define META "\xe2\x96\x81"
 
 static at_spec spec_of(const at_build *build) { return (at_spec){build->path, "decoder"}; }
 
@@ -320,7 +321,7 @@ static const at_decoder_type TYPES[] = {
     {"BPEDecoder", read_bpe, run_bpe},            {"CTC", read_ctc, run_ctc},         {"Fuse", NULL, run_fuse},
     {"Strip", read_strip, run_strip},             {"Replace", read_replace, run_replace}, {"ByteFallback", NULL, run_byte_fallback},
 };
-enum { TYPE_WORDPIECE, TYPE_BYTELEVEL, N_TYPES = sizeof TYPES / sizeof *TYPES };
+enum { TYPE_WORDPIECE, TYPE_BYTELEVEL, N_TYPES = sizeof TYPES / sizeof *TYPES, TYPE_BYTE_FALLBACK = N_TYPES - 1 };
 
 static const char *type_name(int i) { return i < N_TYPES ? TYPES[i].name : NULL; }
 
@@ -359,6 +360,32 @@ at_status at_decoders_wordpiece(at_arena *arena, at_decoders *decoders, at_error
 
 at_status at_decoders_bytelevel(at_arena *arena, at_decoders *decoders, at_error *err) {
     return one(arena, (at_decoder){.type = &TYPES[TYPE_BYTELEVEL]}, decoders, err);
+}
+
+/* As SentencePieceProcessor::Decode. */
+static at_status run_sentencepiece(const at_decoder *d, at_matcher *matcher, const at_texts *in, at_texts *out, at_error *err) {
+    (void)matcher;
+    (void)err;
+    int begins = !in->goes_on && d->leading != AT_LEADING_STAYS;
+    for (int i = 0; i < in->n; i++) {
+        size_t len, begin = out->text.len;
+        const char *text = text_of(in, i, &len);
+        int drops = begins && len >= 3 && !memcmp(text, META, 3);
+        add(out, text + 3 * drops, len - 3 * (size_t)drops);
+        replace(&out->text, begin, META, " ");
+        end(out);
+        begins = begins && !out->text.len && !(drops && d->leading == AT_LEADING_FIRST);
+    }
+    return AT_OK;
+}
+
+at_status at_decoders_sentencepiece(at_arena *arena, at_leading leading, at_decoders *decoders, at_error *err) {
+    static const at_decoder_type spaces = {"SentencePiece", NULL, run_sentencepiece};
+    *decoders = (at_decoders){AT_NEW_ARRAY(arena, at_decoder, 2), 2, 1};
+    if (!decoders->item) return at_fail_memory(err, 2 * sizeof *decoders->item);
+    decoders->item[0] = (at_decoder){.type = &spaces, .leading = leading};
+    decoders->item[1] = (at_decoder){.type = &TYPES[TYPE_BYTE_FALLBACK]};
+    return AT_OK;
 }
 
 static at_status run_all(const at_decoders *decoders, at_arena *arena, at_matcher *matcher, const at_texts *tokens, at_str *out,

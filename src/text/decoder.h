@@ -10,7 +10,11 @@ typedef struct at_texts {
     at_str text;
     size_t *end; /* of each in `text` */
     int n;
+    int goes_on; /* text was given before these */
 } at_texts;
+
+/* Which spaces before a text SentencePiece leaves out: that of its first token, or of every token until there is text. */
+typedef enum at_leading { AT_LEADING_STAYS, AT_LEADING_FIRST, AT_LEADING_ALL } at_leading;
 
 typedef struct at_decoder at_decoder;
 typedef struct at_decoder_type {
@@ -27,6 +31,7 @@ struct at_decoder {
     int cleanup;           /* WordPiece, CTC */
     int keeps_first;       /* Metaspace: a first replacement becomes a space too */
     int start, stop;       /* Strip: how many */
+    at_leading leading;    /* SentencePiece */
 };
 
 typedef struct at_decoders {
@@ -39,6 +44,8 @@ at_status at_decoders_read(at_build *build, const json_t *part, at_decoders *dec
 /* WordPiece with "##" and cleanup, for old folders; ByteLevel. */
 at_status at_decoders_wordpiece(at_arena *arena, at_decoders *decoders, at_error *err);
 at_status at_decoders_bytelevel(at_arena *arena, at_decoders *decoders, at_error *err);
+/* Of a .model file: U+2581 is a space, "<0x41>" a byte. */
+at_status at_decoders_sentencepiece(at_arena *arena, at_leading leading, at_decoders *decoders, at_error *err);
 
 /* The whole text in *out; everything is allocated in the arena. */
 at_status at_decoders_run(const at_decoders *decoders, at_arena *arena, const at_texts *tokens, at_str *out, at_error *err);

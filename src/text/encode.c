@@ -86,7 +86,7 @@ static at_status encode_word(const at_tokenizer *t, at_work *work, const at_char
     }
     int n = 0, number = tokens->n_words++;
     word->n_chars = span.end - span.begin;
-    AT_TRY(t->model.type->split(&t->model, &work->model, word, &n, err));
+    AT_TRY(at_model_split(&t->model, &work->model, word, &n, err));
     AT_TRY(at_tokens_reserve(tokens, n, err));
     for (int i = 0; i < n; i++) put_piece(t, word, word->piece[i], number, tokens);
     return AT_OK;

@@ -23,6 +23,7 @@ typedef struct at_model_type {
 struct at_model {
     const at_model_type *type;
     int32_t unknown; /* -1: none */
+    const at_trie *whole; /* tokens that are found before the model is asked, the longest, from left to right; NULL: none */
     union {
         at_wordpiece wordpiece;
         at_bpe bpe;
@@ -30,6 +31,9 @@ struct at_model {
         const at_vocab *wordlevel;
     } as;
 };
+
+/* The tokens of a word, as at_model_type.split has them. */
+at_status at_model_split(const at_model *model, at_model_work *work, at_word *word, int *n, at_error *err);
 
 extern const at_model_type at_model_wordpiece, at_model_bpe, at_model_unigram, at_model_wordlevel;
 

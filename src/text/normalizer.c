@@ -261,10 +261,10 @@ at_status at_normalizers_bert(at_arena *arena, const at_normalizer *settings, at
     return set_one(arena, settings, &TYPES[TYPE_BERT], normalizers, err);
 }
 
-at_status at_normalizers_sentencepiece(at_arena *arena, const at_charsmap *map, at_spm_rules rules, at_normalizers *normalizers,
-                                       at_error *err) {
+at_status at_normalizers_sentencepiece(at_arena *arena, const at_charsmap *map, at_spm_rules rules, const at_trie *kept,
+                                       at_normalizers *normalizers, at_error *err) {
     static const at_normalizer_type type = {"SentencePiece", NULL, at_normalize_sentencepiece};
-    at_normalizer settings = {.map = *map, .rules = rules};
+    at_normalizer settings = {.map = *map, .rules = rules, .kept = kept};
     return set_one(arena, &settings, &type, normalizers, err);
 }
 

@@ -6,6 +6,7 @@
 #include "text/build.h"
 #include "text/chars.h"
 #include "text/charsmap.h"
+#include "text/trie.h"
 
 typedef struct at_normalizer at_normalizer;
 
@@ -32,6 +33,7 @@ struct at_normalizer {
     int n_content;
     at_charsmap map;                                                /* Precompiled, SentencePiece */
     at_spm_rules rules;                                             /* SentencePiece */
+    const at_trie *kept;                                            /* SentencePiece: texts that stay as they are, or NULL */
 };
 
 typedef struct at_normalizers {
@@ -43,9 +45,9 @@ typedef struct at_normalizers {
 at_status at_normalizers_read(at_build *build, const json_t *part, at_normalizers *normalizers, at_error *err);
 /* The one normalizer of BERT, for old folders. */
 at_status at_normalizers_bert(at_arena *arena, const at_normalizer *settings, at_normalizers *normalizers, at_error *err);
-/* The one of a SentencePiece model; no file names it. */
-at_status at_normalizers_sentencepiece(at_arena *arena, const at_charsmap *map, at_spm_rules rules, at_normalizers *normalizers,
-                                       at_error *err);
+/* The one of a SentencePiece model; no file names it. `kept`: pieces that the user defined, or NULL; lives as long. */
+at_status at_normalizers_sentencepiece(at_arena *arena, const at_charsmap *map, at_spm_rules rules, const at_trie *kept,
+                                       at_normalizers *normalizers, at_error *err);
 at_status at_normalize_sentencepiece(const at_normalizer *n, at_chars *chars, at_matcher *matcher, at_error *err); /* normalizer_spm.c */
 int at_normalizer_is_bert(const at_normalizer *n);
 /* 1 where they change nothing in a text below U+0300: none at all, or NFC. */

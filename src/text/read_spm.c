@@ -39,9 +39,6 @@ static at_status read_piece(const char *path, at_pb message, int number, at_spm_
         if (message.number == 3 && message.type == AT_PB_VARINT) piece->type = message.value <= PIECE_BYTE ? (int)message.value : 0;
     }
     if (message.broken || piece->type < PIECE_NORMAL) return broken(path, err);
-    if (piece->type == PIECE_USER_DEFINED)
-        return at_fail(err, AT_BAD_MODEL, "%s: piece %d is a symbol that the user defined; such models are not known here without a "
-                       "tokenizer.json", path, number);
     if (!piece->len || piece->len > AT_TOKEN_BYTES)
         return at_fail(err, AT_BAD_MODEL, "%s: piece %d is empty or longer than %d bytes", path, number, AT_TOKEN_BYTES);
     if (at_utf8_check(piece->text, piece->len) != piece->len || memchr(piece->text, 0, piece->len))
@@ -110,6 +107,26 @@ static at_status set_vocab(at_tokenizer *t, const char *path, const at_spm *spm,
     return t->vocab.n == spm->n ? AT_OK : at_fail(err, AT_BAD_MODEL, "%s: two pieces have one text", path);
 }
 
+/* The pieces that the user defined: they are found before anything else. NULL: there are none. */
+static at_status find_defined(at_tokenizer *t, const char *path, const at_spm *spm, at_trie **defined, at_error *err) {
+    uint8_t *skip = AT_NEW_ARRAY(&t->arena, uint8_t, spm->n);
+    int n = 0;
+    *defined = NULL;
+    if (!skip) return at_fail_memory(err, (size_t)spm->n);
+    for (int i = 0; i < spm->n; i++) {
+        skip[i] = spm->piece[i].type != PIECE_USER_DEFINED;
+        n += !skip[i];
+    }
+    if (!n) return AT_OK;
+    if (!(*defined = AT_NEW(&t->arena, at_trie))) return at_fail_memory(err, sizeof **defined);
+    return at_trie_init(&t->arena, *defined, &t->vocab, skip, err) ? at_fail_prefix(err, "%s", path) : AT_OK;
+}
+
+/* SentencePiece 0.2.3 gives a piece that the user defined 0.1 for each byte but the first, where other scores are logarithms of probabilities. */
+static float score_of(const at_spm_piece *piece) {
+    return piece->type == PIECE_USER_DEFINED ? (float)(0.1 * (double)(piece->len - 1)) : piece->score;
+}
+
 /* SentencePiece holds scores, and adds them up, as floats. */
 static at_status set_unigram(at_tokenizer *t, const char *path, const at_spm *spm, at_error *err) {
     at_unigram *u = &t->model.as.unigram;
@@ -123,8 +140,8 @@ static at_status set_unigram(at_tokenizer *t, const char *path, const at_spm *sp
     }
     if (isinf(low)) low = 0;
     for (int i = 0; i < spm->n; i++) {
-        score[i] = (double)spm->piece[i].score;
-        skip[i] = spm->piece[i].type != PIECE_NORMAL;
+        score[i] = (double)score_of(&spm->piece[i]);
+        skip[i] = spm->piece[i].type != PIECE_NORMAL && spm->piece[i].type != PIECE_USER_DEFINED;
     }
     t->model = (at_model){.type = &at_model_unigram, .unknown = spm->unknown};
     u->vocab = &t->vocab;
@@ -181,15 +198,9 @@ static at_status set_bpe(at_tokenizer *t, const char *path, const at_spm *spm, a
     return AT_OK;
 }
 
-/* "▁" to " ", bytes, all in one, and without the space that was put before. */
-static at_status set_decoder(at_tokenizer *t, at_build *build, const at_spm *spm, at_error *err) {
-    json_t *part = json_pack("{s:s, s:[{s:s, s:{s:s}, s:s}, {s:s}, {s:s}, {s:s, s:s, s:i, s:i}]}", "type", "Sequence", "decoders", "type",
-                             "Replace", "pattern", "String", "\xe2\x96\x81", "content", " ", "type", "ByteFallback", "type", "Fuse", "type", "Strip",
-                             "content", " ", "start", spm->rules.dummy_prefix && !spm->rules.suffix, "stop",
-                             spm->rules.dummy_prefix && spm->rules.suffix);
-    at_status st = part ? at_decoders_read(build, part, &t->decoders, err) : at_fail_memory(err, 256);
-    json_decref(part);
-    return st;
+static at_status set_decoder(at_tokenizer *t, const at_spm *spm, at_error *err) {
+    at_leading leading = spm->rules.remove_spaces ? AT_LEADING_ALL : spm->rules.dummy_prefix ? AT_LEADING_FIRST : AT_LEADING_STAYS;
+    return at_decoders_sentencepiece(&t->arena, leading, &t->decoders, err);
 }
 
 static at_status set_specials(at_tokenizer *t, const char *path, const at_spm *spm, at_error *err) {
@@ -235,12 +246,15 @@ at_status at_tokenizer_read_spm(at_tokenizer *t, const char *path, const void *b
     at_build build = {.arena = &t->arena, .patterns = &t->patterns, .path = path};
     at_spm spm;
     at_charsmap map = {0};
+    at_trie *defined;
     AT_TRY(parse(&t->arena, path, bytes, len, &spm, err));
     AT_TRY(at_charsmap_read(&t->arena, spm.charsmap, spm.charsmap_len, &map, err) ? at_fail_prefix(err, "%s", path) : AT_OK);
-    AT_TRY(at_normalizers_sentencepiece(&t->arena, &map, spm.rules, &t->normalizers, err));
     AT_TRY(set_vocab(t, path, &spm, err));
+    AT_TRY(find_defined(t, path, &spm, &defined, err));
+    AT_TRY(at_normalizers_sentencepiece(&t->arena, &map, spm.rules, defined, &t->normalizers, err));
     AT_TRY(spm.model_type == MODEL_BPE ? set_bpe(t, path, &spm, err) : set_unigram(t, path, &spm, err));
+    if (spm.model_type == MODEL_BPE) t->model.whole = defined;
     AT_TRY(set_specials(t, path, &spm, err));
-    AT_TRY(set_decoder(t, &build, &spm, err));
+    AT_TRY(set_decoder(t, &spm, err));
     return set_template(t, &build, config, err);
 }

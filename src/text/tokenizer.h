@@ -75,6 +75,7 @@ typedef struct at_decode_stream {
     int skip_special;
     int32_t *ids; /* what the next text depends on */
     int n, cap, done; /* the first `done` of them have been given */
+    int begun;    /* text was given that depended on earlier ones */
     char *given;  /* their text */
     size_t given_len, given_cap;
     at_arena arena; /* of the last answer */

@@ -5,20 +5,12 @@
 #define AT_TEXT_UNIGRAM_H
 
 #include "text/tokens.h"
-
-/* An edge of the trie of all tokens, by (node, byte). */
-typedef struct at_edge {
-    uint32_t key; /* node << 8 | byte; UINT32_MAX: empty */
-    uint32_t node;
-} at_edge;
+#include "text/trie.h"
 
 typedef struct at_unigram {
     const at_vocab *vocab;
     const double *score;   /* by id */
-    at_edge *edge;         /* open addressing */
-    uint32_t mask, n_nodes;
-    int32_t *id;           /* by node: the token that ends there, or -1 */
-    uint32_t first[256];   /* the node of each first byte; 0: none */
+    at_trie trie;          /* of the tokens that a text may become */
     double unknown_score;
     int32_t unknown;       /* -1: none */
     int byte_fallback;

@@ -19,27 +19,72 @@ static at_tokenizer *open_model(const char *name) {
     return t;
 }
 
+/* The pieces that the user defined stand where the library says: [index, first character, end]. */
+static int same_places(const at_encoding *e, const json_t *places) {
+    size_t i;
+    json_t *place;
+    int same = 1;
+    json_array_foreach((json_t *)(uintptr_t)places, i, place) {
+        json_int_t at = json_integer_value(json_array_get(place, 0));
+        same = same && at < e->n && e->start[at] == json_integer_value(json_array_get(place, 1)) &&
+               e->end[at] == json_integer_value(json_array_get(place, 2));
+    }
+    return same;
+}
+
+/* All at once, and as a stream. */
+static int same_text(const at_tokenizer *t, const at_encoding *e, const json_t *want) {
+    at_arena arena = {0};
+    at_error err;
+    at_decode_stream stream = {0};
+    at_str joined = {.arena = &arena};
+    char *text;
+    const char *part;
+    size_t len, part_len;
+    if (!json_is_string(want)) return 1; /* one of the pieces is unknown */
+    check_ok(at_decode_bytes(t, &arena, e->ids, e->n, 0, &text, &len, &err), &err);
+    int same = len == json_string_length(want) && !memcmp(text, json_string_value(want), len);
+    for (int i = 0; i <= e->n; i++) {
+        if (i < e->n) check_ok(at_decode_step(t, &stream, e->ids[i], &part, &part_len, &err), &err);
+        else check_ok(at_decode_end(t, &stream, &part, &part_len, &err), &err);
+        at_str_add_bytes(&joined, part, part_len);
+    }
+    same = same && joined.len == len && !memcmp(joined.text ? joined.text : "", text, len);
+    at_decode_stream_free(&stream);
+    at_arena_free(&arena);
+    return same;
+}
+
+static int same_ids(const at_encoding *e, const json_t *ids) {
+    int same = (size_t)e->n == json_array_size(ids);
+    for (int k = 0; k < e->n && same; k++) same = e->ids[k] == json_integer_value(json_array_get(ids, (size_t)k));
+    return same;
+}
+
 static void ids_are_sentencepieces_own(void **state) {
     (void)state;
     const char *name;
     json_t *answers, *ids, *texts = json_object_get(vectors, "texts");
-    size_t i, bad = 0, n_models = 0;
+    size_t i, bad = 0, n_models = 0, n_defined = 0;
     json_object_foreach(json_object_get(vectors, "ids"), name, answers) {
         at_tokenizer *t = open_model(name);
         at_encoding e = {0};
         at_error err;
+        const json_t *decoded = json_object_get(json_object_get(vectors, "decoded"), name);
+        const json_t *places = json_object_get(json_object_get(vectors, "places"), name);
         n_models++;
         json_array_foreach(answers, i, ids) {
-            const json_t *text = json_array_get(texts, i);
+            const json_t *text = json_array_get(texts, i), *where = json_array_get(places, i);
             check_ok(at_encode(t, json_string_value(text), json_string_length(text), NULL, 0, NULL, &e, &err), &err);
-            int same = (size_t)e.n == json_array_size(ids);
-            for (int k = 0; k < e.n && same; k++) same = e.ids[k] == json_integer_value(json_array_get(ids, (size_t)k));
+            int same = same_ids(&e, ids) && same_places(&e, where) && same_text(t, &e, json_array_get(decoded, i));
+            n_defined += json_array_size(where);
             if (!same && bad++ < 3) print_error("%s, text %zu \"%s\"\n", name, i, json_string_value(text));
         }
         at_encoding_free(&e);
         at_tokenizer_close(t);
     }
-    assert_int_equal(n_models, 5);
+    assert_int_equal(n_models, 7);
+    assert_true(n_defined > 200);
     assert_int_equal(bad, 0);
 }
 
@@ -79,7 +124,7 @@ static void what_is_no_model_is_refused(void **state) {
     check_fails(at_tokenizer_open_spm("x", "", 0, &t, &err), AT_BAD_MODEL, &err, "x: is no SentencePiece model");
     check_fails(at_tokenizer_open_spm("x", "\x0a\xff\xff\x7f", 4, &t, &err), AT_BAD_MODEL, &err, "x: is no SentencePiece model");
     check_fails(at_tokenizer_open_spm("x", "\x0a\x03\x0a\x01" "a", 5, &t, &err), AT_BAD_MODEL, &err, "no piece is the unknown one");
-    check_fails(at_tokenizer_open_spm("x", "\x0a\x05\x0a\x01" "a\x18\x04", 7, &t, &err), AT_BAD_MODEL, &err, "piece 0 is a symbol that the user defined");
+    check_fails(at_tokenizer_open_spm("x", "\x0a\x05\x0a\x01" "a\x18\x07", 7, &t, &err), AT_BAD_MODEL, &err, "x: is no SentencePiece model");
     check_fails(at_tokenizer_open_spm("x", "\x0a\x05\x0a\x01" "a\x18\x02\x12\x02\x18\x03", 11, &t, &err), AT_BAD_MODEL, &err, "of type 3 is neither");
 }
 
