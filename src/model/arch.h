@@ -17,6 +17,7 @@ typedef enum at_block_kind { AT_BLOCK_POST, AT_BLOCK_RESIDUAL, AT_BLOCK_PARALLEL
 /* The family's own classifier: pool, [dropout], [dense, activation, [norm]], dropout, linear. */
 typedef struct at_head_form {
     at_pooling pooling;
+    int at_end;                /* AT_POOL_LAST: the row of the text's last end (decoder.end_id), not of its last token */
     int drop_first;            /* dropout before the dense layer too */
     at_activation activation;  /* after the dense layer; AT_ACT_NONE: there is no dense layer */
 } at_head_form;
@@ -28,6 +29,7 @@ typedef struct at_decoder_arch {
     int heads, head_dim, intermediate;
     double attention_scale;
     int start_id;             /* the token before the first that it writes */
+    int end_id;               /* the token that ends a text; -1: none */
 } at_decoder_arch;
 
 typedef struct at_arch {

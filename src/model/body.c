@@ -310,10 +310,27 @@ at_tensor *at_body_source(at_tape *t, const at_model *m, int layer, at_tensor *e
     return at_tape_status(t) ? NULL : source_keys(t, &m->body.decoder.layer[layer], encoded);
 }
 
+/* What a decoder reads where nothing is written: the text itself, one token later, behind the token that begins (transformers'
+ * shift_tokens_right). */
+static const at_batch *read_again(at_tape *t, const at_arch *a, const at_batch *b) {
+    at_batch *again = at_alloc(t->objects, 1, sizeof *again);
+    int32_t *ids = at_alloc(t->objects, (size_t)b->rows, sizeof *ids);
+    if (!again || !ids) {
+        at_tape_fail(t, AT_NO_MEMORY, "not enough memory for %d tokens", b->rows);
+        return b;
+    }
+    for (int s = 0; s < b->n_seq; s++)
+        for (int r = b->cu_seqlens[s]; r < b->cu_seqlens[s + 1]; r++) ids[r] = r > b->cu_seqlens[s] ? b->ids[r - 1] : a->decoder.start_id;
+    *again = *b;
+    again->ids = ids;
+    return again;
+}
+
 at_tensor *at_body_forward(at_tape *t, const at_model *m, const at_batch *b) {
     if (!m->arch.decoder.layers) return at_body_encode(t, m, b);
     walk w = {.t = t, .m = m, .b = b->cache ? b : b->decoder, .s = decoder_stack(m), .source = b->cache ? b->cache->source : b};
-    if (!w.b || !w.source) return at_tape_fail(t, AT_BUG, "a batch without rows of a decoder");
+    if (!w.b) w.b = read_again(t, &m->arch, b);
+    if (!w.source) return at_tape_fail(t, AT_BUG, "a decoder's cache without the rows that it reads");
     if (!b->cache) w.encoded = at_body_encode(t, m, b);
     w.readers = as_one_reader(&w);
     return at_tape_status(t) ? NULL : run(&w);

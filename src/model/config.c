@@ -124,6 +124,13 @@ void at_config_pad(at_config *c, at_arch *a, int fallback) {
     a->pad_id = at_config_size_or(c, "pad_token_id", fallback, -1, a->vocab_size - 1);
 }
 
+int at_config_end(at_config *c, int fallback, int vocab_size) {
+    const json_t *end = at_config_get(c, "eos_token_id");
+    if (json_is_array(end)) end = json_array_get(end, 0);
+    json_int_t id = end ? json_integer_value(end) : fallback;
+    return (end && !json_is_integer(end)) || id < 0 || id >= vocab_size ? -1 : (int)id;
+}
+
 void at_config_sizes(at_config *c, at_arch *a) {
     a->vocab_size = at_config_size(c, "vocab_size", 1, AT_MAX_VOCAB);
     a->hidden = at_config_size(c, "hidden_size", 1, AT_MAX_HIDDEN);

@@ -36,6 +36,9 @@ const char *at_config_text(at_config *c, const char *key, const char *fallback);
 int at_activation_find(const char *name, at_activation *activation); /* by transformers' name; 0: there is none */
 at_activation at_config_activation(at_config *c, const char *key, const char *fallback); /* fallback NULL: must be there */
 
+/* eos_token_id, of a list the first; -1 where it is none of the words. */
+int at_config_end(at_config *c, int fallback, int vocab_size);
+
 /* Variants that there are not: any other value is an error that names it. */
 void at_config_only(at_config *c, const char *key, const char *word);   /* absent is fine */
 void at_config_refuse(at_config *c, const char *key, const char *why);  /* must not be true */

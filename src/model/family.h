@@ -48,7 +48,8 @@ typedef struct at_family {
     int n_mask;
     const at_name_row *span;      /* head of ...ForQuestionAnswering; NULL: transformers has no such class for this family */
     int n_span;
-    const char *span_prefix;      /* of the body's names in files of that class, where it is another one; NULL: prefix */
+    const char *other_prefix;     /* of the body's names in files with this head, where it is another one; NULL: prefix always */
+    at_head_kind other_head;
     const at_name_row *lm;        /* classifier of ...ForCausalLM where it is not the table of words; NULL: no language model */
     int n_lm;
     int lm_by_file;               /* the file says whether the classifier is the table of words: whether it has another */
@@ -117,9 +118,12 @@ extern const at_name_row at_roberta_head[4];
 /* "lm_head.dense", "lm_head.layer_norm" (RobertaLMHead and its like). */
 extern const at_name_row at_roberta_mask[5];
 #define AT_ROBERTA_MASK .mask = at_roberta_mask, .n_mask = AT_COUNT(at_roberta_mask)
+/* "classification_head.dense", "classification_head.out_proj" (BartClassificationHead and its like). */
+extern const at_name_row at_bart_head[4];
+#define AT_BART_HEAD .head = at_bart_head, .n_head = AT_COUNT(at_bart_head)
 /* "qa_outputs" */
 extern const at_name_row at_span_head[2];
 #define AT_SPAN_HEAD .span = at_span_head, .n_span = AT_COUNT(at_span_head)
-#define AT_SPAN_PREFIX .span_prefix = "transformer." /* as LlamaForQuestionAnswering and its like call the body, whatever the others do */
+#define AT_SPAN_PREFIX .other_prefix = "transformer.", .other_head = AT_HEAD_SPAN /* as LlamaForQuestionAnswering and its like call the body, whatever the others do */
 
 #endif

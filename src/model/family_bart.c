@@ -1,5 +1,6 @@
 /* BART (Lewis et al. 2020): BERT's blocks as an encoder and, with attention to its rows, a decoder; learned positions from the third row of their
- * tables, a norm of the embeddings, and a classifier that is the table of words, with a bias that no training changes. */
+ * tables, a norm of the embeddings, and a classifier that is the table of words, with a bias that no training changes. A classifier of texts reads the
+ * decoder where the text that it reads again ends. */
 #include <math.h>
 
 #include "model/family.h"
@@ -49,6 +50,12 @@ static const at_name_row lm[] = {
     AT_LINEAR("lm_head.weight", AT_HEAD(classifier), VOCAB, HIDDEN),
     AT_CONSTANT("final_logits_bias", AT_HEAD(classifier_bias), VOCAB),
 };
+const at_name_row at_bart_head[4] = {
+    AT_LINEAR("classification_head.dense.weight", AT_HEAD(dense), HIDDEN, HIDDEN),
+    AT_VECTOR("classification_head.dense.bias", AT_HEAD(dense_bias), HIDDEN),
+    AT_LINEAR("classification_head.out_proj.weight", AT_HEAD(classifier), LABELS, HIDDEN),
+    AT_VECTOR("classification_head.out_proj.bias", AT_HEAD(classifier_bias), LABELS),
+};
 /* Old files have the words once for each stack. */
 static const char *const buffers[] = {"encoder.embed_tokens.weight", "decoder.embed_tokens.weight", NULL};
 
@@ -83,6 +90,9 @@ static void read(at_config *c, at_arch *a) {
     at_config_number(c, "encoder_layerdrop", 0, 0, 0); /* layers left out while training: there is no such thing here */
     at_config_number(c, "decoder_layerdrop", 0, 0, 0);
     a->decoder.start_id = at_config_size_or(c, "decoder_start_token_id", 2, 0, a->vocab_size - 1);
+    a->decoder.end_id = at_config_end(c, 2, a->vocab_size);
+    a->classifier_dropout = at_config_dropout(c, "classifier_dropout", 0);
+    a->head = (at_head_form){.pooling = AT_POOL_LAST, .at_end = 1, .drop_first = 1, .activation = AT_ACT_TANH};
     at_config_get(c, "is_encoder_decoder");
     at_config_refuse(c, "is_decoder", "a decoder alone is not supported");
     /* Of the first configs; the model of today has one of each. */
@@ -93,4 +103,4 @@ static void read(at_config *c, at_arch *a) {
 }
 
 const at_family at_family_bart = {"bart", read, "Bart", "model.", AT_ROWS(body), AT_ROWS(layer), AT_ROWS(decoder), AT_ROWS(lm),
-                                  .lm_class = "BartForConditionalGeneration", .ties = 1, .buffers = buffers};
+                                  .lm_class = "BartForConditionalGeneration", .ties = 1, AT_BART_HEAD, AT_SPAN_HEAD, .buffers = buffers};

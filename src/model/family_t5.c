@@ -79,12 +79,15 @@ static void read_stacks(at_config *c, at_arch *a, const char *feed_forward) {
     a->norm_epsilon = at_config_number(c, "layer_norm_epsilon", 1e-6, 0, 1);
     a->hidden_dropout = a->output_dropout = a->embedding_dropout = a->attention_dropout = a->inner_dropout = a->final_dropout =
         at_config_dropout(c, "dropout_rate", 0.1);
-    a->initializer_range = 0.02; /* of new parts; there are none */
+    a->initializer_range = 0.02; /* of new heads */
     at_config_pad(c, a, 0);
     a->learns_padding = 1;
     read_feed_forward(c, a, feed_forward);
     at_config_get(c, "is_gated_act"); /* says what feed_forward_proj says */
     a->decoder.start_id = at_config_size_or(c, "decoder_start_token_id", a->pad_id < 0 ? 0 : a->pad_id, 0, a->vocab_size - 1);
+    a->decoder.end_id = at_config_end(c, 1, a->vocab_size);
+    a->classifier_dropout = at_config_dropout(c, "classifier_dropout", 0);
+    a->head = (at_head_form){.pooling = AT_POOL_LAST, .at_end = 1, .drop_first = 1, .activation = AT_ACT_TANH};
     at_config_get(c, "is_encoder_decoder");
     at_config_refuse(c, "is_decoder", "a decoder alone is not supported");
 }
@@ -99,7 +102,8 @@ static void read(at_config *c, at_arch *a) {
 static void read_mt5(at_config *c, at_arch *a) { read_stacks(c, a, "gated-gelu"); }
 
 #define TWO_STACKS \
-    "", AT_ROWS(body), AT_ROWS(layer), AT_ROWS(decoder), AT_LM_HEAD, .lm_by_file = 1, .ties = 1, .buffers = buffers
+    "", AT_ROWS(body), AT_ROWS(layer), AT_ROWS(decoder), AT_LM_HEAD, .lm_by_file = 1, .ties = 1, AT_BART_HEAD, .other_prefix = "transformer.", \
+    .other_head = AT_HEAD_POOLER, AT_SPAN_HEAD, .buffers = buffers
 
 const at_family at_family_t5 = {"t5", read, "T5", TWO_STACKS, .lm_class = "T5ForConditionalGeneration"};
 const at_family at_family_mt5 = {"mt5", read_mt5, "MT5", TWO_STACKS, .lm_class = "MT5ForConditionalGeneration"};

@@ -66,13 +66,13 @@ at_status at_folder_find_head(const char *folder, const json_t *config, const at
                               const at_safetensors *file, at_arena *arena, at_folder_head *head, at_error *err) {
     static const at_head_kind OWN[] = {AT_HEAD_POOLER, AT_HEAD_TOKEN, AT_HEAD_MASK, AT_HEAD_SPAN, AT_HEAD_LM};
     *head = (at_folder_head){0};
-    if (arch->decoder.layers) { /* it writes already */
+    for (size_t i = 0; i < sizeof OWN / sizeof *OWN && !head->n_out; i++)
+        if ((head->n_out = find_own(config, family, arch, file, OWN[i], arena))) head->kind = OWN[i];
+    if (arch->decoder.layers && !head->n_out) { /* it writes already */
         head->kind = AT_HEAD_LM;
         head->n_out = AT_VOCABULARY_ANSWERS;
         return AT_OK;
     }
-    for (size_t i = 0; i < sizeof OWN / sizeof *OWN && !head->n_out; i++)
-        if ((head->n_out = find_own(config, family, arch, file, OWN[i], arena))) head->kind = OWN[i];
     AT_TRY(at_modules_find(folder, config, arch, arena, head, err));
     return head->kind == AT_HEAD_NONE ? AT_OK : read_rest(config, folder, arena, head, err);
 }

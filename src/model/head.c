@@ -11,15 +11,19 @@ const char *at_pooling_name(at_pooling pooling) {
     return NAMES[pooling];
 }
 
-/* The last token that is no padding, as transformers looks for it: a text may end in the token that pads. */
+/* The last token that is no padding, as transformers looks for it: a text may end in the token that pads. Or the last that ends a text, where a
+ * decoder reads it; a text without one is read to its last token. */
+static int32_t row_read(const at_arch *a, const at_batch *b, int s) {
+    int32_t first = b->cu_seqlens[s], last = b->cu_seqlens[s + 1] - 1;
+    for (int32_t r = last; r >= first; r--)
+        if (a->head.at_end ? b->ids[r] == a->decoder.end_id : b->ids[r] != a->pad_id) return r;
+    return a->head.at_end ? last : first;
+}
+
 static at_tensor *pool_last(at_tape *t, const at_model *m, at_tensor *hidden, const at_batch *b) {
     int32_t *row = at_alloc(t->objects, (size_t)b->n_seq, sizeof *row);
     if (!row) return at_tape_fail(t, AT_NO_MEMORY, "not enough memory for %d rows", b->n_seq);
-    for (int s = 0; s < b->n_seq; s++) {
-        int r = b->cu_seqlens[s + 1] - 1;
-        while (r > b->cu_seqlens[s] && b->ids[r] == m->arch.pad_id) r--;
-        row[s] = r;
-    }
+    for (int s = 0; s < b->n_seq; s++) row[s] = row_read(&m->arch, b, s);
     return at_op_gather(t, hidden, row, b->n_seq, AT_SPACE_SEQUENCES);
 }
 

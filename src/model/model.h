@@ -141,7 +141,8 @@ int at_model_saves(const char *name); /* 1: the name of a file or folder that at
  * layer of the decoder, [rows, keys | values], for at_cache.source_keys. at_body_forward of a batch with such a cache is the decoder's. */
 at_tensor *at_body_encode(at_tape *t, const at_model *m, const at_batch *b);
 at_tensor *at_body_source(at_tape *t, const at_model *m, int layer, at_tensor *encoded);
-/* Hidden states of the last layer, of the decoder's rows where there is one [rows, hidden]; then the head's logits [n_outputs, n_out]; of a mask head, where gradients are recorded,
+/* Hidden states of the last layer, of the decoder's rows where there is one (of a batch without any it reads the text itself, one token
+ * later) [rows, hidden]; then the head's logits [n_outputs, n_out]; of a mask head, where gradients are recorded,
  * what its classifier reads [n_outputs, embedding]. */
 at_tensor *at_body_forward(at_tape *t, const at_model *m, const at_batch *b);
 at_tensor *at_head_forward(at_tape *t, const at_model *m, at_tensor *hidden, const at_batch *b);
@@ -161,6 +162,8 @@ enum { AT_HEAD_WEIGHTS = 8 };
 at_status at_head_declare(at_params *p, at_arena *arena, const at_arch *arch, at_head_kind kind, int n_out, at_head *head,
                           at_place *place, at_error *err);
 
+/* Whether models of this arch take a head of this kind; where not, what is said of it. err may be NULL. */
+at_status at_head_check(const at_arch *arch, at_head_kind kind, at_error *err);
 int at_head_has_bias(const at_arch *arch, at_head_kind kind); /* 0: its linear layer has none (decoders' score) */
 int at_head_is_deep(const at_arch *arch, at_head_kind kind); /* 1: it has a layer before its linear one */
 

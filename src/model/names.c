@@ -47,10 +47,10 @@ static int old_spelling(const char *name, char *old, size_t size) {
 
 /* Files of the family's other classes, where those call the body something else (LLaMA's answers: "transformer." in place of "model."). */
 static const at_stored_tensor *by_other_prefix(const at_family *family, const at_safetensors *file, const at_place *place) {
-    const char *prefixes[2] = {family->prefix, family->span_prefix};
+    const char *prefixes[2] = {family->prefix, family->other_prefix};
     const at_stored_tensor *found = NULL;
     char name[AT_WEIGHT_NAME_BYTES + 32];
-    for (int i = 0; i < 2 && family->span_prefix && !found; i++) {
+    for (int i = 0; i < 2 && family->other_prefix && !found; i++) {
         snprintf(name, sizeof name, "%s%s", prefixes[i], place->bare);
         found = at_safetensors_find(file, name);
     }
@@ -98,7 +98,7 @@ typedef struct declaring {
     at_place *place;     /* of the weight i of params, or NULL */
     int n_out;
     at_error *err;
-    const char *prefix;  /* of the body's names */
+    const char *prefix;  /* of the body's names in a file with this head */
     int packs_words;     /* the table of words lies as its products like it: it is a language model's classifier */
 } declaring;
 
@@ -200,25 +200,39 @@ static table head_table(const at_family *family, at_head_kind kind) {
     return t;
 }
 
-at_status at_head_declare(at_params *p, at_arena *arena, const at_arch *arch, at_head_kind kind, int n_out, at_head *head,
-                          at_place *place, at_error *err) {
-    declaring d = {at_family_find(arch->family), arch, p, arena, place, kind == AT_HEAD_LM ? arch->vocab_size : n_out, err, NULL, 0};
-    *head = (at_head){.kind = kind, .n_out = n_out};
+/* A model that reads a text and writes another does what classes of transformers make it do: labels of texts, answers in them. */
+static int two_stacks_have(const at_family *family, at_head_kind kind) {
+    return kind == AT_HEAD_LM || (kind == AT_HEAD_POOLER && family->head) || (kind == AT_HEAD_SPAN && family->span);
+}
+
+at_status at_head_check(const at_arch *arch, at_head_kind kind, at_error *err) {
+    const at_family *family = at_family_find(arch->family);
     if (kind == AT_HEAD_NONE) return AT_OK;
-    if (arch->decoder.layers && kind != AT_HEAD_LM)
-        return at_fail(err, AT_USAGE, "a %s reads a text and writes another; it takes no other task", arch->family);
-    if (kind == AT_HEAD_EMBED) return AT_OK;
-    if (kind == AT_HEAD_TOKEN && d.family->no_token_class)
+    if (arch->decoder.layers && !two_stacks_have(family, kind))
+        return at_fail(err, AT_USAGE, "a %s reads a text and writes another%s%s; it takes no other task", arch->family,
+                       family->head ? ", or labels texts" : "", family->span ? ", or finds answers in them" : "");
+    if (kind == AT_HEAD_TOKEN && family->no_token_class)
         return at_fail(err, AT_USAGE, "transformers has no class for labels of tokens on a %s, so that nobody could open the model",
                        arch->family);
-    if (kind == AT_HEAD_MASK && !d.family->mask)
+    if (kind == AT_HEAD_MASK && !family->mask)
         return at_fail(err, AT_USAGE, "a %s finds no hidden words: transformers has no class for them; encoders like bert, roberta and modernbert do",
                        arch->family);
-    if (kind == AT_HEAD_SPAN && !d.family->span)
+    if (kind == AT_HEAD_SPAN && !family->span)
         return at_fail(err, AT_USAGE, "transformers has no class for answers in a text on a %s, so that nobody could open the model", arch->family);
-    if (kind == AT_HEAD_LM && !d.family->lm)
+    if (kind == AT_HEAD_LM && !family->lm)
         return at_fail(err, AT_USAGE, "a %s is no language model that continues a text; gpt2, llama, mistral, qwen2 and their like are", arch->family);
-    table t = head_table(d.family, kind);
+    return AT_OK;
+}
+
+at_status at_head_declare(at_params *p, at_arena *arena, const at_arch *arch, at_head_kind kind, int n_out, at_head *head,
+                          at_place *place, at_error *err) {
+    const at_family *family = at_family_find(arch->family);
+    declaring d = {.family = family, .arch = arch, .params = p, .arena = arena, .place = place,
+                   .n_out = kind == AT_HEAD_LM ? arch->vocab_size : n_out, .err = err};
+    *head = (at_head){.kind = kind, .n_out = n_out};
+    AT_TRY(at_head_check(arch, kind, err));
+    if (kind == AT_HEAD_NONE || kind == AT_HEAD_EMBED) return AT_OK;
+    table t = head_table(family, kind);
     t.fields = (char *)head;
     t.is_head = kind != AT_HEAD_LM; /* that one is no new network */
     t.depth = at_arch_depth(arch) + 1;
@@ -304,9 +318,9 @@ at_status at_names_declare(const at_family *family, at_model *m, at_error *err) 
     AT_TRY(at_params_init(&m->params, &m->arena, most, err));
     m->place = AT_NEW_ARRAY(&m->arena, at_place, most);
     if (!m->place) return at_fail_memory(err, (size_t)most * sizeof(at_place));
-    const char *prefix = m->head.kind == AT_HEAD_SPAN && family->span_prefix ? family->span_prefix : family->prefix;
-    declaring d = {family, a, &m->params, &m->arena, m->place, m->head.n_out, err, prefix, 0};
-    table body = {family->body, family->n_body, (char *)&m->body, 0, 0, 0, prefix};
+    declaring d = {.family = family, .arch = a, .params = &m->params, .arena = &m->arena, .place = m->place, .n_out = m->head.n_out, .err = err,
+                   .prefix = family->other_prefix && m->head.kind == family->other_head ? family->other_prefix : family->prefix};
+    table body = {family->body, family->n_body, (char *)&m->body, 0, 0, 0, d.prefix};
     int tied = m->head.kind == AT_HEAD_LM && a->tied;
     for (int i = 0; i < body.n; i++) {
         d.packs_words = tied && body.rows[i].field == AT_BODY(token);

@@ -95,7 +95,8 @@ static at_status plan_training(about *a, at_model *model, at_error *err) {
     hyper.batch_size = PLAN_EXAMPLES;
     AT_TRY(longest_batch(a, &data, err));
     int at_tokens = model->head.kind == AT_HEAD_TOKEN || model->head.kind == AT_HEAD_MASK || model->head.kind == AT_HEAD_SPAN || model->head.kind == AT_HEAD_LM;
-    at_status st = model->arch.decoder.layers ? add_decoder(data, err) : at_tokens ? add_places(data, err) : AT_OK;
+    int writes = model->arch.decoder.layers && model->head.kind == AT_HEAD_LM;
+    at_status st = writes ? add_decoder(data, err) : at_tokens ? add_places(data, err) : AT_OK;
     at_trainer_setup setup = {.model = model, .state = &state, .train = data, .hyper = &hyper, .backend = a->backend, .pool = a->pool};
     if (!st) st = at_trainer_plan(&setup, &a->plan, err);
     at_dataset_close(data);
@@ -145,7 +146,8 @@ static const char *head_words(const at_model *m) {
         return "of a language model: attune generate continues texts; a new one is trained on labels";
     if (!m->trained_head) return "none: a body alone, to be trained";
     if (m->head.kind == AT_HEAD_EMBED) return VECTORS[m->head.pooling][m->head.unit];
-    return m->head.kind == AT_HEAD_POOLER && m->arch.head.pooling == AT_POOL_LAST ? "last token, linear" : WORDS[m->head.kind];
+    if (m->head.kind != AT_HEAD_POOLER || m->arch.head.pooling != AT_POOL_LAST) return WORDS[m->head.kind];
+    return m->arch.head.at_end ? "the decoder where the text ends, dense layer, linear" : "last token, linear";
 }
 
 static char *labels_words(const about *a, at_arena *arena) {

@@ -83,16 +83,15 @@ static void tell_doubts(at_train_run *run) {
             at_tell_warning(run->listener, "--%s is the training file itself: a score on it says nothing about new texts", OTHERS[i]);
 }
 
-/* A model with an encoder and a decoder writes, whatever the columns look like; no other does. */
+/* A model with an encoder and a decoder writes, whatever the columns look like, unless it answers with labels already or is asked to do something
+ * else: whether it has a head for that is found when there is one. No other model writes. */
 static at_status check_stacks(at_train_run *run, int asked, at_error *err) {
     const at_arch *arch = &run->model->arch;
     int two = arch->decoder.layers > 0;
-    if (run->state.task->two_stacks == two) return AT_OK;
-    if (two && !asked) {
-        run->state.task = at_task_of_stacks(1);
-        return AT_OK;
-    }
-    if (two) return at_fail(err, AT_USAGE, "a %s reads a text and writes another; it takes no other task", arch->family);
+    if (two && !asked && run->model->head.kind == AT_HEAD_LM) run->state.task = at_task_of_stacks(1);
+    if (two && !run->state.task->two_stacks && at_task_has_head(run->state.task, AT_HEAD_LM))
+        return at_fail(err, AT_USAGE, "a %s reads a text and writes another; it does not go on with one", arch->family);
+    if (two || !run->state.task->two_stacks) return AT_OK;
     return at_fail(err, AT_USAGE, "the task %s is for models that read a text and write another; a %s is none", run->state.task->name,
                    arch->family);
 }

@@ -49,7 +49,8 @@ static candidates list_candidates(const at_train_run *run) {
     const at_head_kind *kind = run->state.task->heads;
     if (asked) c.set[c.n++].kind = (at_head_kind)asked;
     else
-        while (c.n < AT_TRAIN_HEADS && *kind) c.set[c.n++].kind = *kind++;
+        for (; c.n < AT_TRAIN_HEADS && *kind; kind++)
+            if (!at_head_check(&run->model->arch, *kind, NULL)) c.set[c.n++].kind = *kind;
     return c;
 }
 

@@ -20,7 +20,8 @@ static const char *problem_of(const at_model *m) {
 }
 
 static int fits(const at_task *task, const at_model *m) {
-    return task->two_stacks == (m->arch.decoder.layers > 0) && at_task_has_head(task, m->head.kind);
+    int writes = m->arch.decoder.layers > 0 && m->head.kind == AT_HEAD_LM;
+    return task->two_stacks == writes && at_task_has_head(task, m->head.kind);
 }
 
 const at_task *at_task_of_model(const at_model *m) {

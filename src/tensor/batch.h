@@ -39,7 +39,7 @@ typedef struct at_batch {
     const int32_t *label;     /* [n_outputs] class of each answer, negative: none; NULL: the data have no labels */
     const at_cache *cache;    /* NULL: every sequence is whole */
     /* The rows of a decoder that reads this batch's, sequence by sequence (n_seq and seq_id are the same); places are rows of it then. Its
-     * own answers, cache and decoder are not there. NULL: a model of one stack. */
+     * own answers, cache and decoder are not there. NULL: a model of one stack, or a text that its decoder reads again. */
     const struct at_batch *decoder;
 } at_batch;
 

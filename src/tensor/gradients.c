@@ -3,7 +3,8 @@
 
 #include "tensor/tape.h"
 
-static int table_rows(const at_weight *w, int rows) { return w->out < rows ? w->out : rows; }
+/* Of so many tokens, and of the one that a decoder begins with. */
+static int table_rows(const at_weight *w, int rows) { return w->out <= rows ? w->out : rows + 1; }
 
 size_t at_gradients_bytes(const at_params *p, int rows) {
     size_t bytes = p->n_gradient * sizeof(at_real);

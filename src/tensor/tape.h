@@ -43,7 +43,7 @@ typedef struct at_table_gradient {
     int32_t *slot;       /* [out] slot of a row, or -1 */
     int32_t *row;        /* [cap] row of a slot, in order of first touch */
     at_real *values;     /* [cap, in] */
-    int n, cap;          /* cap is enough for a step: min(out, rows of a lane's step) */
+    int n, cap;          /* cap is enough for a step: min(out, rows of a lane's step + 1) */
 } at_table_gradient;
 
 /* Where a lane gathers the gradients of weights. */

@@ -111,7 +111,7 @@ struct at_task {
     const at_head_kind *heads; /* that it can have, the usual one first; AT_HEAD_NONE ends them */
     int plain_texts;           /* its data are texts alone: a .txt has one a line */
     int full_only;             /* what is trained is the body itself: there is no first step with a head alone */
-    int two_stacks;            /* 1: for models of an encoder and a decoder beside it; 0: for the others */
+    int two_stacks;            /* 1: a model of an encoder and a decoder beside it writes what the second text is; no other task has a second text to write */
     int whole;                 /* 1: the outputs of an example are one choice: its loss needs all of them together */
     double rate_share;         /* of the learning rate that the recipe chooses for a new head's task; 0: all of it */
     double steps_share;        /* of the fewest steps that the recipe gives small data; 0: once as many */

@@ -5,7 +5,7 @@
 #define TRAIN "$A train --model family --train train.csv --eval dev.csv --num-train-epochs 1 --threads 2 --quiet --save-seconds 0 "
 
 static const char *const FAMILY[] = {"roberta", "xlm-roberta", "camembert", "distilbert", "electra", "albert", "mpnet", "deberta-v2", "modernbert",
-                                     "nomic_bert", "gpt2", "gpt_neox", "llama", "mistral", "qwen2", "qwen3", "phi3", "olmo2", "gemma2", "gemma3_text"};
+                                     "nomic_bert", "gpt2", "gpt_neox", "llama", "mistral", "qwen2", "qwen3", "phi3", "olmo2", "gemma2", "gemma3_text", "bart", "t5"};
 enum { N_FAMILIES = sizeof FAMILY / sizeof *FAMILY };
 
 /* $D/family is a model folder of the family, whose vocabulary has exactly the 31 tokens of the golden models. */

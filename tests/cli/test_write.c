@@ -141,9 +141,24 @@ static void a_kill_does_not_show(void **state) {
                       5);
 }
 
+/* Asked for labels it gets a classifier, whose folder needs no asking again, and whose body writes if it is asked to. */
+static void it_labels_texts_where_it_is_asked_to(void **state) {
+    (void)state;
+    program_expect("cd $D && { echo text,label; for a in {a..h}; do echo \"$a b,x\"; echo \"c $a,y\"; done; } > labels.csv && $A train --model t5 --task "
+                   "classify --train labels.csv --eval labels.csv --output labelled --epochs 1 --threads 2 --quiet && grep -c "
+                   "T5ForSequenceClassification labelled/config.json && grep -qa '\"transformer.shared.weight' labelled/model.safetensors && ! grep -qa "
+                   "'\"shared.weight' labelled/model.safetensors && $A predict --model labelled --format jsonl 'a b'", 0, "\"label\"", "");
+    program_expect("cd $D && $A info labelled", 0, "head        the decoder where the text ends, dense layer, linear\ntask        classify", "");
+    program_expect("cd $D && $A train --model labelled --train labels.csv --eval labels.csv --output more --epochs 1 --threads 2", 0, "Task: classify", "");
+    program_expect("cd $D && $A train --model t5 --train labels.csv --task classify --head mean --output x", 2, "", "it takes no other task");
+}
+
 static void what_cannot_be_is_said(void **state) {
     (void)state;
-    program_expect("cd $D && $A train --model t5 --train rows.csv --task classify --output x", 2, "", "it takes no other task");
+    program_expect("cd $D && printf 'a O\\nb B-P\\n\\nc O\\nd B-P\\n' > tags.conll && $A train --model t5 --train tags.conll --task tag --folds 1 --output x", 2, "",
+                   "a t5 reads a text and writes another, or labels texts, or finds answers in them; it takes no other task");
+    program_expect("cd $D && printf 'a b\\nc d\\n' > lines.txt && $A train --model t5 --train lines.txt --task language --output x", 2, "",
+                   "it does not go on with one");
     program_expect("cd $D && $A train --model t5 --train rows.csv --method head --output x", 2, "", "the task write trains the body "
                    "itself, with --method full");
     program_expect("cd $D && printf 'source,target\\na b,\\n' > empty.csv && $A train --model t5 --train empty.csv --output x", 3, "",
@@ -159,7 +174,7 @@ int main(void) {
         cmocka_unit_test(the_model_is_what_others_open), cmocka_unit_test(it_is_judged_and_asked), cmocka_unit_test(beams_write_too),
         cmocka_unit_test(it_learns),
         cmocka_unit_test(a_bart_writes_too),             cmocka_unit_test(threads_do_not_show),    cmocka_unit_test(a_kill_does_not_show),
-        cmocka_unit_test(what_cannot_be_is_said),
+        cmocka_unit_test(it_labels_texts_where_it_is_asked_to), cmocka_unit_test(what_cannot_be_is_said),
     };
     return cmocka_run_group_tests(tests, make, tiny_folder_remove);
 }

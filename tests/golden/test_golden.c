@@ -153,8 +153,17 @@ static int flip_pooling(at_model *m) {
 static int flip_pad(at_model *m) { /* known by position, or by the token that is read */
     int had = m->arch.pad_id, last = m->arch.head.pooling == AT_POOL_LAST;
     m->arch.pad_id = -1;
-    return had >= 0 && (last || m->arch.position_offset) && !strstr(m->folder, "camembert");
+    return had >= 0 && !m->arch.head.at_end && (last || m->arch.position_offset) && !strstr(m->folder, "camembert");
 }
+static int flip_end(at_model *m) { /* the last token in place of the last that ends a text */
+    m->arch.decoder.end_id = -1;
+    return m->arch.head.at_end;
+}
+static int flip_start(at_model *m) {
+    m->arch.decoder.start_id = !m->arch.decoder.start_id;
+    return m->arch.decoder.layers;
+}
+static int flip_decoder_layers(at_model *m) { return m->arch.decoder.layers ? m->arch.decoder.layers-- : 0; }
 static int flip_still_row(at_model *m) {
     int padded = m->body.token->still_row >= 0 && m->arch.position_offset && !strstr(m->folder, "camembert");
     m->body.token->still_row = -1;
@@ -336,6 +345,9 @@ static const struct {
     {"groups of heads", flip_groups},
     {"pooling", flip_pooling},
     {"padding", flip_pad},
+    {"end of the text", flip_end},
+    {"start of the decoder", flip_start},
+    {"layers of the decoder", flip_decoder_layers},
     {"embedding of the padding", flip_still_row},
     {"activation of the head", flip_head_activation},
     {"layer of the head", flip_head_layer},

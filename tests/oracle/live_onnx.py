@@ -181,6 +181,12 @@ def heads(args, source, work, pad, family):
     against_transformers(args, AutoModel, "body", source, work, pad, "last_hidden_state")
 
 
+def folders_of(root):
+    """Models of one stack: a decoder beside an encoder is not written as ONNX."""
+    return [f for f in sorted(root.iterdir()) if (f / "config.json").exists() and
+            not getattr(transformers.AutoConfig.from_pretrained(f), "is_encoder_decoder", False)]
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--program", default="build/release/src/attune", type=Path)
@@ -191,7 +197,7 @@ def main():
     transformers.utils.logging.set_verbosity_error()
     transformers.utils.logging.disable_progress_bar()
     torch.set_num_threads(1)
-    folders = [f for f in sorted(DATA.iterdir()) if (f / "config.json").exists() and (not args.names or f.name in args.names)]
+    folders = [f for f in folders_of(DATA) if not args.names or f.name in args.names]
     seen = set()
     for folder in folders:
         config = transformers.AutoConfig.from_pretrained(folder)
@@ -203,7 +209,7 @@ def main():
                 heads(args, folder, Path(work), pad, config.model_type)
             if folder.name == "pooler":
                 vectors(args, folder, Path(work), pad)
-    for folder in sorted((DATA.parent / "answer").iterdir()):
+    for folder in folders_of(DATA.parent / "answer"):
         if not args.names or folder.name in args.names:
             with tempfile.TemporaryDirectory() as work:
                 recorded_answers(args, folder, Path(work), transformers.AutoConfig.from_pretrained(folder).pad_token_id or 0)

@@ -57,11 +57,18 @@ def scale_up(model, family, generator):
             value = (0.02 if normed else 0.5) * noise
         elif any(part in name for part in (".q", ".k", "query", "key", "c_attn", "Wqkv")):
             value = 1.8 / math.sqrt(fan_in) * noise
-        elif name.startswith(("classifier", "score")):
+        elif name.startswith(("classifier", "classification_head", "score")):
             value = 0.5 * noise
         else:
             value = 1 / math.sqrt(fan_in) * noise
         p.data = value.float().double()
+
+
+def place_ends(ids, i, end):
+    """The token that ends a text: at its end, in some with another token behind it, and in longer texts further in front too."""
+    ids[-2 if i in (2, 5) else -1] = end
+    if len(ids) > 4:
+        ids[1] = end
 
 
 def make_batch(config, generator, n_labels, types, pads):
@@ -79,6 +86,8 @@ def make_batch(config, generator, n_labels, types, pads):
             ids[2:4] = pad
         if pads == "end" and i in (0, 5):
             ids[-2:] = pad
+        if getattr(config, "is_encoder_decoder", False):
+            place_ends(ids, i, config.eos_token_id)
         sequences.append((ids, kinds))
     return sequences, torch.randint(0, n_labels, (len(LENGTHS),), generator=generator)
 
@@ -200,6 +209,12 @@ FAMILIES = {
                                **(BERT_LIKE | {"num_hidden_layers": 5})),
     "albert-inner": lambda n: record(n, "albert", 2, embedding_size=11, type_vocab_size=2, num_hidden_groups=2, inner_group_num=2, pad_token_id=0,
                                      **(BERT_LIKE | {"num_hidden_layers": 3})),
+    "bart": lambda n: record(n, "bart", 3, pads="inside", scale_embedding=True, d_model=18, encoder_layers=2, decoder_layers=3,
+                             encoder_attention_heads=3, decoder_attention_heads=2, encoder_ffn_dim=29, decoder_ffn_dim=23, max_position_embeddings=25,
+                             vocab_size=31, pad_token_id=1, eos_token_id=2, decoder_start_token_id=7),
+    "t5": lambda n: record(n, "t5", 3, d_model=18, d_kv=5, d_ff=29, num_layers=2, num_decoder_layers=2, num_heads=3, vocab_size=31, layer_norm_epsilon=1e-2,
+                           relative_attention_num_buckets=8, relative_attention_max_distance=11, pad_token_id=0, eos_token_id=6,
+                           decoder_start_token_id=9),
     "mpnet": lambda n: record(n, "mpnet", 3, pads="inside", pad_token_id=1, **BERT_LIKE),
     "deberta-v2": lambda n: record(n, "deberta-v2", 3, pad_token_id=0, type_vocab_size=0, relative_attention=True, position_buckets=8,
                                    max_relative_positions=-1, norm_rel_ebd="layer_norm", share_att_key=True, pos_att_type=["p2c", "c2p"],
