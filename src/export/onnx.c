@@ -63,11 +63,13 @@ static const char *gather(walk *w, const char *x, const char *index, int axis) {
 
 static const char *unsqueeze(walk *w, const char *x, int n, const int64_t *axes) { return two(w, "Unsqueeze", x, list(w, n, axes)); }
 
-/* Elements from .. to-1 of the last axis; to 0: to its end. */
-static const char *slice(walk *w, const char *x, int64_t from, int64_t to) {
-    int64_t begin[1] = {from}, end[1] = {to ? to : INT64_MAX}, axis[1] = {-1};
-    return at_onnx_node(w->g, "Slice", 4, x, list(w, 1, begin), list(w, 1, end), list(w, 1, axis));
+/* Elements from .. to-1 of an axis; to 0: to its end. */
+static const char *slice_of(walk *w, int64_t axis, const char *x, int64_t from, int64_t to) {
+    int64_t begin[1] = {from}, end[1] = {to ? to : INT64_MAX}, axes[1] = {axis};
+    return at_onnx_node(w->g, "Slice", 4, x, list(w, 1, begin), list(w, 1, end), list(w, 1, axes));
 }
+
+static const char *slice(walk *w, const char *x, int64_t from, int64_t to) { return slice_of(w, -1, x, from, to); }
 
 static const char *transpose(walk *w, const char *x, int n, const int64_t *order) {
     at_onnx_attribute_ints(w->g, "perm", order, n);
@@ -375,6 +377,28 @@ static const char *block_parallel(walk *w, int layer, const char *x) {
     return add(w, add(w, x, y), z);
 }
 
+/* Each token's columns beside those of its neighbours, as at_op_neighbours; what pads a text is as if it were not there. */
+static const char *neighbours(walk *w, const char *x) {
+    static const int64_t LAST[] = {-1};
+    int width = w->a->conv_width;
+    int64_t pads[6] = {0, width / 2, 0, 0, width / 2, 0}, shape[3] = {0, 0, (int64_t)w->a->hidden * width};
+    const char *of_texts = multiply(w, x, unsqueeze(w, cast(w, w->mask, AT_ONNX_FLOAT), 1, LAST)), *all = NULL;
+    const char *padded = two(w, "Pad", of_texts, list(w, 6, pads));
+    for (int tap = 0; tap < width; tap++) {
+        const char *one_of_them = unsqueeze(w, slice_of(w, 1, padded, tap, tap - (width - 1)), 1, LAST);
+        if (all) at_onnx_attribute_int(w->g, "axis", -1);
+        all = all ? two(w, "Concat", all, one_of_them) : one_of_them;
+    }
+    return two(w, "Reshape", all, list(w, 3, shape));
+}
+
+static const char *add_neighbours(walk *w, const char *x, const char *y) {
+    const at_body *b = &w->m->body;
+    at_onnx_scope(w->g, "/convolution/");
+    const char *z = activate(w, linear(w, neighbours(w, x), b->conv, b->conv_bias), w->a->conv_activation);
+    return norm(w, add(w, y, z), b->conv_norm, b->conv_norm_bias);
+}
+
 static const char *body(walk *w) {
     static const char *(*const blocks[])(walk *, int, const char *) = {
         [AT_BLOCK_POST] = block_post, [AT_BLOCK_RESIDUAL] = block_residual, [AT_BLOCK_PARALLEL] = block_parallel};
@@ -382,7 +406,10 @@ static const char *body(walk *w) {
     prepare_masks(w);
     prepare_positions(w);
     const char *x = embed(w);
-    for (int l = 0; l < w->a->layers; l++) x = blocks[w->a->block](w, l, x);
+    for (int l = 0; l < w->a->layers; l++) {
+        const char *y = blocks[w->a->block](w, l, x);
+        x = l == 0 && w->m->body.conv ? add_neighbours(w, x, y) : y;
+    }
     at_onnx_scope(w->g, "/head/");
     return norm(w, x, w->m->body.final_norm, w->m->body.final_norm_bias);
 }

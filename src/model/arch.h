@@ -64,6 +64,8 @@ typedef struct at_arch {
     int own_position_keys, own_position_queries; /* projections of their own, else those of the contents */
     int position_buckets;     /* distances up to half of it have a row each, the others logarithmic up to relative_distance; 0: all have */
     int relative_norm;        /* the rows of positions are normalised */
+    int conv_width;           /* the first block's rows get a convolution of those that it read, over so many tokens; 0: there is none */
+    at_activation conv_activation;
     double embedding_scale;   /* of the words; 1 in most models */
     int qkv_bias, out_bias, mlp_bias, norm_bias, head_bias, words_bias; /* for name rows with a condition */
     int old_words_names, new_words_names; /* for name rows: one of two spellings of a head over hidden words */

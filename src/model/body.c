@@ -284,6 +284,16 @@ static void prepare_positions(walk *w) {
     if (a->local && a->rope[1].inverse != a->rope[0].inverse) at_rope_prepare(w->t, w->b, &a->rope[1], &w->rope[1]);
 }
 
+/* norm(y + act(dropout(convolution of x))): what the first block made of x, and x's neighbours (DeBERTa v2). */
+static at_tensor *add_neighbours(walk *w, at_tensor *x, at_tensor *y) {
+    const at_arch *a = &w->m->arch;
+    const at_body *body = &w->m->body;
+    at_tensor *near = at_op_neighbours(w->t, x, w->b, a->conv_width);
+    at_tensor *z = at_op_linear(w->t, near, &body->conv, &body->conv_bias, 1, AT_ACT_NONE);
+    z = at_op_activation(w->t, drop(w, z, a->hidden_dropout), a->conv_activation);
+    return norm(w, z, y, 0, body->conv_norm, body->conv_norm_bias);
+}
+
 /* From words to the last norm of one stack. */
 static at_tensor *run(walk *w) {
     static at_tensor *(*const blocks[])(walk *, int, at_tensor *) = {
@@ -295,6 +305,7 @@ static at_tensor *run(walk *w) {
     for (int l = 0; l < w->s.layers && !at_tape_status(t); l++) {
         at_mark mark = at_arena_mark(t->arena);
         at_tensor *y = blocks[a->block](w, l, x);
+        if (l == 0 && w->m->body.conv) y = add_neighbours(w, x, y);
         x = at_tape_keep(t, mark, x, y);
     }
     x = norm(w, x, NULL, 0, w->s.final_norm, w->s.final_norm_bias);

@@ -10,7 +10,7 @@
 
 typedef enum at_dimension {
     AT_DIM_ONE, AT_DIM_VOCAB, AT_DIM_POSITIONS, AT_DIM_TYPES, AT_DIM_EMBEDDING, AT_DIM_HIDDEN, AT_DIM_QUERY, AT_DIM_KEY,
-    AT_DIM_INTERMEDIATE, AT_DIM_HEAD, AT_DIM_HEADS, AT_DIM_BUCKETS, AT_DIM_LABELS,
+    AT_DIM_INTERMEDIATE, AT_DIM_HEAD, AT_DIM_HEADS, AT_DIM_BUCKETS, AT_DIM_NEIGHBOURS, AT_DIM_LABELS,
     AT_DIM_DECODER_QUERY, AT_DIM_DECODER_INTERMEDIATE, AT_DIM_DECODER_HEADS
 } at_dimension;
 
@@ -19,6 +19,7 @@ typedef enum at_file_form {
     AT_FILE_PLAIN,      /* [out, in], parts one below the other */
     AT_FILE_TRANSPOSED, /* [in, out]: GPT-2's Conv1D */
     AT_FILE_BY_HEADS,   /* [heads, parts, head_dim, in]: GPT-NeoX */
+    AT_FILE_CONV,       /* [out, in / taps, taps]: torch's Conv1d, taps are arch.conv_width */
     AT_FILE_CONSTANT    /* a vector as [1, out] that is no parameter: never trained, 0 where the file has none */
 } at_file_form;
 
@@ -83,6 +84,7 @@ const at_family *at_family_at(int i); /* the i-th of the list, NULL after the la
     {name, field, AT_WEIGHT_VECTOR, AT_DIM_##out, AT_DIM_ONE, 0, AT_WHEN(flag), AT_FILE_PLAIN, 1}
 #define AT_CONSTANT(name, field, out) {name, field, AT_WEIGHT_VECTOR, AT_DIM_##out, AT_DIM_ONE, 0, 0, AT_FILE_CONSTANT, 0}
 #define AT_CONV1D(name, field, out, in) {name, field, AT_WEIGHT_LINEAR, AT_DIM_##out, AT_DIM_##in, 1, 0, AT_FILE_TRANSPOSED, 0}
+#define AT_CONV(name, field, out, in) {name, field, AT_WEIGHT_LINEAR, AT_DIM_##out, AT_DIM_##in, 1, 0, AT_FILE_CONV, 0}
 #define AT_BY_HEADS(name, field, out, in) {name, field, AT_WEIGHT_LINEAR, AT_DIM_##out, AT_DIM_##in, 1, 0, AT_FILE_BY_HEADS, 0}
 #define AT_VECTOR_BY_HEADS_IF(flag, name, field, out) \
     {name, field, AT_WEIGHT_VECTOR, AT_DIM_##out, AT_DIM_ONE, 0, AT_WHEN(flag), AT_FILE_BY_HEADS, 0}

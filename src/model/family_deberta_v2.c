@@ -1,4 +1,5 @@
-/* DeBERTa v2 and v3 (He et al. 2021, 2023): BERT's blocks whose scores have terms of content and position, apart from each other. */
+/* DeBERTa v2 and v3 (He et al. 2021, 2023): BERT's blocks whose scores have terms of content and position, apart from each other; in some, what
+ * the first block gives is mended by a convolution of what it read. */
 #include <math.h>
 #include <string.h>
 
@@ -6,6 +7,8 @@
 
 #define LAYER "encoder.layer.%d."
 #define SELF LAYER "attention.self."
+
+enum { MOST_NEIGHBOURS = 255 };
 
 static const at_name_row body[] = {
     AT_TABLE("embeddings.word_embeddings.weight", AT_BODY(token), VOCAB, HIDDEN),
@@ -16,6 +19,10 @@ static const at_name_row body[] = {
     AT_MATRIX("encoder.rel_embeddings.weight", AT_BODY(relative), BUCKETS, HIDDEN),
     AT_VECTOR_IF(relative_norm, "encoder.LayerNorm.weight", AT_BODY(relative_norm), HIDDEN),
     AT_VECTOR_IF(relative_norm, "encoder.LayerNorm.bias", AT_BODY(relative_norm_bias), HIDDEN),
+    AT_CONV("encoder.conv.conv.weight", AT_BODY(conv), HIDDEN, NEIGHBOURS),
+    AT_VECTOR_IF(conv_width, "encoder.conv.conv.bias", AT_BODY(conv_bias), HIDDEN),
+    AT_VECTOR_IF(conv_width, "encoder.conv.LayerNorm.weight", AT_BODY(conv_norm), HIDDEN),
+    AT_VECTOR_IF(conv_width, "encoder.conv.LayerNorm.bias", AT_BODY(conv_norm_bias), HIDDEN),
 };
 static const at_name_row layer[] = {
     AT_LINEAR(SELF "query_proj.weight", AT_LAYER(qkv[0]), QUERY, HIDDEN),
@@ -87,6 +94,16 @@ static void read_relative(at_config *c, at_arch *a) {
     a->own_position_queries = a->position_queries && !shares;
 }
 
+/* Of the xlarge models of v2. */
+static void read_convolution(at_config *c, at_arch *a) {
+    a->conv_width = at_config_size_or(c, "conv_kernel_size", 0, 0, MOST_NEIGHBOURS);
+    a->conv_activation = at_config_activation(c, "conv_act", "tanh");
+    int groups = at_config_size_or(c, "conv_groups", 1, 1, AT_MAX_HIDDEN);
+    if (!a->conv_width) return;
+    if (a->conv_width % 2 == 0) at_config_fail(c, "'conv_kernel_size' %d is even: no token would stand in the middle", a->conv_width);
+    if (groups > 1) at_config_fail(c, "'conv_groups' is %d; a convolution of one group is supported", groups);
+}
+
 static void read(at_config *c, at_arch *a) {
     at_config_sizes(c, a);
     at_config_pad(c, a, 0);
@@ -100,7 +117,7 @@ static void read(at_config *c, at_arch *a) {
     a->position = at_config_flag(c, "position_biased_input", 1) ? AT_POSITION_LEARNED : AT_POSITION_NONE;
     at_config_size_or(c, "embedding_size", a->hidden, a->hidden, a->hidden);
     at_config_size_or(c, "pooler_hidden_size", a->hidden, a->hidden, a->hidden);
-    at_config_size_or(c, "conv_kernel_size", 0, 0, 0);
+    read_convolution(c, a);
     at_config_number(c, "pooler_dropout", 0, 0, 0);
     a->old_words_names = at_config_flag(c, "legacy", 1);
     a->new_words_names = !a->old_words_names;

@@ -148,10 +148,11 @@ static at_place place_in(const opening *o, int i) {
 }
 
 static at_status check_shape(const opening *o, int i, const source *from) {
-    int64_t want[2], got[8] = {0};
+    int64_t want[AT_PLACE_DIMS], got[8] = {0};
     at_place place = place_in(o, i);
     int n_dims = at_place_shape(&place, &o->model->params.weights[i], want), n = stored_shape(from, got);
-    int fits = n == n_dims && got[0] == want[0] && (n_dims == 1 || got[1] == want[1]);
+    int fits = n == n_dims;
+    for (int d = 0; d < n_dims; d++) fits = fits && got[d] == want[d];
     if (fits) return AT_OK;
     at_arena *arena = &o->model->arena;
     return at_fail(o->err, AT_BAD_MODEL, "%s: tensor %s is %s, but %s asks for %s",

@@ -32,6 +32,7 @@ typedef struct at_body {
     at_weight *project, *project_bias;      /* from the embeddings' width to the blocks' */
     at_weight *relative;                    /* [buckets, heads] bias of the scores by distance, or [buckets, hidden] rows of positions */
     at_weight *relative_norm, *relative_norm_bias;
+    at_weight *conv, *conv_bias, *conv_norm, *conv_norm_bias; /* behind the first block: [hidden, hidden * conv_width] */
     at_weight *final_norm, *final_norm_bias; /* after the layers, and after everything else here */
     at_layer *layer; /* [arch.layers]; layers that share weights hold the same ones */
     at_decoder_body decoder;
@@ -82,6 +83,7 @@ typedef struct at_place {
     int unit, stride;     /* by heads: our row r is tensor row first + r / unit * stride + r % unit; else unit is 0 */
     int transposed;       /* the tensor is [in, total] */
     int row;              /* a vector that is [1, total] */
+    int taps;             /* the tensor is [total, in / taps, taps]; 0: [total, in] */
 } at_place;
 
 /* What became of each tensor of the file and of the model. Names in the arena of the model. */
@@ -171,6 +173,7 @@ int at_head_is_deep(const at_arch *arch, at_head_kind kind); /* 1: it has a laye
 void at_place_take(const at_place *place, const at_weight *w, const float *tensor, float *rows);
 void at_place_give(const at_place *place, const at_weight *w, const float *rows, float *tensor);
 /* Shape of the tensor; returns the number of dimensions. */
-int at_place_shape(const at_place *place, const at_weight *w, int64_t shape[2]);
+enum { AT_PLACE_DIMS = 3 };
+int at_place_shape(const at_place *place, const at_weight *w, int64_t shape[AT_PLACE_DIMS]);
 
 #endif

@@ -19,6 +19,7 @@ int at_dimension_size(const at_arch *arch, at_dimension d, int n_out) {
     case AT_DIM_HEAD: return arch->head_dim;
     case AT_DIM_HEADS: return arch->heads;
     case AT_DIM_BUCKETS: return arch->relative_buckets;
+    case AT_DIM_NEIGHBOURS: return arch->conv_width * arch->hidden;
     case AT_DIM_LABELS: return n_out;
     case AT_DIM_DECODER_QUERY: return arch->decoder.heads * arch->decoder.head_dim;
     case AT_DIM_DECODER_INTERMEDIATE: return arch->decoder.intermediate;
@@ -123,7 +124,8 @@ static void numbered(const char *pattern, int number, int group, char *name, siz
 
 /* Where the row's weight lies among those that share its tensor. */
 static at_place place_of(const declaring *d, const table *t, int row, int *part, int *parts) {
-    at_place place = {.transposed = t->rows[row].form == AT_FILE_TRANSPOSED, .row = t->rows[row].form == AT_FILE_CONSTANT};
+    at_place place = {.transposed = t->rows[row].form == AT_FILE_TRANSPOSED, .row = t->rows[row].form == AT_FILE_CONSTANT,
+                      .taps = t->rows[row].form == AT_FILE_CONV ? d->arch->conv_width : 0};
     *part = *parts = 0;
     for (int i = 0; i < t->n; i++) {
         if (strcmp(t->rows[i].name, t->rows[row].name) || !is_there(d, &t->rows[i])) continue;
@@ -268,8 +270,9 @@ static at_status declare_decoder(const declaring *d, at_model *m) {
     return AT_OK;
 }
 
-/* What comes after layers has the depth of the last of them. */
+/* What comes after layers has the depth of the last of them, the convolution that of the first. */
 static int body_depth(const at_arch *a, size_t field) {
+    if (field == AT_BODY(conv) || field == AT_BODY(conv_bias) || field == AT_BODY(conv_norm) || field == AT_BODY(conv_norm_bias)) return 1;
     if (field == AT_BODY(final_norm) || field == AT_BODY(final_norm_bias)) return a->layers;
     return field == AT_BODY(decoder.final_norm) || field == AT_BODY(decoder.final_norm_bias) ? at_arch_depth(a) : 0;
 }
@@ -364,11 +367,17 @@ void at_place_give(const at_place *place, const at_weight *w, const float *rows,
     }
 }
 
-int at_place_shape(const at_place *place, const at_weight *w, int64_t shape[2]) {
+int at_place_shape(const at_place *place, const at_weight *w, int64_t shape[AT_PLACE_DIMS]) {
     if (place->row) {
         shape[0] = 1;
         shape[1] = place->total;
         return 2;
+    }
+    if (place->taps) {
+        shape[0] = place->total;
+        shape[1] = w->in / place->taps;
+        shape[2] = place->taps;
+        return 3;
     }
     shape[0] = place->transposed ? w->in : place->total;
     shape[1] = place->transposed ? place->total : w->in;

@@ -73,6 +73,9 @@ at_tensor *at_op_rotary(at_tape *t, at_tensor *x, const at_rope_table *table, in
 at_tensor *at_op_gated(at_tape *t, at_tensor *x, at_activation act);
 /* y [n, in] = rows first .. first+n-1 of a matrix, in a space of their own. */
 at_tensor *at_op_rows(at_tape *t, at_weight *weight, int first, int n);
+/* y [rows, cols * width]: each token's columns beside those of its neighbours, (width - 1) / 2 to either side, column c of the one at `tap` in column
+ * c * width + tap; beyond the ends of its text 0. Its product with torch's Conv1d weight is the convolution. width is odd. */
+at_tensor *at_op_neighbours(at_tape *t, at_tensor *x, const at_batch *b, int width);
 /* y = factor * x */
 at_tensor *at_op_scale(at_tape *t, at_tensor *x, double factor);
 

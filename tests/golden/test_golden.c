@@ -230,6 +230,23 @@ static int flip_relative_norm(at_model *m) {
     m->body.relative_norm = NULL;
     return had;
 }
+static int flip_conv(at_model *m) {
+    int had = m->body.conv != NULL;
+    m->body.conv = NULL;
+    return had;
+}
+static int flip_conv_activation(at_model *m) {
+    m->arch.conv_activation = AT_ACT_RELU;
+    return m->arch.conv_width;
+}
+static int flip_conv_bias(at_model *m) {
+    m->body.conv_bias = NULL;
+    return m->arch.conv_width;
+}
+static int flip_conv_norm(at_model *m) {
+    m->body.conv_norm = NULL;
+    return m->arch.conv_width;
+}
 static int flip_window(at_model *m) {
     int had = m->arch.window;
     m->arch.window = 0;
@@ -361,6 +378,10 @@ static const struct {
     {"projections of positions", flip_position_projections},
     {"buckets of positions", flip_position_buckets},
     {"norm of positions", flip_relative_norm},
+    {"convolution", flip_conv},
+    {"activation of the convolution", flip_conv_activation},
+    {"bias of the convolution", flip_conv_bias},
+    {"norm of the convolution", flip_conv_norm},
     {"window", flip_window},
     {"size of the window", flip_window_size},
     {"local layers", flip_local},

@@ -283,22 +283,30 @@ static const struct {
     {"id2label", "{\"0\": \"a\", \"1\": \"b\", \"3\": \"c\"}", "no name for '2'"},
 };
 
+/* The config of a recorded folder with another value (JSON; NULL removes the key), beside the weights that lie in the folder "config". */
+static void refuse_changed(const char *name, const char *key, const char *value, const char *words) {
+    char from[4200];
+    json_t *config;
+    at_error err;
+    snprintf(from, sizeof from, "%s/config.json", golden_folder(name));
+    check_ok(at_json_load(from, 1 << 20, AT_BAD_MODEL, &config, &err), &err);
+    if (value) json_object_set_new(config, key, json_loads(value, JSON_DECODE_ANY, NULL));
+    else json_object_del(config, key);
+    check_ok(at_json_save(in_temporary("config/config.json"), config, &err), &err);
+    json_decref(config);
+    refuse(in_temporary("config"), AT_BAD_MODEL, words);
+}
+
 static void absurd_configs_are_refused_at_once(void **state) {
     (void)state;
     copying c = {.poisoned = -1};
-    at_error err;
     write_copy(in_temporary("config"), same_names, &c);
-    for (size_t i = 0; i < sizeof CONFIGS / sizeof *CONFIGS; i++) {
-        char from[4200];
-        json_t *config;
-        snprintf(from, sizeof from, "%s/config.json", golden_folder("pooler"));
-        check_ok(at_json_load(from, 1 << 20, AT_BAD_MODEL, &config, &err), &err);
-        if (CONFIGS[i].value) json_object_set_new(config, CONFIGS[i].key, json_loads(CONFIGS[i].value, JSON_DECODE_ANY, NULL));
-        else json_object_del(config, CONFIGS[i].key);
-        check_ok(at_json_save(in_temporary("config/config.json"), config, &err), &err);
-        json_decref(config);
-        refuse(in_temporary("config"), AT_BAD_MODEL, CONFIGS[i].words);
-    }
+    for (size_t i = 0; i < sizeof CONFIGS / sizeof *CONFIGS; i++) refuse_changed("pooler", CONFIGS[i].key, CONFIGS[i].value, CONFIGS[i].words);
+    refuse_changed("deberta-v2-conv", "conv_groups", "2", "'conv_groups' is 2; a convolution of one group is supported");
+    refuse_changed("deberta-v2-conv", "conv_kernel_size", "4", "'conv_kernel_size' 4 is even");
+    refuse_changed("deberta-v2-conv", "conv_act", "\"gelo\"", "Did you mean 'gelu'?");
+    refuse_changed("albert-inner", "inner_group_num", "0", "'inner_group_num' is 0, not a whole number from 1");
+    refuse_changed("albert-inner", "inner_group_num", "1000", "'inner_group_num' is 1000, not a whole number from 1 to 341");
 }
 
 /* A frozen prefix and a prediction keep one activation: memory does not grow with the layers. */

@@ -119,6 +119,9 @@ static const grad_case CASES[] = {
     {"gated", "gelu, twice", LENS, .cols = 10, .variant = AT_ACT_GELU, .flags = TWICE},
     {"gated", "gelu tanh", LENS, .cols = 38, .variant = AT_ACT_GELU_TANH},
     {"gated", "relu", LENS, .cols = 2, .variant = AT_ACT_RELU},
+    {"neighbours", "three", LENS, .cols = 5, .variant = 3},
+    {"neighbours", "more than a text has, twice", LENS, .cols = 4, .variant = 7, .flags = TWICE},
+    {"neighbours", "itself alone", {1}, .cols = 1, .variant = 1},
     {"scale", "plain", LENS, .cols = 5},
     {"scale", "twice", LENS, .cols = 5, .flags = TWICE},
     {"dropout", "plain", LENS, .cols = 40, .p = 0.4},
@@ -357,6 +360,8 @@ static at_tensor *run_rows(context *x, at_tape *t) { return at_op_rows(t, x->w[0
 
 static at_tensor *run_gated(context *x, at_tape *t) { return at_op_gated(t, x->input[0], (at_activation)x->c->variant); }
 
+static at_tensor *run_neighbours(context *x, at_tape *t) { return at_op_neighbours(t, x->input[0], &x->batch, x->c->variant); }
+
 static at_tensor *run_scale(context *x, at_tape *t) { return at_op_scale(t, x->input[0], -2.5); }
 
 static at_tensor *run_dropout(context *x, at_tape *t) { return at_op_dropout(t, x->input[0], x->c->p, x->row_id); }
@@ -456,7 +461,7 @@ static const struct {
     const char *name;
     at_tensor *(*run)(context *, at_tape *);
 } OPS[] = {{"embed", run_embed}, {"linear", run_linear}, {"norm", run_norm}, {"attention", run_attention},
-           {"attention_with", run_attention_with}, {"rotary", run_rotary}, {"gated", run_gated}, {"scale", run_scale}, {"rows", run_rows},
+           {"attention_with", run_attention_with}, {"rotary", run_rotary}, {"gated", run_gated}, {"neighbours", run_neighbours}, {"scale", run_scale}, {"rows", run_rows},
            {"dropout", run_dropout}, {"activation", run_activation}, {"add", run_add}, {"pool", run_pool},
            {"gather", run_gather}, {"unit", run_unit}, {"cross_entropy", run_cross_entropy}, {"tied_cross_entropy", run_tied},
            {"vocabulary_cross_entropy", run_vocabulary},

@@ -46,7 +46,7 @@ def scale_up(model, family, generator):
     normed = any("embed" in n and "norm" in n.lower() for n, _ in model.named_parameters())
     for name, p in model.named_parameters():
         noise = torch.randn(p.shape, generator=generator, dtype=torch.float32).double()
-        fan_in = p.shape[0] if "Conv1D" in type(model.get_submodule(name.rpartition(".")[0])).__name__ else p.shape[-1]
+        fan_in = p.shape[0] if "Conv1D" in type(model.get_submodule(name.rpartition(".")[0])).__name__ else p[0].numel()
         if p.ndim == 1 and name.endswith("weight"):
             value = 0.2 * noise + (0 if family.startswith("gemma") else 1)
         elif p.ndim == 1:
@@ -223,6 +223,10 @@ FAMILIES = {
                                        pos_att_type=["c2p", "p2c"], pooler_hidden_act="tanh", **(BERT_LIKE | {"num_hidden_layers": 3})),
     "deberta-v2-c2p": lambda n: record(n, "deberta-v2", 2, pad_token_id=0, relative_attention=True, position_buckets=6, pos_att_type=["c2p"],
                                        **BERT_LIKE),
+    "deberta-v2-conv": lambda n: record(n, "deberta-v2", 3, pad_token_id=0, relative_attention=True, position_buckets=6, pos_att_type=["p2c", "c2p"],
+                                        share_att_key=True, conv_kernel_size=5, conv_act="gelu", **(BERT_LIKE | {"num_hidden_layers": 3})),
+    "deberta-v2-tanh": lambda n: record(n, "deberta-v2", 2, pad_token_id=0, relative_attention=True, pos_att_type=["c2p", "p2c"], conv_kernel_size=3,
+                                        norm_rel_ebd="layer_norm", max_relative_positions=9, **BERT_LIKE),
     "modernbert": lambda n: record(n, "modernbert", 3, pad_token_id=0, hidden_size=18, num_attention_heads=3, num_hidden_layers=4,
                                    intermediate_size=29, vocab_size=31, max_position_embeddings=25, hidden_activation="gelu", norm_eps=1e-3,
                                    local_attention=7, **MODERN_ROPE),
