@@ -267,12 +267,19 @@ static at_jnode *postfix(at_jparser *p, at_jnode *node) {
     return node;
 }
 
-static void find_builtin(at_jparser *p, at_jnode *node, const at_jtoken *t, const at_jbuiltin *builtin, const char *kind) {
-    int len = t->len > 60 ? 60 : (int)t->len;
+/* Whether it being absent is an error by itself depends on where it stands (at_jinja_parse). */
+static void find_builtin(at_jnode *node, const at_jtoken *t, const at_jbuiltin *builtin) {
     if (!node) return;
-    if (!builtin) at_jparse_fail(p, t->at, "there is no %s '%.*s'", kind, len, t->text);
-    else if (!builtin->call) at_jparse_fail(p, t->at, "the %s '%.*s' is not supported", kind, len, t->text);
+    node->value = at_jtext(t->text, t->len);
     node->builtin = builtin;
+}
+
+int at_jnode_lacks(const at_jnode *n, char words[96]) {
+    int len = n->value.len > 60 ? 60 : (int)n->value.len;
+    const char *kind = n->kind == AT_JN_TEST ? "test" : "filter";
+    if ((n->kind != AT_JN_TEST && n->kind != AT_JN_FILTER) || (n->builtin && n->builtin->call)) return 0;
+    snprintf(words, 96, n->builtin ? "the %s '%.*s' is not supported" : "there is no %s '%.*s'", kind, len, n->value.text);
+    return 1;
 }
 
 at_jnode *at_jparse_filters(at_jparser *p, at_jnode *input, int inline_first) {
@@ -281,7 +288,7 @@ at_jnode *at_jparse_filters(at_jparser *p, at_jnode *input, int inline_first) {
         inline_first = 0;
         if (t->type != AT_JT_NAME) return unexpected(p, "the name of a filter");
         at_jnode *node = at_jparse_node(p, AT_JN_FILTER, t->at);
-        find_builtin(p, node, t, at_jfilter_find(t->text, t->len), "filter");
+        find_builtin(node, t, at_jfilter_find(t->text, t->len));
         p->token++;
         at_jparse_kid(p, node, 0, input);
         if (at_jparse_is(p, '(')) arguments(p, node);
@@ -304,7 +311,7 @@ static at_jnode *test(at_jparser *p, at_jnode *of) {
     const at_jtoken *t = p->token;
     if (t->type != AT_JT_NAME) return unexpected(p, "the name of a test");
     at_jnode *node = at_jparse_node(p, AT_JN_TEST, at), *whole = node;
-    find_builtin(p, node, t, at_jtest_find(t->text, t->len), "test");
+    find_builtin(node, t, at_jtest_find(t->text, t->len));
     p->token++;
     at_jparse_kid(p, node, 0, of);
     if (at_jparse_is(p, '(')) arguments(p, node);

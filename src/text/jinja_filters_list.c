@@ -151,6 +151,7 @@ static at_jargs without_first(const at_jargs *args, int n) {
 
 FILTER(map) {
     (void)slot;
+    if (!at_jtrue(&self)) return at_jlist_new(r, AT_J_STREAM, 0); /* none and 0 too, whatever is asked of it */
     const at_jvalue *path = at_jdict_find(&args->named, "attribute"), *otherwise = at_jdict_find(&args->named, "default");
     const at_jbuiltin *filter = NULL;
     at_jargs rest = {0};
@@ -175,6 +176,7 @@ FILTER(map) {
 static at_jvalue choose(at_jrun *r, at_jvalue self, const at_jargs *args, int by_part, int wanted) {
     const at_jbuiltin *test = NULL;
     at_jargs rest = {0};
+    if (!at_jtrue(&self)) return at_jlist_new(r, AT_J_STREAM, 0);
     if (args->n < by_part) return at_jfail(r, AT_BAD_DATA, "the name of the attribute is missing");
     if (args->n > by_part) {
         at_jvalue name = at_jstring(r, &args->item[by_part]);

@@ -256,6 +256,18 @@ static at_jnode *body_until(at_jparser *p, const char *const *ends) {
 
 at_jnode *at_jparse_body(at_jparser *p) { return body_until(p, NULL); }
 
+/* A filter or a test that there is not: within a condition it counts only once it is reached, else at once, as jinja2 has it. */
+static void refuse_unknown(at_jparser *p, const at_jnode *n, int within) {
+    char words[96];
+    if (!n || p->status) return;
+    if (!within && at_jnode_lacks(n, words)) at_jparse_fail(p, n->at, "%s", words);
+    for (int i = 0; i < 5; i++) {
+        int outside = n->kind == AT_JN_FOR ? i > 1 : n->kind >= AT_JN_SET_BLOCK; /* these have a frame of their own */
+        refuse_unknown(p, n->kid[i], n->kind == AT_JN_IF || n->kind == AT_JN_CHOICE || (within && !outside));
+    }
+    for (int i = 0; i < n->n; i++) refuse_unknown(p, n->list[i], within && n->kind < AT_JN_SET_BLOCK);
+}
+
 /* Line ends become \n, and one at the end of the template is left out, as jinja2 has it. */
 static char *normalised(at_arena *arena, const char *source, size_t *len) {
     char *text = at_alloc_raw(arena, *len + 1, 1);
@@ -285,6 +297,7 @@ at_status at_jinja_parse(at_arena *arena, const char *name, const char *source, 
     AT_TRY(at_jinja_lex(arena, &j->source, &tokens, &n, err));
     at_jparser p = {.arena = arena, .source = &j->source, .token = tokens, .err = err};
     j->body = at_jparse_body(&p);
+    refuse_unknown(&p, j->body, 0);
     *jinja = j;
     return p.status;
 }

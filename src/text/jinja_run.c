@@ -376,6 +376,8 @@ static at_jvalue eval_builtin(at_jrun *r, const at_jnode *n) {
     eval_arguments(r, n, &args);
     if (r->status) return self;
     r->at = n;
+    char words[96];
+    if (at_jnode_lacks(n, words)) return at_jfail(r, AT_BAD_MODEL, "%s", words);
     return at_jcall_builtin(r, n->builtin, self, &args);
 }
 

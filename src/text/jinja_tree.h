@@ -47,8 +47,8 @@ typedef enum at_jkind {
     AT_JN_ITEM,       /* kid[0] [ kid[1] ] */
     AT_JN_SLICE,      /* kid[0] [ kid[1] : kid[2] : kid[3] ], each of the last three may be NULL */
     AT_JN_CALL,       /* kid[0] ( list ) */
-    AT_JN_FILTER,     /* kid[0] | builtin ( list ); kid[0] NULL: the text of the block */
-    AT_JN_TEST,       /* kid[0] is builtin ( list ) */
+    AT_JN_FILTER,     /* kid[0] | builtin ( list ); kid[0] NULL: the text of the block; value: its name; builtin NULL, or without a call: at_jnode_lacks */
+    AT_JN_TEST,       /* kid[0] is builtin ( list ); value, builtin: as of a filter */
     AT_JN_BINARY,     /* kid[0] op kid[1] */
     AT_JN_COMPARE,    /* kid[0], then list: AT_JN_OPERAND op kid[0] */
     AT_JN_OPERAND,
@@ -113,6 +113,8 @@ at_jnode *at_jparse_expression(at_jparser *p, int with_choice);
 at_jnode *at_jparse_tuple(at_jparser *p, int with_choice);     /* an expression, or several with commas between */
 at_jnode *at_jparse_target(at_jparser *p, int with_fields);    /* what can be assigned to */
 at_jnode *at_jparse_filters(at_jparser *p, at_jnode *input, int inline_first); /* | name (...) | name ... */
+/* Whether it is a filter or a test that there is not here; words: the sentence. */
+int at_jnode_lacks(const at_jnode *n, char words[96]);
 at_jnode *at_jparse_body(at_jparser *p);                       /* the whole template */
 
 struct at_jinja {

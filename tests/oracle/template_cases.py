@@ -69,6 +69,7 @@ n > 3 and x < 3 or false, not n == 7, not (n == 7) or true, -n, +n, - 2 ** 2, -n
 numbers.index(10), numbers.count(1), (1, 2).count(2), loop is defined, namespace(a=1).a, "a".b is defined, n.real is defined is true
 "  x " | trim ~ "|" ~ "y", ("a" ~ "b")|upper, "a" ~ "b"|upper, [1,2]|length + 1, 1 + "2"|int
 messages|map(attribute="role")|unique|join("/"), messages|selectattr("role", "in", ["user", "tool"])|list|length, messages|selectattr("tool_calls")|list|length
+none|map("upper")|list, 0|select|list, none|selectattr("type", "equalto", "x")|list|length, ""|rejectattr("a")|list, false|reject("odd")|list, none|map("nope")|list
 strftime_now("%Y") is string, "a\
 b"
 """.strip("\n").replace("\\\nb\"", "\\\nb\"").split("\n")
@@ -76,6 +77,8 @@ b"
 TEMPLATES = [
     "{{ '<a href=\"x\">&'|e }}{{ 'x'|safe }}{{ '\\''|escape }}",
     "plain text\nwith lines\n",
+    "{% if false %}{{ 1 | nope }}{{ 1 is nope }}{% else %}x{% endif %}",
+    "{{ (1 | nope) if false else 2 }}{% if n == 7 %}{% set a = 1 | nope if none else 3 %}{{ a }}{% endif %}",
     "one trailing newline\n\n",
     "  {% if true %}\n  yes\n  {% endif %}\n  end",
     "{% if a %}A{% elif n == 7 %}seven{% else %}other{% endif %}",
@@ -147,4 +150,7 @@ WRONG = [
     "{{ [1, 2 }}", "{{ a b }}", "{% macro %}{% endmacro %}", "{% if true %}{% else %}{% else %}{% endif %}", "{{ '%d' % 'x' }}", "{{ '%s %s' % 'x' }}", "{{ [1][::0] }}",
     "{{ loop.index }}", "{{ messages[0].role.nope.x }}", "{% include 'x' %}", "{% set ns = namespace() %}{% set ns._a = 1 %}", "{{ {[1]: 2} }}", "{{ -'a' }}", "{{ none | items | list }}",
     "{{ d | join(attribute='x.y') }}", "{{ 'x' is divisibleby 2 }}", "{{ 1 is divisibleby 0 }}", "{{ 'a'.index('b') }}", "{{ ~1 }}", "{{ 1 ++ }}", "{{ '\\x4' }}", "{{ $ }}", "{% set x %}",
+    "{% if true %}{{ 1 | nope }}{% endif %}", "{% if false %}{% for i in [] %}{{ i | nope }}{% endfor %}{% endif %}", "{% for i in [] %}{{ i is nope }}{% endfor %}",
+    "{% macro m() %}{{ 1 | nope }}{% endmacro %}", "{% if false %}{% macro m() %}{{ 1 | nope }}{% endmacro %}{% endif %}",
+    "{% if false %}{% set x %}{{ 1 | nope }}{% endset %}{% endif %}", "{% if false %}{% filter upper %}{{ 1 | nope }}{% endfilter %}{% endif %}",
 ]
