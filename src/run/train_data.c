@@ -246,7 +246,8 @@ static at_recipe_facts gather_facts(const at_train_run *run) {
                          .has_eval = run->eval_table != NULL,
                          .n_answers = (double)(run->state.task->whole ? (size_t)at_dataset_units(d) : at_dataset_outputs(d)),
                          .rate_share = run->state.task->rate_share,
-                         .steps_share = run->state.task->steps_share};
+                         .steps_share = run->state.task->steps_share,
+                         .fewest_epochs = run->state.task->fewest_epochs};
     for (int c = 0; d->label && !d->place_at && c < f.n_classes; c++) {
         int count = 0;
         for (int i = 0; i < d->n; i++) count += d->label[i] == c;

@@ -325,6 +325,7 @@ const at_task at_task_tag = {
     .judge = at_tag_judge,
     .in_windows = 1,
     .steps_share = 2, /* of what the body was trained for, a token's kind is farther than what a text is about */
+    .fewest_epochs = 5,
     .open_answer = tag_open_answer,
     .put_list = tag_put_list,
     .mistaken = tag_mistaken,

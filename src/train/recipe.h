@@ -26,6 +26,7 @@ typedef struct at_recipe_facts {
     int has_eval;
     double n_answers;     /* the same, but one an example where its outputs are one choice */
     double rate_share, steps_share; /* of the task (at_task); 0: 1 */
+    int fewest_epochs;    /* of the task; 0: 3 */
 } at_recipe_facts;
 
 typedef struct at_recipe {

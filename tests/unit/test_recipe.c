@@ -81,6 +81,8 @@ static void tokens_are_judged_by_fewer_texts_and_seen_more_often(void **state) {
     at_recipe_facts many = facts_of(14000, 14000), few = facts_of(300, 300);
     many.n_outputs = many.n_answers = 200000;
     few.steps_share = 2;
+    many.fewest_epochs = few.fewest_epochs = 5;
+    assert_true(choose(many).hyper.num_train_epochs == 5 && choose(facts_of(14000, 7000)).hyper.num_train_epochs == 3);
     assert_float_equal(choose(many).eval_share, 0.025, 1e-6);
     assert_float_equal(choose(facts_of(14000, 7000)).eval_share, 1000.0 / 14000, 1e-6);
     assert_true(choose(few).hyper.num_train_epochs == 12 && choose(facts_of(300, 150)).hyper.num_train_epochs == 6);
