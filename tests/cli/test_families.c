@@ -16,10 +16,10 @@ static void take_family(const char *name) {
 
 static void every_method_trains_every_family(void **state) {
     (void)state;
-    static const char *const method[] = {"two-step", "head"};
+    static const char *const method[] = {"two-step", "head", "gradual"}; /* in full below */
     for (int f = 0; f < N_FAMILIES; f++) {
         take_family(FAMILY[f]);
-        for (int m = 0; m < 2; m++)
+        for (int m = 0; m < 3; m++)
             program_expect(line_of("cd $D && rm -rf out && " TRAIN "--method %s --output out && $A predict --model out --format jsonl 'a b c' && "
                                    "$A eval --model out test.csv && grep -q '\"fine\"' out/config.json", method[m]), 0, "accuracy", "");
         program_expect("cd $D && $A info out", 0, line_of("family      %s\n", FAMILY[f]), "");
