@@ -196,7 +196,7 @@ static at_status check(writing *w) {
     if (m->arch.causal && kind != AT_HEAD_LM)
         return at_fail(w->err, AT_USAGE, "%s: GGUF takes decoders as language models; the head %s has no place in it", m->folder,
                        at_head_name(kind));
-    if (m->arch.window && m->arch.window + 1 < m->arch.max_positions && !w->layout->plus_one && strcmp(w->layout->arch, "phi3"))
+    if (m->arch.window && m->arch.window + 1 < m->arch.max_positions && !w->layout->windows)
         return at_fail(w->err, AT_USAGE, "%s: llama.cpp has no window of %d tokens for a %s", m->folder, m->arch.window + 1,
                        m->arch.family);
     if (m->arch.position == AT_POSITION_ROTARY && !w->layout->llama && !m->arch.out_bias)

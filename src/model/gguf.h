@@ -25,6 +25,7 @@ typedef struct at_gguf_arch {
     int llama;
     int turned;                /* rows of queries and keys: pairs that turn together are neighbours, not half a head apart */
     int plus_one;              /* gains of norms are stored as 1 + w */
+    int windows;               /* llama.cpp reads only a window of the text before each token, where the metadata name one */
     const char *constants;     /* JSON: what metadata does not say */
 } at_gguf_arch;
 

@@ -109,20 +109,20 @@ static const at_gguf_name BERT_NAMES[] = {
 static const at_gguf_name NONE[] = {{NULL, NULL}};
 
 static const at_gguf_arch ARCHS[] = {
-    {"llama", "llama", LLAMA_KEYS, NONE, 1, 1, 0, "{\"hidden_act\": \"silu\"}"},
-    {"qwen2", "qwen2", LLAMA_KEYS, NONE, 1, 0, 0, "{\"hidden_act\": \"silu\"}"},
-    {"qwen3", "qwen3", LLAMA_KEYS, NONE, 1, 0, 0, "{\"hidden_act\": \"silu\"}"},
-    {"gemma2", "gemma2", LLAMA_KEYS, AROUND, 1, 0, 1, "{\"hidden_activation\": \"gelu_pytorch_tanh\", \"sliding_window\": 4096}"},
-    {"gemma3", "gemma3_text", LLAMA_KEYS, AROUND, 1, 0, 1,
+    {"llama", "llama", LLAMA_KEYS, NONE, 1, 1, 0, 0, "{\"hidden_act\": \"silu\"}"},
+    {"qwen2", "qwen2", LLAMA_KEYS, NONE, 1, 0, 0, 0, "{\"hidden_act\": \"silu\"}"},
+    {"qwen3", "qwen3", LLAMA_KEYS, NONE, 1, 0, 0, 0, "{\"hidden_act\": \"silu\"}"},
+    {"gemma2", "gemma2", LLAMA_KEYS, AROUND, 1, 0, 1, 1, "{\"hidden_activation\": \"gelu_pytorch_tanh\", \"sliding_window\": 4096}"},
+    {"gemma3", "gemma3_text", LLAMA_KEYS, AROUND, 1, 0, 1, 1,
      "{\"hidden_activation\": \"gelu_pytorch_tanh\", \"rope_theta\": 1000000.0, \"rope_local_base_freq\": 10000.0, "
      "\"sliding_window_pattern\": 6}"},
-    {"phi3", "phi3", LLAMA_KEYS, NONE, 1, 0, 0, "{\"hidden_act\": \"silu\"}"},
-    {"olmo2", "olmo2", LLAMA_KEYS, AROUND, 1, 0, 0, "{\"hidden_act\": \"silu\"}"},
-    {"gptneox", "gpt_neox", NEOX_KEYS, NEOX_NAMES, 0, 0, 0, "{\"hidden_act\": \"gelu\"}"},
-    {"gpt2", "gpt2", GPT2_KEYS, GPT2_NAMES, 0, 0, 0, "{\"activation_function\": \"gelu_new\"}"},
-    {"bert", "bert", BERT_KEYS, BERT_NAMES, 0, 0, 0, "{\"hidden_act\": \"gelu\", \"type_vocab_size\": 2}"},
+    {"phi3", "phi3", LLAMA_KEYS, NONE, 1, 0, 0, 1, "{\"hidden_act\": \"silu\"}"},
+    {"olmo2", "olmo2", LLAMA_KEYS, AROUND, 1, 0, 0, 0, "{\"hidden_act\": \"silu\"}"},
+    {"gptneox", "gpt_neox", NEOX_KEYS, NEOX_NAMES, 0, 0, 0, 0, "{\"hidden_act\": \"gelu\"}"},
+    {"gpt2", "gpt2", GPT2_KEYS, GPT2_NAMES, 0, 0, 0, 0, "{\"activation_function\": \"gelu_new\"}"},
+    {"bert", "bert", BERT_KEYS, BERT_NAMES, 0, 0, 0, 0, "{\"hidden_act\": \"gelu\", \"type_vocab_size\": 2}"},
     /* Written as LLaMA, as llama.cpp has it; read back as one. */
-    {"llama", "mistral", LLAMA_KEYS, NONE, 1, 1, 0, "{\"hidden_act\": \"silu\"}"},
+    {"llama", "mistral", LLAMA_KEYS, NONE, 1, 1, 0, 0, "{\"hidden_act\": \"silu\"}"},
 };
 enum { N_ARCHS = sizeof ARCHS / sizeof *ARCHS };
 
