@@ -54,6 +54,12 @@ static void every_method_and_going_on(void **state) {
     program_expect("cd $D && $A train --model model --train train.conll --head mean --output x", 2, "", "--head mean: the task tag has the head token");
 }
 
+static void many_sentences_are_seen_five_times(void **state) {
+    (void)state;
+    write_conll("many.conll", " ", 2000, 2);
+    program_expect("cd $D && $A train --model model --train many.conll --output many --dry-run", 0, "5 epochs", "");
+}
+
 static void a_column_is_added_and_the_rest_stays(void **state) {
     (void)state;
     program_expect("cd $D && for f in train tabs long; do $A predict --model tagger --input $f.conll --output $f.out --format conll --quiet; "
@@ -163,6 +169,7 @@ static void a_long_document_takes_no_more_memory(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_model_is_what_others_open), cmocka_unit_test(every_method_and_going_on), cmocka_unit_test(a_column_is_added_and_the_rest_stays),
+        cmocka_unit_test(many_sentences_are_seen_five_times),
         cmocka_unit_test(every_word_of_a_long_text_is_answered_once),
         cmocka_unit_test(a_document_takes_little_memory), cmocka_unit_test(a_long_document_takes_no_more_memory),
         cmocka_unit_test(lists_and_spans), cmocka_unit_test(bad_data_are_refused),
