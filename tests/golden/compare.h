@@ -72,17 +72,22 @@ static inline double gradients_distance(harness *h, at_safetensors *file, double
     return worst;
 }
 
+/* The worst of n distances; `say` names those beyond their bound. */
+static inline double worst_distance(const harness *h, const char *const *what, const double *d, int n, int say) {
+    double worst = 0;
+    for (int i = 0; i < n; i++) {
+        if (say && !(d[i] < 1)) print_error("%s: %s: %.3g times the bound\n", h->model->folder, what[i], d[i]);
+        worst = worse(worst, d[i]);
+    }
+    return worst;
+}
+
 /* After a forward and backward pass: hidden states, logits, loss (relative to `bound`) and gradients, whichever is worst. */
 static inline double whole_distance(harness *h, at_safetensors *file, double loss, double bound, int say) {
     static const char *const what[4] = {"hidden states", "logits", "loss", "gradients"};
     double d[4] = {tensor_distance(h, file, "hidden", h->hidden), tensor_distance(h, file, "logits", h->logits),
                    fabs((double)h->loss->data[0] - loss) / (bound * loss), gradients_distance(h, file, 0, say)};
-    double worst = 0;
-    for (int i = 0; i < 4; i++) {
-        if (say && !(d[i] < 1)) print_error("%s: %s: %.3g times the bound\n", h->model->folder, what[i], d[i]);
-        worst = worse(worst, d[i]);
-    }
-    return worst;
+    return worst_distance(h, what, d, 4, say);
 }
 
 /* ---- switches that every comparison has to notice; each returns 0 where the model has nothing to flip ---- */

@@ -83,12 +83,7 @@ static double from_reference(golden *g, int say) {
     double d[3] = {tensor_distance(h, g->expected, "logits", h->logits),
                    distance(&loss, expected_values(h, g->expected, at_safetensors_find(g->expected, "loss")), 1, 0),
                    gradients_distance(h, g->expected, 0, say)};
-    double worst = 0;
-    for (int i = 0; i < 3; i++) {
-        if (say && !(d[i] < 1)) print_error("%s: %s: %.3g times the bound\n", g->folder, what[i], d[i]);
-        worst = worse(worst, d[i]);
-    }
-    return worst;
+    return worst_distance(h, what, d, 3, say);
 }
 
 static void models_equal_the_reference(void **state) {

@@ -116,12 +116,7 @@ static double from_reference(golden *g, int say) {
     float loss = (float)g->h.loss->data[0];
     double d[3] = {distance(logits_of(g), expected(g, "logits"), n, 0), distance(&loss, expected(g, "loss"), 1, 0),
                    gradients_distance(&g->h, g->expected, 0, say)};
-    double worst = 0;
-    for (int i = 0; i < 3; i++) {
-        if (say && !(d[i] < 1)) print_error("%s: %s: %.3g times the bound\n", g->folder, what[i], d[i]);
-        worst = worse(worst, d[i]);
-    }
-    return worst;
+    return worst_distance(&g->h, what, d, 3, say);
 }
 
 static void models_equal_the_reference(void **state) {
