@@ -13,7 +13,7 @@
 #include "base/str.h"
 #include "model/gguf.h"
 
-enum { MOST_TOKENS = 1000000, MOST_MERGES = 2000000, MOST_BYTES = 1024 };
+enum { MOST_TOKENS = 1000000, MOST_MERGES = 2000000, MOST_BYTES = 4096 };
 enum { UNKNOWN = 2, CONTROL, USER_DEFINED, UNUSED, BYTE };
 
 typedef struct token {
@@ -54,7 +54,7 @@ static at_status read_tokens(making *m) {
         t->type = types && types->element != AT_GGUF_STRING ? (int)at_gguf_element(types, (uint64_t)m->n) : 1;
         t->score = scores && scores->element == AT_GGUF_FLOAT32 ? (float)at_gguf_element(scores, (uint64_t)m->n) : 0;
         if (t->len > MOST_BYTES || at_utf8_check(t->text, t->len) != t->len || memchr(t->text, 0, t->len))
-            return at_fail(m->err, AT_BAD_MODEL, "%s: token %d is no text of at most 1,024 bytes", at_gguf_path(m->file), m->n);
+            return at_fail(m->err, AT_BAD_MODEL, "%s: token %d is no text of at most 4,096 bytes", at_gguf_path(m->file), m->n);
     }
     return AT_OK;
 }

@@ -2,6 +2,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "text/clean.h"
 #include "text/parts.h"
 
 static const char LOST[] = "\xef\xbf\xbd"; /* U+FFFD */
@@ -37,13 +38,18 @@ static at_status decode_part(const at_tokenizer *tokenizer, at_arena *arena, con
     if (tokens.text.failed) return at_fail_memory(err, tokens.text.len);
     AT_TRY(at_decoders_run(&tokenizer->decoders, arena, &tokens, &out, err));
     *text = out.text;
-    if (len) *len = out.len;
+    *len = out.len;
     return AT_OK;
 }
 
 at_status at_decode_bytes(const at_tokenizer *tokenizer, at_arena *arena, const int32_t *ids, int n, int skip_special, char **text,
                           size_t *len, at_error *err) {
-    return decode_part(tokenizer, arena, ids, n, skip_special, 0, text, len, err);
+    at_str out = {.arena = arena};
+    AT_TRY(decode_part(tokenizer, arena, ids, n, skip_special, 0, &out.text, &out.len, err));
+    if (tokenizer->cleans) at_clean_text(&out, 0);
+    *text = out.text;
+    if (len) *len = out.len;
+    return AT_OK;
 }
 
 at_status at_decode(const at_tokenizer *tokenizer, at_arena *arena, const int32_t *ids, int n, int skip_special,
@@ -54,6 +60,7 @@ at_status at_decode(const at_tokenizer *tokenizer, at_arena *arena, const int32_
 void at_decode_stream_free(at_decode_stream *stream) {
     free(stream->ids);
     free(stream->given);
+    free(stream->tail);
     at_arena_free(&stream->arena);
     *stream = (at_decode_stream){.skip_special = stream->skip_special};
 }
@@ -90,7 +97,7 @@ static at_status hold(at_decode_stream *s, int32_t id, at_error *err) {
 
 /* The library's step: decode what was given last together with what has come since; what is new is given, unless it ends within a
  * character, and then only what it came from is held. */
-at_status at_decode_step(const at_tokenizer *tokenizer, at_decode_stream *s, int32_t id, const char **text, size_t *len, at_error *err) {
+static at_status step(const at_tokenizer *tokenizer, at_decode_stream *s, int32_t id, const char **text, size_t *len, at_error *err) {
     char *whole;
     size_t whole_len;
     *text = "";
@@ -119,7 +126,7 @@ at_status at_decode_step(const at_tokenizer *tokenizer, at_decode_stream *s, int
     return AT_OK;
 }
 
-at_status at_decode_end(const at_tokenizer *tokenizer, at_decode_stream *s, const char **text, size_t *len, at_error *err) {
+static at_status last(const at_tokenizer *tokenizer, at_decode_stream *s, const char **text, size_t *len, at_error *err) {
     char *whole = (char *)"";
     size_t whole_len = 0;
     at_arena_free(&s->arena);
@@ -130,4 +137,36 @@ at_status at_decode_end(const at_tokenizer *tokenizer, at_decode_stream *s, cons
     s->n = s->done = s->begun = 0;
     s->given_len = 0;
     return AT_OK;
+}
+
+/* Puts the text behind the tail and gives what nothing that follows can change any more, cleaned: all of it at the end. */
+static at_status give_clean(at_decode_stream *s, int ends, const char **text, size_t *len, at_error *err) {
+    size_t all = s->tail_len + *len;
+    at_str out = {.arena = &s->arena};
+    if (all > s->tail_cap || !s->tail) {
+        char *tail = realloc(s->tail, 2 * all + 64);
+        if (!tail) return at_fail_memory(err, 2 * all + 64);
+        s->tail = tail;
+        s->tail_cap = 2 * all + 64;
+    }
+    memcpy(s->tail + s->tail_len, *text, *len);
+    size_t ready = ends ? all : at_clean_ready(s->tail, all);
+    at_str_add_bytes(&out, s->tail, ready);
+    if (out.failed) return at_fail_memory(err, ready);
+    at_clean_text(&out, 0);
+    memmove(s->tail, s->tail + ready, all - ready);
+    s->tail_len = all - ready;
+    *text = out.text;
+    *len = out.len;
+    return AT_OK;
+}
+
+at_status at_decode_step(const at_tokenizer *tokenizer, at_decode_stream *s, int32_t id, const char **text, size_t *len, at_error *err) {
+    AT_TRY(step(tokenizer, s, id, text, len, err));
+    return tokenizer->cleans ? give_clean(s, 0, text, len, err) : AT_OK;
+}
+
+at_status at_decode_end(const at_tokenizer *tokenizer, at_decode_stream *s, const char **text, size_t *len, at_error *err) {
+    AT_TRY(last(tokenizer, s, text, len, err));
+    return tokenizer->cleans ? give_clean(s, 1, text, len, err) : AT_OK;
 }

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "text/bytelevel.h"
+#include "text/clean.h"
 #include "text/spec.h"
 
 #define REPLACEMENT "\xef\xbf\xbd"
@@ -31,29 +32,6 @@ static const char *text_of(const at_texts *t, int i, size_t *len) {
 static void add(at_texts *out, const char *text, size_t len) { at_str_add_bytes(&out->text, text, len); }
 static void end(at_texts *out) { out->end[out->n++] = out->text.len; }
 
-/* Replaces every `from` by `to`, which is not longer, in what stands from `begin` on. */
-static void replace(at_str *s, size_t begin, const char *from, const char *to) {
-    size_t n_from = strlen(from), n_to = strlen(to), w = begin;
-    if (s->failed || !n_from) return;
-    for (size_t r = begin; r < s->len;) {
-        if (s->len - r >= n_from && !memcmp(s->text + r, from, n_from)) {
-            memcpy(s->text + w, to, n_to);
-            w += n_to;
-            r += n_from;
-        } else s->text[w++] = s->text[r++];
-    }
-    s->len = w;
-    if (s->text) s->text[w] = '\0';
-}
-
-/* The library's cleanup, token by token: a token carries the space before it. */
-static void clean_up(at_str *s, size_t begin) {
-    static const char *const rules[][2] = {{" .", "."},   {" ?", "?"},     {" !", "!"},   {" ,", ","},
-                                           {" ' ", "'"},  {" n't", "n't"}, {" 'm", "'m"}, {" do not", " don't"},
-                                           {" 's", "'s"}, {" 've", "'ve"}, {" 're", "'re"}};
-    for (size_t i = 0; i < sizeof rules / sizeof *rules; i++) replace(s, begin, rules[i][0], rules[i][1]);
-}
-
 static at_status read_wordpiece(at_build *build, const json_t *part, at_decoder *d, at_error *err) {
     AT_TRY(at_spec_bool(spec_of(build), part, "cleanup", 1, &d->cleanup, err));
     return read_text(build, part, "prefix", "##", &d->from, err);
@@ -69,7 +47,7 @@ static at_status run_wordpiece(const at_decoder *d, at_matcher *matcher, const a
         int continues = i && len >= n_prefix && !memcmp(text, d->from, n_prefix);
         if (i && !continues) add(out, " ", 1);
         add(out, continues ? text + n_prefix : text, continues ? len - n_prefix : len);
-        if (d->cleanup) clean_up(&out->text, begin);
+        if (d->cleanup) at_clean_token(&out->text, begin);
         end(out);
     }
     return AT_OK;
@@ -152,7 +130,7 @@ static at_status run_metaspace(const at_decoder *d, at_matcher *matcher, const a
         const char *text = text_of(in, i, &len);
         size_t begin = out->text.len;
         add(out, text, len);
-        replace(&out->text, begin, d->from, i || d->keeps_first ? " " : "");
+        at_replace_all(&out->text, begin, d->from, i || d->keeps_first ? " " : "");
         end(out);
     }
     return AT_OK;
@@ -170,7 +148,7 @@ static at_status run_bpe(const at_decoder *d, at_matcher *matcher, const at_text
         const char *text = text_of(in, i, &len);
         size_t begin = out->text.len;
         add(out, text, len);
-        replace(&out->text, begin, d->from, i + 1 < in->n ? " " : "");
+        at_replace_all(&out->text, begin, d->from, i + 1 < in->n ? " " : "");
         end(out);
     }
     return AT_OK;
@@ -195,10 +173,10 @@ static at_status run_ctc(const at_decoder *d, at_matcher *matcher, const at_text
         before_len = len;
         if (same) continue;
         add(out, text, len);
-        replace(&out->text, begin, d->from, "");
+        at_replace_all(&out->text, begin, d->from, "");
         if (d->cleanup) {
-            clean_up(&out->text, begin);
-            replace(&out->text, begin, d->to, " ");
+            at_clean_token(&out->text, begin);
+            at_replace_all(&out->text, begin, d->to, " ");
         }
         if (out->text.len > begin) end(out);
     }
@@ -372,7 +350,7 @@ static at_status run_sentencepiece(const at_decoder *d, at_matcher *matcher, con
         const char *text = text_of(in, i, &len);
         int drops = begins && len >= 3 && !memcmp(text, META, 3);
         add(out, text + 3 * drops, len - 3 * (size_t)drops);
-        replace(&out->text, begin, META, " ");
+        at_replace_all(&out->text, begin, META, " ");
         end(out);
         begins = begins && !out->text.len && !(drops && d->leading == AT_LEADING_FIRST);
     }

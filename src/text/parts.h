@@ -26,6 +26,7 @@ struct at_tokenizer {
     const at_added_token **added_by_id; /* below added_vocab.size; NULL: none */
     at_templates templates;
     at_decoders decoders;
+    int cleans;           /* the decoded text, of the spaces before punctuation */
     at_bert *bert;        /* the one-pass path, where the parts are BERT's; else NULL */
     at_bytepass *bytepass; /* the one for byte-level BPE; else NULL */
     at_tokenizer_settings settings;

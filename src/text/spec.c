@@ -51,7 +51,7 @@ at_status at_spec_string(at_spec spec, const json_t *part, const char *key, cons
     *value = found ? json_string_value(found) : absent;
     if (found && !*value) return wrong(spec, key, "a string", err);
     if (!*value) return at_fail(err, AT_BAD_MODEL, "%s: the %s has no \"%s\"", spec.path, spec.what, key);
-    if (strlen(*value) > AT_TOKEN_BYTES) return wrong(spec, key, "at most 1024 bytes long", err);
+    if (strlen(*value) > AT_TOKEN_BYTES) return wrong(spec, key, "at most 4096 bytes long", err);
     return AT_OK;
 }
 

@@ -8,7 +8,7 @@
 #define AT_SPEC_DEPTH 64      /* Sequences in Sequences */
 #define AT_SPEC_STEPS 256     /* components of one kind in all */
 #define AT_VOCAB_MAX 1000000  /* tokens, and the highest id + 1 */
-#define AT_TOKEN_BYTES 1024   /* a token's text */
+#define AT_TOKEN_BYTES 4096   /* of a token; the longest known have 2,048: runs of spaces and of marks */
 
 /* Where a component was read: "model/tokenizer.json" and "normalizer". */
 typedef struct at_spec {

@@ -121,6 +121,13 @@ static void read_limits(at_tokenizer *t, const json_t *sentence, const json_t *c
     if (side) t->truncate_left = !strcmp(side, "left");
 }
 
+/* As transformers has it: a byte-pair model's own spaces would be lost, so there it takes a second switch. */
+static void read_cleaning(at_tokenizer *t, const json_t *config) {
+    const char *forced = "clean_up_tokenization_spaces_for_bpe_even_though_it_will_corrupt_output";
+    t->cleans = json_is_true(json_object_get(config, "clean_up_tokenization_spaces")) &&
+                (t->model.type != &at_model_bpe || json_is_true(json_object_get(config, forced)));
+}
+
 /* "[CLS]" or {"content": "[CLS]", ...} */
 static const char *content(const json_t *value) {
     return json_string_value(json_is_object(value) ? json_object_get(value, "content") : value);
@@ -261,6 +268,7 @@ static at_status open_with(at_tokenizer *t, const char *folder, json_t **config,
     AT_TRY(load_optional(folder, "sentence_bert_config.json", sentence, err));
     AT_TRY(open_parts(t, folder, *config, *map, err));
     read_limits(t, *sentence, *config);
+    read_cleaning(t, *config);
     read_roles(t, *config, *map);
     return at_tokenizer_finish(t, err);
 }
@@ -286,6 +294,7 @@ at_status at_tokenizer_open_parsed(const char *name, const json_t *root, const j
     at_status st = at_tokenizer_read_json(t, name, root, err);
     if (!st) {
         read_limits(t, NULL, config);
+        read_cleaning(t, config);
         read_roles(t, config, NULL);
         st = at_tokenizer_finish(t, err);
     }

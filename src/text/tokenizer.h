@@ -63,7 +63,8 @@ at_status at_encode(const at_tokenizer *tokenizer, const char *text, size_t len,
                     const at_encode_options *options, at_encoding *encoding, at_error *err);
 void at_encoding_free(at_encoding *encoding);
 
-/* Ids back to text, by the tokenizer's decoder. `text` may hold NUL bytes (byte-level tokens); *len, where not NULL, is its length. */
+/* Ids back to text, by the tokenizer's decoder, and without spaces before punctuation where tokenizer_config.json asks for that
+ * (clean_up_tokenization_spaces). `text` may hold NUL bytes (byte-level tokens); *len, where not NULL, is its length. */
 at_status at_decode(const at_tokenizer *tokenizer, at_arena *arena, const int32_t *ids, int n, int skip_special,
                     char **text, at_error *err);
 at_status at_decode_bytes(const at_tokenizer *tokenizer, at_arena *arena, const int32_t *ids, int n, int skip_special, char **text,
@@ -78,6 +79,8 @@ typedef struct at_decode_stream {
     int begun;    /* text was given that depended on earlier ones */
     char *given;  /* their text */
     size_t given_len, given_cap;
+    char *tail;   /* what may still lose a space, where the tokenizer cleans */
+    size_t tail_len, tail_cap;
     at_arena arena; /* of the last answer */
 } at_decode_stream;
 /* *text, of *len bytes and NUL-terminated, is valid until the next call; *len is 0 where the id gives no whole character yet. */

@@ -5,6 +5,7 @@
 #include <jansson.h>
 
 #include "base/file.h"
+#include "base/str.h"
 #include "text/tokenizer.h"
 
 /* The answer of one encoding, "id,start,end,word,type,special" a token with a space between, and what made it. */
@@ -92,15 +93,31 @@ static inline int recorded_hash_is(const recorded_line *line, const char *digits
     return !strncmp(text, digits, 8);
 }
 
-static inline void recorded_decode(const at_tokenizer *t, const json_t *ids, int skip_special, const json_t *want) {
-    at_arena arena = {0};
+/* The text of the ids, at once and as they come; `steps` must equal it. In the arena. */
+static inline char *recorded_text(const at_tokenizer *t, at_arena *arena, const json_t *ids, int skip_special) {
+    at_decode_stream stream = {.skip_special = skip_special};
+    at_str steps = {.arena = arena};
     at_error err;
     char *text;
-    size_t n = json_array_size(ids);
-    int32_t *list = AT_NEW_ARRAY(&arena, int32_t, n);
+    const char *some;
+    size_t n = json_array_size(ids), len, whole;
+    int32_t *list = AT_NEW_ARRAY(arena, int32_t, n);
     for (size_t i = 0; i < n; i++) list[i] = (int32_t)json_integer_value(json_array_get(ids, i));
-    check_ok(at_decode(t, &arena, list, (int)n, skip_special, &text, &err), &err);
-    assert_string_equal(text, json_string_value(want));
+    check_ok(at_decode_bytes(t, arena, list, (int)n, skip_special, &text, &whole, &err), &err);
+    for (size_t i = 0; i <= n; i++) {
+        at_status st = i < n ? at_decode_step(t, &stream, list[i], &some, &len, &err) : at_decode_end(t, &stream, &some, &len, &err);
+        check_ok(st, &err);
+        at_str_add_bytes(&steps, some, len);
+    }
+    assert_int_equal(steps.len, whole);
+    assert_memory_equal(steps.text, text, whole);
+    at_decode_stream_free(&stream);
+    return text;
+}
+
+static inline void recorded_decode(const at_tokenizer *t, const json_t *ids, int skip_special, const json_t *want) {
+    at_arena arena = {0};
+    assert_string_equal(recorded_text(t, &arena, ids, skip_special), json_string_value(want));
     at_arena_free(&arena);
 }
 

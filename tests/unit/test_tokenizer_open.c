@@ -4,7 +4,7 @@
 #include <sys/stat.h>
 
 #include "base/file.h"
-#include "text/tokenizer.h"
+#include "text/recorded.h"
 
 #define VOCAB                                                                                                       \
     "\"[PAD]\":0,\"[UNK]\":1,\"[CLS]\":2,\"[SEP]\":3,\"[MASK]\":4,\"un\":5,\"##aff\":6,\"##able\":7,\"a\":8,\",\":9," \
@@ -127,15 +127,37 @@ static void wrong_references_are_refused(void **state) {
                  "the sequence 'B' where it has none");
 }
 
+/* Claude's vocabulary has runs of 2,048 characters. */
+static void a_long_token_is_found(void **state) {
+    (void)state;
+    char *text = malloc(1 << 16);
+    size_t n = (size_t)sprintf(text, "{\"model\":{\"type\":\"WordLevel\",\"unk_token\":\"[UNK]\",\"vocab\":{\"[UNK]\":0,\"");
+    memset(text + n, 'x', 4096);
+    n += 4096;
+    n += (size_t)sprintf(text + n, "\":1}}}");
+    at_tokenizer *t = recorded_open_file("tokenizer.json", text, n, NULL);
+    at_encoding e = {0};
+    at_error err;
+    for (size_t len = 4095; len <= 4097; len++) {
+        memset(text, 'x', len);
+        check_ok(at_encode(t, text, len, NULL, 0, NULL, &e, &err), &err);
+        assert_int_equal(e.n, 1);
+        assert_int_equal(e.ids[0], len == 4096);
+    }
+    at_encoding_free(&e);
+    at_tokenizer_close(t);
+    free(text);
+}
+
 static void very_long_and_very_deep_things_are_refused(void **state) {
     (void)state;
     char *text = malloc(1 << 16);
     size_t n = 0;
     n += (size_t)sprintf(text, "{\"model\":{\"type\":\"WordPiece\",\"vocab\":{\"[UNK]\":0,\"");
-    memset(text + n, 'x', 1025);
-    n += 1025;
+    memset(text + n, 'x', 4097);
+    n += 4097;
     sprintf(text + n, "\":1}}}");
-    json_refused(text, "the token 1 is longer than 1024 bytes");
+    json_refused(text, "the token 1 is longer than 4096 bytes");
     n = (size_t)sprintf(text, "{" MODEL ",\"normalizer\":");
     for (int i = 0; i < 100; i++) n += (size_t)sprintf(text + n, "{\"type\":\"Sequence\",\"normalizers\":[");
     for (int i = 0; i < 100; i++) n += (size_t)sprintf(text + n, "]}");
@@ -325,6 +347,7 @@ int main(void) {
         TEST(what_is_wrong_within_a_part_is_named),
         TEST(broken_files_are_refused),
         TEST(wrong_references_are_refused),
+        TEST(a_long_token_is_found),
         TEST(very_long_and_very_deep_things_are_refused),
         TEST(length_settings_have_an_order),
         TEST(ids_tokens_and_roles),

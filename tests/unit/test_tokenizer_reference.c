@@ -14,7 +14,7 @@ static at_tokenizer *open_uncased(void) {
     size_t len;
     check_ok(at_file_read(&arena, check_data("tokenizers/bert-base-uncased/tokenizer.json"), (size_t)1 << 26, AT_BAD_MODEL,
                           &text, &len, &err), &err);
-    at_tokenizer *t = recorded_open_file("tokenizer.json", text, len, NULL);
+    at_tokenizer *t = recorded_open_file("tokenizer.json", text, len, "{\"clean_up_tokenization_spaces\": true}");
     at_arena_free(&arena);
     return t;
 }
@@ -84,6 +84,7 @@ static void the_long_text_of_swift_transformers(void **state) {
     (void)state;
     json_t *root = recorded_load(check_data("tokenizers/swift/bert_uncased_encoded.json"));
     has_ids(uncased, json_object_get(root, "text"), NULL, json_object_get(root, "token_ids"), 0);
+    recorded_decode(uncased, json_object_get(root, "token_ids"), 0, json_object_get(root, "decoded_text"));
     json_decref(root);
 }
 
@@ -96,6 +97,8 @@ static void the_tests_of_swift_transformers(void **state) {
         json_array_foreach(json_object_get(root, names[k]), i, row) {
             json_t *ids = json_object_get(json_object_get(row, "encoded"), "input_ids");
             has_ids(uncased, json_object_get(row, "input"), NULL, ids, 0);
+            recorded_decode(uncased, ids, 0, json_object_get(row, "decoded_with_special"));
+            recorded_decode(uncased, ids, 1, json_object_get(row, "decoded_without_special"));
         }
         assert_int_equal(i, 18);
     }
@@ -105,8 +108,10 @@ static void the_tests_of_swift_transformers(void **state) {
 static size_t javascript(const json_t *root, const char *name, const at_tokenizer *t) {
     const char *key;
     json_t *row;
-    json_object_foreach(json_object_get(root, name), key, row)
+    json_object_foreach(json_object_get(root, name), key, row) {
         has_ids(t, json_object_get(row, "text"), json_object_get(row, "text_pair"), json_object_get(row, "ids"), 0);
+        recorded_decode(t, json_object_get(row, "ids"), 0, json_object_get(row, "decoded"));
+    }
     return json_object_size(json_object_get(root, name));
 }
 
@@ -190,7 +195,7 @@ int main(void) {
     if (!check_data("tokenizers/bert-base-uncased/tokenizer.json") || !check_data("tokenizers/bert-base-cased_vocab.txt"))
         check_skip_program("tokenizers/bert-base-uncased and bert-base-cased_vocab.txt are not in the test data");
     uncased = open_uncased();
-    cased = open_vocab(check_data("tokenizers/bert-base-cased_vocab.txt"), "{\"do_lower_case\": false}", 1);
+    cased = open_vocab(check_data("tokenizers/bert-base-cased_vocab.txt"), "{\"do_lower_case\": false, \"clean_up_tokenization_spaces\": true}", 1);
     int failed = cmocka_run_group_tests(tests, NULL, NULL);
     at_tokenizer_close(uncased);
     at_tokenizer_close(cased);
