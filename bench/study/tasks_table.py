@@ -4,21 +4,22 @@ from statistics import mean
 
 from common import read_results
 from table import PAGE
-from tasks import METHODS, PEER, SEEDS, TASKS
+from tasks import PEER, TASKS, seeds_of
 
 BEGIN, END = "<!-- tasks: begin (written by make results) -->", "<!-- tasks: end -->"
 ALLOWED = 0.5  # points by which two-step's mean may lie below the peer's
 
 
 def scores(records, name, method):
-    found = [records.get((name, "all", seed, method)) for seed in SEEDS]
+    found = [records.get((name, "all", seed, method)) for seed in seeds_of(name)]
     return [100 * record["main"] for record in found if record]
 
 
-def cell(values):
+def cell(name, values):
     if not values:
         return ""
-    to_come = f" ({len(SEEDS) - len(values)} to come)" if len(values) < len(SEEDS) else ""
+    missing = len(seeds_of(name)) - len(values)
+    to_come = f" ({missing} to come)" if missing else ""
     return f"{mean(values):.1f} ({', '.join(f'{v:.1f}' for v in values)}){to_come}"
 
 
@@ -31,11 +32,11 @@ def lines(records):
     verdicts = []
     for name, (task, _, metric, _) in TASKS.items():
         ours, theirs = scores(records, name, "two-step"), scores(records, name, "transformers")
-        whole = len(ours) == len(theirs) == len(SEEDS)
+        whole = len(ours) == len(theirs) == len(seeds_of(name))
         difference = mean(ours) - mean(theirs) if whole else None
         if whole:
             verdicts.append((name, difference))
-        yield f"| {name} | {task} | {metric} | {cell(ours)} | {cell(theirs)} | {f'{difference:+.1f}' if whole else ''} |"
+        yield f"| {name} | {task} | {metric} | {cell(name, ours)} | {cell(name, theirs)} | {f'{difference:+.1f}' if whole else ''} |"
     yield ""
     below = [name for name, difference in verdicts if difference < -ALLOWED]
     kept = "holds" if not below else "does not hold: " + ", ".join(below)
