@@ -71,6 +71,7 @@ static void complete(at_config *c, at_arch *a) {
     if (a->attention_scale == 0 && a->head_dim) a->attention_scale = 1 / sqrt((double)a->head_dim);
     if (a->embedding_scale == 0) a->embedding_scale = 1;
     if (a->answer_scale == 0) a->answer_scale = 1;
+    if (a->tag_dropout < 0) a->tag_dropout = a->classifier_dropout;
     complete_decoder(c, &a->decoder);
     if (!a->rope[1].dim) a->rope[1] = a->rope[0];
     if (!c->status && (!(a->attention_scale > 0) || (long long)a->heads * a->head_dim > AT_MAX_HIDDEN * 4))
@@ -79,7 +80,7 @@ static void complete(at_config *c, at_arch *a) {
 
 at_status at_arch_read(const json_t *config, const char *path, at_arena *arena, at_arch *arch, at_error *err) {
     at_config c = {.root = config, .path = path, .arena = arena, .err = err};
-    *arch = (at_arch){0};
+    *arch = (at_arch){.tag_dropout = -1};
     if (!json_is_object(config)) return at_fail(err, AT_BAD_MODEL, "%s: not a JSON object", path);
     const char *type = model_type(config);
     const at_family *family = type ? at_family_find(type) : NULL;
@@ -97,6 +98,11 @@ void at_arch_set_dropout(at_arch *arch, double hidden, double attention) {
     if (hidden < 0) return;
     if (arch->final_dropout > 0) arch->final_dropout = arch->inner_dropout = hidden; /* one number says all of them (T5) */
     arch->hidden_dropout = arch->output_dropout = arch->embedding_dropout = hidden;
+}
+
+void at_arch_set_head_dropout(at_arch *arch, double dropout) {
+    arch->classifier_dropout = arch->tag_dropout = dropout;
+    if (arch->answer_dropout > 0) arch->answer_dropout = dropout;
 }
 
 int at_position_bucket(const at_arch *arch, int query_minus_key) {

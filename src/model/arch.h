@@ -73,6 +73,7 @@ typedef struct at_arch {
     double inner_dropout;     /* within the feed-forward */
     double final_dropout;     /* after the last norm of a stack */
     double attention_dropout, classifier_dropout; /* classifier: hidden_dropout where the config has none */
+    double tag_dropout, answer_dropout; /* before the classifier of tags, of answers */
     double initializer_range;
     int pad_id;               /* -1: the config names none */
     int learns_padding;       /* the padding's embedding is trained like any other (in most models it gets no gradient) */
@@ -96,5 +97,7 @@ int at_position_bucket(const at_arch *arch, int query_minus_key);
 
 /* The dropouts of body and attention that a user asks for; a negative one leaves what the config says. */
 void at_arch_set_dropout(at_arch *arch, double hidden, double attention);
+/* That of the heads; answers of families that have none keep none. */
+void at_arch_set_head_dropout(at_arch *arch, double dropout);
 
 #endif

@@ -72,6 +72,8 @@ double at_config_number(at_config *c, const char *key, double fallback, double l
 
 double at_config_dropout(at_config *c, const char *key, double fallback) { return at_config_number(c, key, fallback, 0, 0.99); }
 
+double at_config_tag_dropout(at_config *c) { return at_config_dropout(c, "classifier_dropout", at_config_dropout(c, "hidden_dropout", 0.1)); }
+
 int at_config_flag(at_config *c, const char *key, int fallback) {
     const json_t *value = at_config_get(c, key);
     if (!value) return fallback;

@@ -31,6 +31,8 @@ int at_config_size(at_config *c, const char *key, int low, int high);           
 int at_config_size_or(at_config *c, const char *key, int fallback, int low, int high);
 double at_config_number(at_config *c, const char *key, double fallback, double low, double high);
 double at_config_dropout(at_config *c, const char *key, double fallback);
+/* Before the classifier of tags in transformers' generic head: "classifier_dropout", else "hidden_dropout", else 0.1. */
+double at_config_tag_dropout(at_config *c);
 int at_config_flag(at_config *c, const char *key, int fallback);
 const char *at_config_text(at_config *c, const char *key, const char *fallback);
 int at_activation_find(const char *name, at_activation *activation); /* by transformers' name; 0: there is none */

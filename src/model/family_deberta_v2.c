@@ -114,6 +114,7 @@ static void read(at_config *c, at_arch *a) {
     a->hidden_dropout = a->output_dropout = a->embedding_dropout = at_config_dropout(c, "hidden_dropout_prob", 0.1);
     a->attention_dropout = at_config_dropout(c, "attention_probs_dropout_prob", 0.1);
     a->classifier_dropout = at_config_dropout(c, "cls_dropout", a->hidden_dropout);
+    a->tag_dropout = a->hidden_dropout;
     a->position = at_config_flag(c, "position_biased_input", 1) ? AT_POSITION_LEARNED : AT_POSITION_NONE;
     at_config_size_or(c, "embedding_size", a->hidden, a->hidden, a->hidden);
     at_config_size_or(c, "pooler_hidden_size", a->hidden, a->hidden, a->hidden);

@@ -51,6 +51,8 @@ static void read(at_config *c, at_arch *a) {
     a->output_dropout = a->embedding_dropout = at_config_dropout(c, "dropout", 0.1);
     a->attention_dropout = at_config_dropout(c, "attention_dropout", 0.1);
     a->classifier_dropout = at_config_dropout(c, "seq_classif_dropout", 0.2);
+    a->tag_dropout = a->output_dropout;
+    a->answer_dropout = at_config_dropout(c, "qa_dropout", 0.1);
     a->initializer_range = at_config_number(c, "initializer_range", 0.02, 0, 10);
     at_config_get(c, "sinusoidal_pos_embds"); /* how the table began; it is read from the file like any other */
     a->head = (at_head_form){.pooling = AT_POOL_CLS, .activation = AT_ACT_RELU};

@@ -43,6 +43,7 @@ static void read(at_config *c, at_arch *a) {
     a->hidden_dropout = a->output_dropout = at_config_dropout(c, "resid_pdrop", 0.1);
     a->embedding_dropout = at_config_dropout(c, "embd_pdrop", 0.1);
     a->attention_dropout = at_config_dropout(c, "attn_pdrop", 0.1);
+    a->tag_dropout = at_config_tag_dropout(c);
     a->initializer_range = at_config_number(c, "initializer_range", 0.02, 0, 10);
     if (!at_config_flag(c, "scale_attn_weights", 1)) a->attention_scale = 1;
     at_config_get(c, "reorder_and_upcast_attn"); /* the precision of half-precision runs */

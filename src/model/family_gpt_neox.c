@@ -39,7 +39,7 @@ static void read(at_config *c, at_arch *a) {
     a->norm_epsilon = at_config_number(c, "layer_norm_eps", 1e-5, 0, 1);
     a->hidden_dropout = a->output_dropout = a->embedding_dropout = at_config_dropout(c, "hidden_dropout", 0);
     a->attention_dropout = at_config_dropout(c, "attention_dropout", 0);
-    at_config_get(c, "classifier_dropout"); /* of the tagging head; the classifier has none */
+    a->tag_dropout = at_config_dropout(c, "classifier_dropout", 0.1); /* the classifier has none */
     at_config_get(c, "is_decoder");
     a->qkv_bias = a->out_bias = at_config_flag(c, "attention_bias", 1);
     a->block = at_config_flag(c, "use_parallel_residual", 1) ? AT_BLOCK_PARALLEL : AT_BLOCK_RESIDUAL;

@@ -44,6 +44,7 @@ void at_llama_read(at_config *c, at_arch *a, double norm_epsilon) {
     a->activation = at_config_activation(c, "hidden_act", "silu");
     a->norm_epsilon = at_config_number(c, "rms_norm_eps", norm_epsilon, 0, 1);
     a->attention_dropout = at_config_dropout(c, "attention_dropout", 0);
+    a->tag_dropout = at_config_tag_dropout(c);
     a->norm = AT_NORM_RMS;
     a->block = AT_BLOCK_RESIDUAL;
     a->position = AT_POSITION_ROTARY;

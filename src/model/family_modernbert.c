@@ -72,7 +72,7 @@ static void read(at_config *c, at_arch *a) {
     a->embedding_dropout = at_config_dropout(c, "embedding_dropout", 0);
     a->attention_dropout = a->hidden_dropout = at_config_dropout(c, "attention_dropout", 0);
     a->inner_dropout = at_config_dropout(c, "mlp_dropout", 0);
-    a->classifier_dropout = at_config_dropout(c, "classifier_dropout", 0);
+    a->classifier_dropout = a->answer_dropout = at_config_dropout(c, "classifier_dropout", 0);
     a->block = AT_BLOCK_RESIDUAL;
     a->gated = 1;
     read_positions(c, a);

@@ -75,6 +75,11 @@ static at_tensor *vector_head(at_tape *t, const at_head *h, at_tensor *x) {
     return h->unit ? at_op_unit(t, x) : x;
 }
 
+static double last_dropout(const at_model *m) {
+    const at_arch *a = &m->arch;
+    return m->head.kind == AT_HEAD_SPAN ? a->answer_dropout : m->head.kind == AT_HEAD_TOKEN ? a->tag_dropout : a->classifier_dropout;
+}
+
 at_tensor *at_head_from_features(at_tape *t, const at_model *m, at_tensor *features, const at_batch *b) {
     const at_head *h = &m->head;
     const at_arch *a = &m->arch;
@@ -88,7 +93,7 @@ at_tensor *at_head_from_features(at_tape *t, const at_model *m, at_tensor *featu
         x = at_op_linear(t, x, &h->dense, &h->dense_bias, 1, a->head.activation);
     }
     if (h->norm) x = at_op_norm(t, x, NULL, 0, b->output_row, h->norm, h->norm_bias, a->norm_epsilon, a->norm);
-    if (h->kind != AT_HEAD_SPAN) x = at_op_dropout(t, x, a->classifier_dropout, b->output_row);
+    x = at_op_dropout(t, x, last_dropout(m), b->output_row);
     return at_op_linear(t, x, &h->classifier, &h->classifier_bias, 1, AT_ACT_NONE);
 }
 

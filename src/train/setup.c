@@ -94,7 +94,7 @@ static void make_view(at_training *r) {
     r->view = *r->setup->model;
     at_arch_set_dropout(&r->view.arch, h->hidden_dropout, h->attention_dropout);
     if (h->hidden_dropout < 0) return;
-    if (!config_has(r->setup->model, "classifier_dropout")) r->view.arch.classifier_dropout = h->hidden_dropout;
+    if (!config_has(r->setup->model, "classifier_dropout")) at_arch_set_head_dropout(&r->view.arch, h->hidden_dropout);
 }
 
 static at_status plan_rates(at_training *r, at_error *err) {

@@ -403,6 +403,47 @@ static void dropout_acts_at_every_place_with_a_mask_of_its_own(void **state) {
     harness_close(&h);
 }
 
+/* What transformers' classes of each family drop before the classifiers of texts, tags and answers; the numbers are the keys' own. */
+static const struct {
+    const char *family, *changes;
+    double text, tag, answer;
+} HEAD_DROPOUTS[] = {
+    {"pooler", "{\"hidden_dropout_prob\": 0.3}", 0.3, 0.3, 0},
+    {"pooler", "{\"hidden_dropout_prob\": 0.3, \"classifier_dropout\": 0.4}", 0.4, 0.4, 0},
+    {"distilbert", "{\"dropout\": 0.3, \"seq_classif_dropout\": 0.4, \"qa_dropout\": 0.5}", 0.4, 0.3, 0.5},
+    {"distilbert", "{\"qa_dropout\": null}", 0.2, 0.1, 0.1},
+    {"deberta-v2", "{\"hidden_dropout_prob\": 0.3, \"cls_dropout\": 0.4}", 0.4, 0.3, 0},
+    {"modernbert", "{\"classifier_dropout\": 0.4}", 0.4, 0.4, 0.4},
+    {"gpt2", "{}", 0, 0.1, 0},
+    {"gpt2", "{\"classifier_dropout\": 0.4}", 0, 0.4, 0},
+    {"gpt_neox", "{\"classifier_dropout\": 0.4}", 0, 0.4, 0},
+    {"llama", "{}", 0, 0.1, 0},
+    {"qwen3", "{\"hidden_dropout\": 0.3}", 0, 0.3, 0},
+};
+
+static void each_head_has_the_dropout_that_its_class_has(void **state) {
+    (void)state;
+    for (size_t i = 0; i < sizeof HEAD_DROPOUTS / sizeof *HEAD_DROPOUTS; i++) {
+        char from[4200];
+        json_t *config, *changes = json_loads(HEAD_DROPOUTS[i].changes, 0, NULL);
+        at_arena arena = {0};
+        at_arch arch;
+        at_error err;
+        snprintf(from, sizeof from, "%s/config.json", golden_folder(HEAD_DROPOUTS[i].family));
+        check_ok(at_json_load(from, 1 << 20, AT_BAD_MODEL, &config, &err), &err);
+        json_object_update(config, changes);
+        check_ok(at_arch_read(config, from, &arena, &arch, &err), &err);
+        assert_true(arch.classifier_dropout == HEAD_DROPOUTS[i].text);
+        assert_true(arch.tag_dropout == HEAD_DROPOUTS[i].tag);
+        assert_true(arch.answer_dropout == HEAD_DROPOUTS[i].answer);
+        at_arch_set_head_dropout(&arch, 0);
+        assert_true(arch.classifier_dropout == 0 && arch.tag_dropout == 0 && arch.answer_dropout == 0);
+        json_decref(config);
+        json_decref(changes);
+        at_arena_free(&arena);
+    }
+}
+
 static void new_weights_do_not_depend_on_their_layout(void **state) {
     (void)state;
     at_arena arena = {0};
@@ -445,6 +486,7 @@ int main(void) {
         cmocka_unit_test(frozen_layers_keep_nothing),
         cmocka_unit_test(errors_of_ops_stick),
         cmocka_unit_test(dropout_acts_at_every_place_with_a_mask_of_its_own),
+        cmocka_unit_test(each_head_has_the_dropout_that_its_class_has),
         cmocka_unit_test(new_weights_do_not_depend_on_their_layout),
     };
     return cmocka_run_group_tests(tests, make_temporary, remove_temporary);

@@ -38,7 +38,7 @@ static void open_model(golden_run *g, const char *folder) {
     check_ok(at_json_load(expected, AT_JSON_CONFIG_BYTES, AT_BAD_DATA, &g->numbers, &g->err), &g->err);
     g->still = *g->h.model;
     at_arch_set_dropout(&g->still.arch, 0, 0);
-    g->still.arch.classifier_dropout = 0;
+    at_arch_set_head_dropout(&g->still.arch, 0);
 }
 
 static void make_data(golden_run *g) {
