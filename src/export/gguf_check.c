@@ -34,6 +34,7 @@ static const char *difference(const at_arch *own, const at_arch *written) {
                    {offsetof(at_arch, soft_cap), "the cap of its scores"}, {offsetof(at_arch, final_cap), "the cap of its answers"},
                    {offsetof(at_arch, embedding_scale), "the scale of its words"}},
       KINDS[] = {{offsetof(at_arch, block), "the order of its parts"}, {offsetof(at_arch, norm), "its norms"}, {offsetof(at_arch, position), "its positions"},
+                 {offsetof(at_arch, scale_by_depth), "the scale of its scores by layer"},
                  {offsetof(at_arch, window), "its window"}, {offsetof(at_arch, head_norms), "norms of its heads"}, {offsetof(at_arch, gated), "its feed-forward"},
                  {offsetof(at_arch, causal), "what a token sees"}, {offsetof(at_arch, qkv_bias), "its biases"}, {offsetof(at_arch, out_bias), "its biases"},
                  {offsetof(at_arch, mlp_bias), "its biases"}};

@@ -334,7 +334,7 @@ static const char *attend(walk *w, int layer, const char *x) {
     const char *q = project(w, layer, x, 0), *k = project(w, layer, x, 1), *v = project(w, layer, x, 2);
     const char *scores = two(w, "MatMul", q, transpose(w, k, 4, KEYS_LAST));
     if (w->positions) scores = add_disentangled(w, layer, scores, q, k);
-    scores = multiply(w, scores, scalar(w, a->attention_scale));
+    scores = multiply(w, scores, scalar(w, at_arch_scale(a, a->attention_scale, layer)));
     if (w->bias) scores = add(w, scores, w->bias);
     if (a->soft_cap > 0) scores = multiply(w, one(w, "Tanh", multiply(w, scores, scalar(w, 1 / a->soft_cap))), scalar(w, a->soft_cap));
     scores = at_onnx_node(w->g, "Where", 3, w->seen[sees_window(a, layer)], scores, scalar(w, HIDDEN_SCORE));

@@ -56,6 +56,7 @@ typedef struct at_arch {
     int window;               /* of local layers: |i - j| <= window; 0: there is no such layer */
     const unsigned char *local; /* [layers] 1: the layer sees its window only; NULL: every layer does where window > 0 */
     double attention_scale;   /* of the scores: 1 / sqrt(head_dim) in most models */
+    int scale_by_depth;       /* divided by the layer's number, counted from 1 */
     double soft_cap;          /* of the scores; 0: none */
     int head_norms;           /* norms of queries and keys: each head by itself */
     int relative_buckets, relative_distance; /* bias of the scores by distance, in so many buckets; 0: none */
@@ -84,6 +85,9 @@ typedef struct at_arch {
     double final_cap;         /* of its logits: final_cap * tanh(logit / final_cap); 0: none */
     at_decoder_arch decoder;
 } at_arch;
+
+/* What the scores of a layer are multiplied with where `scale` is that of the first. */
+static inline double at_arch_scale(const at_arch *arch, double scale, int layer) { return arch->scale_by_depth ? scale / (layer + 1) : scale; }
 
 /* Blocks between the embeddings and the head. */
 static inline int at_arch_depth(const at_arch *arch) { return arch->layers + arch->decoder.layers; }

@@ -118,7 +118,7 @@ static at_tensor *attend(walk *w, int layer, at_tensor *x) {
     const at_arch *a = &w->m->arch;
     const at_layer *l = &w->s.layer[layer];
     at_attention form = {.heads = w->s.heads, .kv_heads = w->s.kv_heads, .head_dim = w->s.head_dim, .causal = w->s.causal,
-                         .window = is_local(a, layer) ? a->window : 0, .scale = (at_real)w->s.scale,
+                         .window = is_local(a, layer) ? a->window : 0, .scale = (at_real)at_arch_scale(a, w->s.scale, layer),
                          .soft_cap = (at_real)a->soft_cap};
     at_tensor *y = l->query_norm ? attend_apart(w, layer, x, &form) : attend_fused(w, layer, x, &form);
     return at_op_linear(w->t, y, &l->out, &l->out_bias, 1, AT_ACT_NONE);

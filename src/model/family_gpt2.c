@@ -47,7 +47,7 @@ static void read(at_config *c, at_arch *a) {
     a->initializer_range = at_config_number(c, "initializer_range", 0.02, 0, 10);
     if (!at_config_flag(c, "scale_attn_weights", 1)) a->attention_scale = 1;
     at_config_get(c, "reorder_and_upcast_attn"); /* the precision of half-precision runs */
-    at_config_refuse(c, "scale_attn_by_inverse_layer_idx", "scores have one scale in all layers");
+    a->scale_by_depth = at_config_flag(c, "scale_attn_by_inverse_layer_idx", 0);
     at_config_refuse(c, "add_cross_attention", "only decoders without an encoder are supported");
     a->block = AT_BLOCK_RESIDUAL;
     a->causal = 1;

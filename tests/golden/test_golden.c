@@ -288,6 +288,11 @@ static int flip_stretch(at_model *m) { /* of texts longer than usual */
     return had;
 }
 static int flip_usual(at_model *m) { return m->arch.rope[0].stretch > 0 ? m->arch.rope[0].usual++ : 0; }
+static int flip_scale_by_depth(at_model *m) {
+    int had = m->arch.scale_by_depth;
+    m->arch.scale_by_depth = 0;
+    return had;
+}
 static int flip_soft_cap(at_model *m) {
     int had = m->arch.soft_cap > 0;
     m->arch.soft_cap = 0;
@@ -392,6 +397,7 @@ static const struct {
     {"slower turns of long texts", flip_stretch},
     {"length of the usual ones", flip_usual},
     {"soft cap", flip_soft_cap},
+    {"scale by depth", flip_scale_by_depth},
     {"gate", flip_gated},
     {"scale of the embeddings", flip_embedding_scale},
     {"bias of the queries", flip_query_bias},

@@ -241,6 +241,7 @@ FAMILIES = {
                              layer_norm_epsilon=1e-3),
     "gpt2-plain": lambda n: record(n, "gpt2", 2, n_embd=15, n_head=3, n_layer=2, vocab_size=31, n_positions=25, scale_attn_weights=False,
                                    activation_function="relu"),
+    "gpt2-depth": lambda n: record(n, "gpt2", 2, n_embd=15, n_head=3, n_layer=3, vocab_size=31, n_positions=25, scale_attn_by_inverse_layer_idx=True),
     "gpt_neox": lambda n: record(n, "gpt_neox", 3, pads="end", pad_token_id=4, hidden_size=24, num_attention_heads=3, num_hidden_layers=2,
                                  intermediate_size=29, vocab_size=31, max_position_embeddings=25, layer_norm_eps=1e-3,
                                  rope_parameters={"rope_type": "default", "rope_theta": 30.0, "partial_rotary_factor": 0.5}),
