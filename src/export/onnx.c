@@ -191,9 +191,11 @@ static void prepare_rotary(walk *w, int kind) {
     w->sin[kind] = multiply(w, one(w, "Sin", rest), scalar(w, rope->factor));
 }
 
-/* A table of what each distance means, -(longest-1) .. longest-1, in the graph; and the entry of every pair. */
-static const char *by_distance(walk *w, const char *distance, int (*meaning)(const at_arch *a, int distance)) {
-    int64_t longest = w->a->max_positions, dims[1] = {2 * longest - 1};
+/* A table of what each distance means, -(longest-1) .. longest-1, in the graph; and the entry of every pair. What is further apart means what the
+ * longest distance does. */
+static const char *by_distance(walk *w, const char *distance, int64_t longest, int (*meaning)(const at_arch *a, int distance)) {
+    int64_t dims[1] = {2 * longest - 1};
+    if (longest < w->a->max_positions) distance = two(w, "Max", two(w, "Min", distance, whole(w, longest - 1)), whole(w, 1 - longest));
     int64_t *table = malloc((size_t)dims[0] * sizeof *table);
     if (!table) return NULL;
     for (int64_t d = 0; d < dims[0]; d++) table[d] = meaning(w->a, (int)(d - longest + 1));
@@ -217,10 +219,11 @@ static void prepare_positions(walk *w) {
         if (a->local && a->rope[1].inverse != a->rope[0].inverse) prepare_rotary(w, 1);
     }
     if (a->position_keys || a->position_queries) {
-        w->bucket = by_distance(w, one(w, "Neg", w->distance), at_position_bucket);
+        w->bucket = by_distance(w, one(w, "Neg", w->distance), a->max_positions, at_position_bucket);
         w->positions = norm(w, weight(w, b->relative), b->relative_norm, b->relative_norm_bias);
     } else if (b->relative) {
-        const char *bias = gather(w, weight(w, b->relative), by_distance(w, w->distance, bias_bucket), 0);
+        int64_t longest = a->relative_distance < a->max_positions ? a->relative_distance + 1 : a->max_positions;
+        const char *bias = gather(w, weight(w, b->relative), by_distance(w, w->distance, longest, bias_bucket), 0);
         w->bias = unsqueeze(w, transpose(w, bias, 3, HEADS_FIRST), 1, FRONT);
     }
 }

@@ -49,13 +49,14 @@ typedef struct at_family {
     int n_mask;
     const at_name_row *span;      /* head of ...ForQuestionAnswering; NULL: transformers has no such class for this family */
     int n_span;
-    const char *other_prefix;     /* of the body's names in files with this head, where it is another one; NULL: prefix always */
-    at_head_kind other_head;
+    const char *other_prefix;     /* of the body's names in files with these heads, where it is another one; NULL: prefix always */
+    unsigned other_heads;         /* AT_HEAD_BIT of each */
     const at_name_row *lm;        /* classifier of ...ForCausalLM where it is not the table of words; NULL: no language model */
     int n_lm;
     int lm_by_file;               /* the file says whether the classifier is the table of words: whether it has another */
     const char *lm_class;         /* NULL: stem + ForCausalLM */
     int ties;                     /* what tie_word_embeddings is where the config has none */
+    const char *encoder_class;    /* of two stacks: transformers' class of the encoder alone, which tags and vectors are made from; NULL: there is none */
     int no_token_class;           /* transformers has no such class for this family */
     int pools;                    /* the body's class has a pooler unless it is told not to (add_pooling_layer) */
     const char *const *buffers;   /* ends of the names of tensors that are no parameters; NULL-terminated, or NULL */
@@ -126,6 +127,7 @@ extern const at_name_row at_bart_head[4];
 /* "qa_outputs" */
 extern const at_name_row at_span_head[2];
 #define AT_SPAN_HEAD .span = at_span_head, .n_span = AT_COUNT(at_span_head)
-#define AT_SPAN_PREFIX .other_prefix = "transformer.", .other_head = AT_HEAD_SPAN /* as LlamaForQuestionAnswering and its like call the body, whatever the others do */
+#define AT_HEAD_BIT(kind) (1u << (kind))
+#define AT_SPAN_PREFIX .other_prefix = "transformer.", .other_heads = AT_HEAD_BIT(AT_HEAD_SPAN) /* as LlamaForQuestionAnswering and its like call the body, whatever the others do */
 
 #endif

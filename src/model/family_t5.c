@@ -15,7 +15,7 @@ static const at_name_row body[] = {
     AT_MATRIX("encoder." FIRST_BIAS, AT_BODY(relative), BUCKETS, HEADS),
     AT_VECTOR("encoder.final_layer_norm.weight", AT_BODY(final_norm), HIDDEN),
     AT_MATRIX("decoder." FIRST_BIAS, AT_BODY(decoder.relative), BUCKETS, DECODER_HEADS),
-    AT_VECTOR("decoder.final_layer_norm.weight", AT_BODY(decoder.final_norm), HIDDEN),
+    AT_VECTOR_IF(decoder.layers, "decoder.final_layer_norm.weight", AT_BODY(decoder.final_norm), HIDDEN),
 };
 static const at_name_row layer[] = {
     AT_VECTOR(ENCODER "0.layer_norm.weight", AT_LAYER(attention_norm), HIDDEN),
@@ -103,7 +103,7 @@ static void read_mt5(at_config *c, at_arch *a) { read_stacks(c, a, "gated-gelu")
 
 #define TWO_STACKS \
     "", AT_ROWS(body), AT_ROWS(layer), AT_ROWS(decoder), AT_LM_HEAD, .lm_by_file = 1, .ties = 1, AT_BART_HEAD, .other_prefix = "transformer.", \
-    .other_head = AT_HEAD_POOLER, AT_SPAN_HEAD, .buffers = buffers
+    .other_heads = AT_HEAD_BIT(AT_HEAD_POOLER) | AT_HEAD_BIT(AT_HEAD_TOKEN), AT_SPAN_HEAD, .buffers = buffers
 
-const at_family at_family_t5 = {"t5", read, "T5", TWO_STACKS, .lm_class = "T5ForConditionalGeneration"};
-const at_family at_family_mt5 = {"mt5", read_mt5, "MT5", TWO_STACKS, .lm_class = "MT5ForConditionalGeneration"};
+const at_family at_family_t5 = {"t5", read, "T5", TWO_STACKS, .lm_class = "T5ForConditionalGeneration", .encoder_class = "T5EncoderModel"};
+const at_family at_family_mt5 = {"mt5", read_mt5, "MT5", TWO_STACKS, .lm_class = "MT5ForConditionalGeneration", .encoder_class = "MT5EncoderModel"};

@@ -68,7 +68,9 @@ at_status at_folder_find_head(const char *folder, const json_t *config, const at
     *head = (at_folder_head){0};
     for (size_t i = 0; i < sizeof OWN / sizeof *OWN && !head->n_out; i++)
         if ((head->n_out = find_own(config, family, arch, file, OWN[i], arena))) head->kind = OWN[i];
-    if (arch->decoder.layers && !head->n_out) { /* it writes already */
+    const char *class = json_string_value(json_array_get(json_object_get(config, "architectures"), 0));
+    int is_encoder = class && family->encoder_class && !strcmp(class, family->encoder_class);
+    if (arch->decoder.layers && !head->n_out && !is_encoder) { /* it writes already */
         head->kind = AT_HEAD_LM;
         head->n_out = AT_VOCABULARY_ANSWERS;
         return AT_OK;

@@ -96,6 +96,20 @@ static at_status choose_pooling(opening *o) {
     return AT_OK;
 }
 
+/* Of two stacks the encoder alone, where the folder has no other or the head reads no other. */
+static at_status choose_stacks(opening *o) {
+    at_model *m = o->model;
+    const char *own = json_string_value(json_array_get(json_object_get(m->config, "architectures"), 0)), *encoder = o->family->encoder_class;
+    int has_no_other = encoder && own && !strcmp(own, encoder);
+    int reads_no_other = at_names_takes_encoder(o->family, m->head.kind) || (has_no_other && m->head.kind == AT_HEAD_NONE);
+    if (has_no_other && !reads_no_other)
+        return at_fail(o->err, AT_USAGE, "%s: %s is an encoder alone, for labels of words (tag) and vectors (embed)", m->folder, encoder);
+    if (!reads_no_other) return AT_OK;
+    m->arch.decoder = (at_decoder_arch){0};
+    if (json_object_get(m->config, "is_encoder_decoder")) json_object_set_new(m->config, "is_encoder_decoder", json_false());
+    return AT_OK;
+}
+
 /* A language model's head is what the folder has. */
 static void choose_lm(opening *o) {
     const at_arch *a = &o->model->arch;
@@ -370,6 +384,7 @@ static at_status open_all(opening *o, const char *folder) {
     choose_head(o);
     if (m->head.kind == AT_HEAD_LM) choose_lm(o);
     if (m->head.kind == AT_HEAD_LM && o->family->lm_by_file && o->file) m->arch.tied = !at_safetensors_find(o->file, o->family->lm->name);
+    AT_TRY(choose_stacks(o));
     choose_padding(o);
     AT_TRY(check_head(o));
     AT_TRY(at_names_declare(o->family, m, o->err));

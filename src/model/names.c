@@ -34,6 +34,7 @@ const char *at_names_class(const at_family *family, at_arena *arena, at_head_kin
                                         [AT_HEAD_SPAN] = "ForQuestionAnswering", [AT_HEAD_EMBED] = "Model",
                                         [AT_HEAD_LM] = "ForCausalLM"};
     if (head == AT_HEAD_LM && family->lm_class) return family->lm_class;
+    if (head == AT_HEAD_EMBED && family->encoder_class) return family->encoder_class;
     return at_format(arena, "%s%s", family->class_stem, CLASS[head]);
 }
 
@@ -202,17 +203,24 @@ static table head_table(const at_family *family, at_head_kind kind) {
     return t;
 }
 
-/* A model that reads a text and writes another does what classes of transformers make it do: labels of texts, answers in them. */
+int at_names_takes_encoder(const at_family *family, at_head_kind kind) {
+    return family->encoder_class && (kind == AT_HEAD_TOKEN || kind == AT_HEAD_EMBED);
+}
+
+/* A model that reads a text and writes another does what classes of transformers make it do: labels of texts, answers in them; its encoder alone
+ * labels tokens and makes vectors. */
 static int two_stacks_have(const at_family *family, at_head_kind kind) {
-    return kind == AT_HEAD_LM || (kind == AT_HEAD_POOLER && family->head) || (kind == AT_HEAD_SPAN && family->span);
+    return kind == AT_HEAD_LM || (kind == AT_HEAD_POOLER && family->head) || (kind == AT_HEAD_SPAN && family->span) ||
+           at_names_takes_encoder(family, kind);
 }
 
 at_status at_head_check(const at_arch *arch, at_head_kind kind, at_error *err) {
     const at_family *family = at_family_find(arch->family);
     if (kind == AT_HEAD_NONE) return AT_OK;
     if (arch->decoder.layers && !two_stacks_have(family, kind))
-        return at_fail(err, AT_USAGE, "a %s reads a text and writes another%s%s; it takes no other task", arch->family,
-                       family->head ? ", or labels texts" : "", family->span ? ", or finds answers in them" : "");
+        return at_fail(err, AT_USAGE, "a %s reads a text and writes another%s%s%s; it takes no other task", arch->family,
+                       family->head ? ", or labels texts" : "", family->span ? ", or finds answers in them" : "",
+                       family->encoder_class ? ", or labels their words or makes vectors of them" : "");
     if (kind == AT_HEAD_TOKEN && family->no_token_class)
         return at_fail(err, AT_USAGE, "transformers has no class for labels of tokens on a %s, so that nobody could open the model",
                        arch->family);
@@ -322,7 +330,7 @@ at_status at_names_declare(const at_family *family, at_model *m, at_error *err) 
     m->place = AT_NEW_ARRAY(&m->arena, at_place, most);
     if (!m->place) return at_fail_memory(err, (size_t)most * sizeof(at_place));
     declaring d = {.family = family, .arch = a, .params = &m->params, .arena = &m->arena, .place = m->place, .n_out = m->head.n_out, .err = err,
-                   .prefix = family->other_prefix && m->head.kind == family->other_head ? family->other_prefix : family->prefix};
+                   .prefix = family->other_prefix && (family->other_heads & AT_HEAD_BIT(m->head.kind)) ? family->other_prefix : family->prefix};
     table body = {family->body, family->n_body, (char *)&m->body, 0, 0, 0, d.prefix};
     int tied = m->head.kind == AT_HEAD_LM && a->tied;
     for (int i = 0; i < body.n; i++) {

@@ -19,5 +19,7 @@ at_status at_names_declare(const at_family *family, at_model *m, at_error *err);
 
 /* transformers' class for a model with this head: "BertForSequenceClassification"; "BertModel" where there is none for it. */
 const char *at_names_class(const at_family *family, at_arena *arena, at_head_kind head);
+/* Of a family of two stacks: the head reads the encoder alone, for which transformers has a class. */
+int at_names_takes_encoder(const at_family *family, at_head_kind kind);
 
 #endif

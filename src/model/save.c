@@ -163,12 +163,13 @@ static at_status save_pooling(saving *s, json_t *modules) {
 /* The source's sentence_bert_config.json with its limit on the length, else one with the model's. Our folder has no pooler, and
  * model_args keeps BertModel and its like from making one. */
 static at_status save_transformer_config(saving *s) {
+    const at_arch *a = &s->model->arch;
     json_t *config = NULL;
     const char *source = at_path_join(&s->arena, s->model->folder, "sentence_bert_config.json");
     if (source && at_file_exists(source)) at_json_load(source, AT_JSON_CONFIG_BYTES, AT_BAD_MODEL, &config, NULL);
     if (!json_is_object(config)) {
         json_decref(config);
-        config = json_pack("{s:i, s:b}", "max_seq_length", s->model->arch.max_positions, "do_lower_case", 0);
+        config = json_pack("{s:i, s:b}", "max_seq_length", a->usual_positions ? a->usual_positions : a->max_positions, "do_lower_case", 0);
     }
     if (config && s->family->pools) json_object_set_new(config, "model_args", json_pack("{s:b}", "add_pooling_layer", 0));
     return save_json(s, s->folder, "sentence_bert_config.json", config);

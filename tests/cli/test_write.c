@@ -153,10 +153,22 @@ static void it_labels_texts_where_it_is_asked_to(void **state) {
     program_expect("cd $D && $A train --model t5 --train labels.csv --task classify --head mean --output x", 2, "", "it takes no other task");
 }
 
+/* Labels of words and vectors are its encoder's, which is what is left of it. */
+static void its_encoder_goes_alone(void **state) {
+    (void)state;
+    program_expect("cd $D && printf 'a O\\nb B-P\\n\\nc O\\nd B-P\\n\\na O\\nd B-P\\n' > words.conll && $A train --model t5 --task tag --train words.conll --eval words.conll --output words "
+                   "--epochs 1 --threads 2 --quiet && grep -c T5ForTokenClassification words/config.json && ! grep -qa 'decoder\\.' words/model.safetensors && $A predict "
+                   "--model words --format jsonl 'a b'", 0, "\"tags\"", "");
+    program_expect("cd $D && { echo sentence1,sentence2; for a in {a..h}; do echo \"$a b,b $a\"; done; } > pairs.csv && $A train --model t5 --task embed --train pairs.csv "
+                   "--eval pairs.csv --output vectors --epochs 1 --threads 2 --quiet && grep -c T5EncoderModel vectors/config.json && $A embed --model vectors 'a b'", 0, "[", "");
+    program_expect("cd $D && $A train --model vectors --task embed --train pairs.csv --eval pairs.csv --output again --epochs 1 --threads 2 --quiet && $A info again", 0, "embed", "");
+    program_expect("cd $D && $A train --model vectors --train labels.csv --task classify --output none", 2, "", "T5EncoderModel is an encoder alone, for labels of words (tag) and vectors (embed)");
+}
+
 static void what_cannot_be_is_said(void **state) {
     (void)state;
-    program_expect("cd $D && printf 'a O\\nb B-P\\n\\nc O\\nd B-P\\n' > tags.conll && $A train --model t5 --train tags.conll --task tag --folds 1 --output x", 2, "",
-                   "a t5 reads a text and writes another, or labels texts, or finds answers in them; it takes no other task");
+    program_expect("cd $D && printf 'a O\\nb B-P\\n\\nc O\\nd B-P\\n' > tags.conll && $A train --model bart --train tags.conll --task tag --folds 1 --output none", 2, "",
+                   "a bart reads a text and writes another, or labels texts, or finds answers in them; it takes no other task");
     program_expect("cd $D && printf 'a b\\nc d\\n' > lines.txt && $A train --model t5 --train lines.txt --task language --output x", 2, "",
                    "it does not go on with one");
     program_expect("cd $D && $A train --model t5 --train rows.csv --method head --output x", 2, "", "the task write trains the body "
@@ -174,7 +186,7 @@ int main(void) {
         cmocka_unit_test(the_model_is_what_others_open), cmocka_unit_test(it_is_judged_and_asked), cmocka_unit_test(beams_write_too),
         cmocka_unit_test(it_learns),
         cmocka_unit_test(a_bart_writes_too),             cmocka_unit_test(threads_do_not_show),    cmocka_unit_test(a_kill_does_not_show),
-        cmocka_unit_test(it_labels_texts_where_it_is_asked_to), cmocka_unit_test(what_cannot_be_is_said),
+        cmocka_unit_test(it_labels_texts_where_it_is_asked_to), cmocka_unit_test(its_encoder_goes_alone), cmocka_unit_test(what_cannot_be_is_said),
     };
     return cmocka_run_group_tests(tests, make, tiny_folder_remove);
 }

@@ -66,6 +66,23 @@ def with_dense(source, folder):
     SentenceTransformer(modules=[model[0], model[1], *dense, models.Normalize()], device="cpu").save(str(folder))
 
 
+def t5_folders(work):
+    """A small T5 of random weights with the words of t5-small: whole, and its encoder as sentence-t5's folders have it."""
+    import transformers
+
+    data = Path(os.environ.get("ATTUNE_TEST_DATA", Path(__file__).resolve().parents[3] / "shared" / "data"))
+    torch.manual_seed(9)
+    config = transformers.T5Config(vocab_size=32128, d_model=32, d_kv=8, d_ff=48, num_layers=2, num_heads=4, feed_forward_proj="gated-gelu")
+    whole, folder = work / "t5", work / "t5-encoder"
+    transformers.T5ForConditionalGeneration(config).save_pretrained(whole)
+    transformers.PreTrainedTokenizerFast(tokenizer_file=str(data / "tokenizers/t5-small/tokenizer.json"), pad_token="<pad>", eos_token="</s>", unk_token="<unk>",
+                                         model_max_length=512).save_pretrained(whole)
+    body = models.Transformer(str(whole))
+    SentenceTransformer(modules=[body, models.Pooling(32, "mean"), models.Dense(32, 24, bias=False, activation_function=torch.nn.Identity()), models.Normalize()],
+                        device="cpu").save(str(folder))
+    return whole, folder
+
+
 def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("--program", required=True)
@@ -90,6 +107,13 @@ def main():
             attune(args.program, "train", "--model", args.model, "--train", work / "pairs.csv", "--eval", work / "pairs.csv", "--max-steps", 2, "--pooling", pooling,
                    "--normalize", normalize, "--output", folder, "--quiet")
             compare(args, work, f"trained, {pooling}{', of length 1' if normalize == 'yes' else ''}", folder)
+        whole, encoder = t5_folders(work)
+        compare(args, work, "T5's encoder, a Dense", encoder)
+        for what, source in (("T5, whole", whole), ("T5's encoder, a Dense", encoder)):
+            folder = work / f"{source.name}-trained"
+            attune(args.program, "train", "--model", source, "--task", "embed", "--train", work / "pairs.csv", "--eval", work / "pairs.csv", "--max-steps", 2, "--output", folder, "--quiet")
+            trained = compare(args, work, f"{what}, trained", folder)
+            check(f"{what}, trained: it has a decoder", int(any("decoder" in n for n, _ in trained.named_parameters())), 0)
     sys.exit(1 if failures else 0)
 
 
