@@ -4,7 +4,8 @@
     ${ATTUNE_VENV:-.venv}/bin/python tests/oracle/live_onnx.py [--program ..] [--probe ..] [--task-probe ..] [NAME ...]
 
 Every folder of tests/golden/data (or those named) is exported as it is, a classifier; every encoder among them also with a head at each token,
-with one for answers, for masked language, and as a body alone; every folder of tests/golden/answer, decoders too; and vectors of texts with every pooling. onnx.checker reads each file with full checks; ONNX Runtime
+with one for answers, for masked language, and as a body alone; every folder of tests/golden/answer and tests/golden/tag, decoders too, and T5's
+encoder; and vectors of texts with every pooling. onnx.checker reads each file with full checks; ONNX Runtime
 runs it on the texts one by one, in pairs and all in one batch, padded on the right with what the model pads with. Ends with 1 where
   an answer differs from attune's (of masked language and bodies: from transformers')      1e-4
   a name of an input or output is not what transformers' exporters call it
@@ -148,6 +149,13 @@ def recorded_answers(args, source, work, pad):
     compare(f"answer {source.name}", exported(args, source, work, ["start_logits", "end_logits"]), sequences, pad, right)
 
 
+def recorded_tags(args, source, work, pad):
+    """A folder of tests/golden/tag; of T5 its encoder."""
+    _, sequences, cu = batch_of(source)
+    logits = load_file(source / "expected.safetensors")["logits"].numpy()
+    compare(f"tag {source.name}", exported(args, source, work, ["logits"]), sequences, pad, [[logits[a:b] for a, b in zip(cu, cu[1:])]])
+
+
 def vectors(args, source, work, pad):
     """A sentence-transformers folder of every pooling, with and without Normalize; the vectors as PyTorch pools them."""
     folder = work / "vectors"
@@ -213,6 +221,12 @@ def main():
         if not args.names or folder.name in args.names:
             with tempfile.TemporaryDirectory() as work:
                 recorded_answers(args, folder, Path(work), transformers.AutoConfig.from_pretrained(folder).pad_token_id or 0)
+    for folder in sorted((DATA.parent / "tag").iterdir()):
+        if not args.names or folder.name in args.names:
+            with tempfile.TemporaryDirectory() as work:
+                recorded_tags(args, folder, Path(work), transformers.AutoConfig.from_pretrained(folder).pad_token_id or 0)
+                if folder.name == "t5":
+                    against_transformers(args, transformers.T5EncoderModel, "body", DATA / "t5", Path(work), 0, "last_hidden_state")
     if not args.names:
         check(f"families without a folder: {sorted(ENCODERS - seen)}", len(ENCODERS - seen), 0)
     print(f"{len(folders)} folders, {runs} runs, worst difference {worst:.2g}; " + ("failed: " + ", ".join(failures) if failures else "all equal"))
