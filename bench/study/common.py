@@ -25,7 +25,7 @@ ROWS = [
     ("sst2", None, range(1)),
     ("ag_news", 100, range(10, 13)),
     ("ag_news", 500, range(10, 13)),
-    ("sms_spam", 100, range(10, 13)),
+    ("sms_spam", 100, range(10, 20)),  # on three, chance was wider than what is judged
     ("sms_spam", 500, range(10, 13)),
     ("clinc150", None, range(1)),
 ]

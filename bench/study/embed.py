@@ -1,9 +1,10 @@
 """Sentence embeddings beside sentence-transformers: the same body, data, loss, batch size, rate, epochs and warm-up; Spearman on the STS-B test pairs.
 
-    ${ATTUNE_VENV:-.venv}/bin/python bench/study/embed.py --program build/release/src/attune --model DIR [--data DIR] [--out docs/results/embed.jsonl]
+    ${ATTUNE_VENV:-.venv}/bin/python bench/study/embed.py [--program build/release/src/attune] [--model DIR] [--data DIR] [--out docs/results/embed.jsonl]
 
 Two trainings: the STS-B train pairs (CoSENT and cosine), and the MRPC pairs that are paraphrases (in-batch negatives). Each is run with both programs and
-every seed; a line is written for each and what is there already is not run again. --smoke: a few steps of each, to see that all works; nothing is recorded.
+every seed; a line is written for each and what is there already is not run again; then the table in docs/results.md. --smoke: a few steps of each, to see that
+all works; nothing is recorded. --table: the table alone.
 Both are judged by attune's own evaluation and, for a check, by SciPy on the vectors of sentence-transformers.
 """
 
@@ -16,12 +17,20 @@ import sys
 import tempfile
 import time
 from pathlib import Path
+from statistics import mean
+
+from common import model_folder
+from table import PAGE
 
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
 os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")
 os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
 
 SETTINGS = {"batch_size": 32, "learning_rate": 2e-5, "epochs": 4, "warmup_ratio": 0.1, "weight_decay": 0.01}
+BEGIN, END = "<!-- embed: begin (written by bench/study/embed.py) -->", "<!-- embed: end -->"
+TITLES = {"stsb": "STS-B, 5,749 pairs with scores", "mrpc": "MRPC, the paraphrases"}
+PROGRAMS = ("attune", "sentence-transformers")
+ALLOWED = 0.3  # points by which attune's mean may lie below
 RUNS = [("stsb", "cosent"), ("stsb", "cosine"), ("mrpc", "in-batch")]
 
 
@@ -108,15 +117,49 @@ def recorded(path):
     return [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []
 
 
+def cell(values):
+    return f"{mean(values):.2f} ({', '.join(f'{v:.2f}' for v in values)})" if values else ""
+
+
+def table_lines(rows):
+    yield (f"Spearman of the cosine on the STS-B test pairs, times 100; mean and the single runs. Rate {SETTINGS['learning_rate']:g}, {SETTINGS['epochs']} epochs, batches of "
+           f"{SETTINGS['batch_size']}, {SETTINGS['warmup_ratio']:.0%} warm-up, the best epoch by the dev pairs, in both programs; the same body (all-MiniLM-L6-v2).")
+    yield ""
+    yield "| trained on | loss | attune | sentence-transformers | difference |"
+    yield "|---|---|---:|---:|---:|"
+    below = []
+    for name, loss in RUNS:
+        ours, theirs = ([100 * r["spearman"] for r in rows if (r["data"], r["loss"], r["program"]) == (name, loss, program)] for program in PROGRAMS)
+        whole = ours and len(ours) == len(theirs)
+        difference = mean(ours) - mean(theirs) if whole else None
+        below += [f"{name} {loss}"] if whole and difference < -ALLOWED else []
+        yield f"| {TITLES[name]} | {loss} | {cell(ours)} | {cell(theirs)} | {f'{difference:+.2f}' if whole else ''} |"
+    yield ""
+    yield f"- Not below sentence-transformers by more than {ALLOWED} points: {'holds' if not below else 'does not hold: ' + ', '.join(below)}."
+
+
+def write_table(rows):
+    page, text = PAGE.read_text(), f"{BEGIN}\n\n" + "\n".join(table_lines(rows)) + f"\n\n{END}"
+    if BEGIN in page:
+        page = page[: page.index(BEGIN)] + text + page[page.index(END) + len(END) :]
+    else:
+        page = page.rstrip("\n") + "\n\n## Embeddings beside sentence-transformers\n\n" + text + "\n"
+    PAGE.write_text(page)
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--program", default="build/release/src/attune")
-    parser.add_argument("--model", required=True)
+    parser.add_argument("--model", default=None)
     parser.add_argument("--data", type=Path, default=Path(os.environ.get("ATTUNE_TEST_DATA", "../shared/data")))
     parser.add_argument("--out", type=Path, default=Path("docs/results/embed.jsonl"))
     parser.add_argument("--seeds", type=int, default=2)
     parser.add_argument("--smoke", action="store_true")
+    parser.add_argument("--table", action="store_true")
     args = parser.parse_args()
+    if args.table:
+        return write_table(recorded(args.out))
+    args.model = args.model or str(model_folder())
     done = [] if args.smoke else recorded(args.out)
     for name, loss in RUNS:
         for seed in range(42, 42 + (1 if args.smoke else args.seeds)):
@@ -135,6 +178,8 @@ def main():
                     args.out.parent.mkdir(parents=True, exist_ok=True)
                     with open(args.out, "a", encoding="utf-8") as file:
                         file.write(json.dumps(row) + "\n")
+    if not args.smoke:
+        write_table(recorded(args.out))
 
 
 if __name__ == "__main__":
