@@ -188,7 +188,7 @@ static int all_done(const searching *r) {
 static float of_length(const searching *r, int n) { return (float)pow(n, r->s->options->beams.length_penalty); }
 
 /* The best of the finished texts and of those that stop now; only the first candidates may. */
-static void finish(searching *r) {
+static void settle(searching *r) {
     int full = all_done(r) && r->s->options->beams.early == AT_EARLY_YES;
     float length = of_length(r, r->running[0].n + 1);
     for (int b = 0; b < r->beams; b++) r->rank[b] = r->finished[b].score;
@@ -236,28 +236,36 @@ static int is_over(searching *r) {
     return !r->improvable || stops == r->n_best || (all_done(r) && r->s->options->beams.early == AT_EARLY_YES);
 }
 
-static void give(const searching *r, int32_t *ids, int *n, int *ended) {
+static void give(const searching *r, int32_t *ids, int *n, at_finish *finish) {
     const text *t = &r->finished[0];
     const int32_t *own = t->ids + r->s->n_prompt;
-    *ended = t->n > 0 && at_rules_ends(r->s->options, own[t->n - 1]);
-    *n = t->n - *ended;
+    int ended = t->n > 0 && at_rules_ends(r->s->options, own[t->n - 1]);
+    *finish = ended ? AT_FINISH_END : AT_FINISH_LENGTH;
+    *n = t->n - ended;
     memcpy(ids, own, (size_t)*n * sizeof *ids);
 }
 
-at_status at_beam_search_run(const at_beam_search *s, const at_real *logits, at_arena *arena, int32_t *ids, int *n, int *ended,
+static int is_asked_to_end(const at_continuation_options *o) { return o->listen && o->listen(o->context, "", 0); }
+
+at_status at_beam_search_run(const at_beam_search *s, const at_real *logits, at_arena *arena, int32_t *ids, int *n, at_finish *finish,
                              at_error *err) {
     searching r = {.s = s};
     AT_TRY(start(&r, arena, err));
     for (int first = 1;; first = 0) {
         at_real *next;
         AT_TRY(find_best(&r, logits, first, err));
-        finish(&r); /* reads the running texts, so before they go on */
+        settle(&r); /* reads the running texts, so before they go on */
         go_on(&r);
         if (is_over(&r)) break;
+        if (is_asked_to_end(s->options)) {
+            *finish = AT_FINISH_ASKED;
+            *n = 0;
+            return AT_OK;
+        }
         for (int b = 0; b < r.beams && first; b++) r.parent[b] = 0;
         AT_TRY(at_generator_branch(s->generator, r.parent, r.next, r.beams, &next, err));
         logits = next;
     }
-    give(&r, ids, n, ended);
+    give(&r, ids, n, finish);
     return AT_OK;
 }

@@ -13,9 +13,9 @@ typedef struct at_beam_search {
     const at_continuation_options *options; /* most_new, ends, rules and beams are read */
 } at_beam_search;
 
-/* `logits` [n_words] are of what follows the prompt. ids [most_new] gets the best text, *n tokens; *ended: one of the ends stood behind it,
- * which is left out. Memory from the arena. */
-at_status at_beam_search_run(const at_beam_search *search, const at_real *logits, at_arena *arena, int32_t *ids, int *n, int *ended,
+/* `logits` [n_words] are of what follows the prompt. ids [most_new] gets the best text, *n tokens; *finish: one of the ends stood behind it,
+ * which is left out, or there was no room left; AT_FINISH_ASKED: the listener ended the search, and there is no text. Memory from the arena. */
+at_status at_beam_search_run(const at_beam_search *search, const at_real *logits, at_arena *arena, int32_t *ids, int *n, at_finish *finish,
                              at_error *err);
 
 #endif

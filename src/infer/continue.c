@@ -142,11 +142,9 @@ static at_status run_beams(continuing *c, at_error *err) {
     const at_beam_search search = {c->generator, c->all, c->n_prompt, c->sampler->n, c->sampler->how.repetition_penalty, c->options};
     double began = now(), first;
     at_real *logits;
-    int ended;
     AT_TRY(read_prompt(c, &logits, err));
     r->prompt_seconds = (first = now()) - began;
-    AT_TRY(at_beam_search_run(&search, logits, c->text.arena, r->ids, &r->n, &ended, err));
-    if (ended) r->finish = AT_FINISH_END;
+    AT_TRY(at_beam_search_run(&search, logits, c->text.arena, r->ids, &r->n, &r->finish, err));
     r->seconds = now() - first;
     for (int i = 0; i < r->n; i++) {
         const char *text;

@@ -28,7 +28,8 @@ typedef struct at_continuation_options {
     int least_new;             /* tokens before one may end the text */
     int no_repeat;             /* no run of so many tokens twice */
     const int32_t *forced_first, *forced_last; /* the first token, and the last that there is room for */
-    /* Where it is several, nothing is drawn, no stop string is looked for, and `listen` hears the whole text once */
+    /* Where it is several, nothing is drawn, no stop string is looked for, and `listen` hears the whole text once; before, it hears nothing (len 0)
+     * once a token, so that it can end the search */
     at_beams beams;
     /* Gets the text as it grows, whole characters, nothing that a stop string may still swallow; 1: ends with AT_FINISH_ASKED. May be
      * NULL. */

@@ -44,13 +44,25 @@ static at_status keep(job *j, int i, const at_continuation *c, at_error *err) {
     return stop ? at_fail(err, AT_STOPPED, "stopped after %d of %d texts", done, j->d->n) : AT_OK;
 }
 
+/* Asked between tokens, so that a long text does not hold up who wants to stop. */
+static int has_enough(void *context, const char *text, size_t len) {
+    job *j = context;
+    (void)text;
+    (void)len;
+    pthread_mutex_lock(&j->lock);
+    int stop = j->s->progress && j->s->progress(j->s->context, j->done);
+    pthread_mutex_unlock(&j->lock);
+    return stop || atomic_load(&j->stop);
+}
+
 static at_status write_one(job *j, writer *w, int i, at_error *err) {
     at_continuation c;
-    at_continuation_options o = {.most_new = j->most_new};
+    at_continuation_options o = {.most_new = j->most_new, .listen = has_enough, .context = j};
     at_mark mark = at_arena_mark(&w->arena);
     at_writing_apply(&j->writing, &o);
     AT_TRY(at_generator_read(w->generator, j->d->ids + j->d->token_at[i], at_dataset_source_length(j->d, i), err));
     AT_TRY(at_continue(w->generator, &w->sampler, j->s->tokenizer, &j->writing.start, 1, &o, &w->arena, &c, err));
+    if (c.finish == AT_FINISH_ASKED) return at_fail(err, AT_STOPPED, "stopped after %d of %d texts", j->done, j->d->n);
     AT_TRY(keep(j, i, &c, err));
     at_arena_rewind(&w->arena, mark);
     return AT_OK;

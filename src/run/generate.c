@@ -122,7 +122,7 @@ static void close_all(generating *g) {
 static int listen(void *context, const char *text, size_t len) {
     generating *g = context;
     at_arena scratch = {0};
-    char *piece = at_strndup(&scratch, text, len);
+    char *piece = len ? at_strndup(&scratch, text, len) : NULL;
     if (piece) at_tell_text(g->listener, "text", json_pack("{s:i, s:o}", "index", g->index, "text", json_stringn(text, len)), piece);
     at_arena_free(&scratch);
     return at_asked_to_stop(g->listener);

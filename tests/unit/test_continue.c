@@ -18,6 +18,7 @@ typedef struct fixture {
 
 typedef struct heard {
     at_str text;
+    int asked;        /* a search asks once a token, with an empty piece */
     int pieces, most; /* 1 is answered after `most` pieces; 0: never */
 } heard;
 
@@ -43,7 +44,7 @@ static int close_all(void **state) {
 
 static int listen(void *context, const char *text, size_t len) {
     heard *h = context;
-    assert_true(len > 0);
+    assert_true(len > 0 || h->asked);
     assert_int_equal(at_utf8_check(text, len), len); /* never half a character */
     at_str_add_bytes(&h->text, text, len);
     return ++h->pieces == h->most;
@@ -60,7 +61,8 @@ static at_continuation run(fixture *f, const at_sampling *how, at_continuation_o
     h->text = (at_str){.arena = &f->arena};
     if (!options->most_new) options->most_new = ROOM - 10;
     check_ok(at_encode(f->tokenizer, "the quick brown fox", 19, NULL, 0, &plain, &e, &f->err), &f->err);
-    check_ok(at_generator_open(f->model, f->backend, 2, ROOM, &generator, &f->err), &f->err);
+    at_generator_room room = {0, ROOM, options->beams.n > 1 ? options->beams.n : 1};
+    check_ok(at_generator_open_room(f->model, f->backend, 2, room, &generator, &f->err), &f->err);
     check_ok(at_chooser_make(&sampler, &f->arena, how, f->model->arch.vocab_size, &f->err), &f->err);
     check_ok(at_continue(generator, &sampler, f->tokenizer, e.ids, e.n, options, &f->arena, &c, &f->err), &f->err);
     at_generator_close(generator);
@@ -119,6 +121,19 @@ static void an_end_token_is_no_part_of_it(void **state) {
     for (int i = 0; i < c.n; i++) assert_int_not_equal(c.ids[i], whole.ids[3]);
 }
 
+/* A search is asked once a token and then ends without a text. */
+static void a_search_may_be_ended(void **state) {
+    at_sampling how = at_sampling_greedy();
+    at_continuation_options options = {.beams = {.n = 2, .length_penalty = 1}};
+    heard free_run = {.asked = 1}, h = {.most = 2, .asked = 1};
+    at_continuation whole = run(*state, &how, &options, &free_run), c = run(*state, &how, &options, &h);
+    assert_true(whole.n > 0 && whole.finish == AT_FINISH_LENGTH && free_run.text.len == whole.len);
+    assert_int_equal(c.finish, AT_FINISH_ASKED);
+    assert_int_equal(c.n, 0);
+    assert_int_equal(h.pieces, 2);
+    assert_int_equal(h.text.len, 0);
+}
+
 static void a_listener_may_have_enough(void **state) {
     at_sampling how = at_sampling_greedy();
     at_continuation_options options = {0};
@@ -162,7 +177,7 @@ int main(void) {
         cmocka_unit_test(pieces_are_whole_and_make_the_text),
         cmocka_unit_test(a_stop_text_ends_it_and_is_not_told),
         cmocka_unit_test(an_end_token_is_no_part_of_it),
-        cmocka_unit_test(a_listener_may_have_enough),
+        cmocka_unit_test(a_listener_may_have_enough), cmocka_unit_test(a_search_may_be_ended),
     };
     return cmocka_run_group_tests(tests, open_all, close_all);
 }
