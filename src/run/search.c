@@ -148,9 +148,12 @@ static at_status take_vectors(searching *s, float *vectors, at_error *err) {
     return at_vectors_make(&s->session, c->table, c->column, c->first, c->n, at_options_text(s->options, "prompt", NULL), vectors, &s->n_cut, err);
 }
 
+/* Of two vectors of length 1, which rounding can take a little beyond. */
+static float as_cosine(float product) { return product > 1 ? 1 : product < -1 ? -1 : product; }
+
 static void see(void *context, int q, int64_t first, const float *products, int n) {
     searching *s = context;
-    for (int i = 0; i < n; i++) at_hits_add(s->hit + (size_t)q * (size_t)s->top, &s->n_hits[q], s->top, products[i], first + i);
+    for (int i = 0; i < n; i++) at_hits_add(s->hit + (size_t)q * (size_t)s->top, &s->n_hits[q], s->top, as_cosine(products[i]), first + i);
 }
 
 static void tell_done(const searching *s, double began, int done) {

@@ -106,12 +106,21 @@ at_status at_session_open_vectors(at_session *s, const char *folder, const at_ve
     return open_tokenizer(s, folder, o->max_length, err);
 }
 
+/* A trained model has its task: who names another one has the wrong folder, or the wrong word. */
+static at_status check_task(const at_session *s, const at_options *o, const char *folder, at_error *err) {
+    const char *name = at_setting_find(at_options_command(o), "task") ? at_options_text(o, "task", NULL) : NULL;
+    const at_task *task = name ? at_task_find(name) : NULL;
+    if (!task || task == s->state.task) return AT_OK;
+    return at_fail(err, AT_USAGE, "--task %s: %s was trained for the task %s", task->name, folder, s->state.task->name);
+}
+
 at_status at_session_open_options(at_session *s, const at_options *o, at_error *err) {
     *s = (at_session){0};
     const char *folder = at_options_text(o, "model", NULL);
     if (!folder) return at_fail(err, AT_USAGE, "--model is missing: the folder of a trained model");
-    return at_session_open(s, folder, (int)at_options_int(o, "threads", 0), at_options_text(o, "cpu", NULL),
+    at_status st = at_session_open(s, folder, (int)at_options_int(o, "threads", 0), at_options_text(o, "cpu", NULL),
                            (at_precision)at_options_choice(o, "precision"), (int)at_options_int(o, "max_length", 0), err);
+    return st ? st : check_task(s, o, folder, err);
 }
 
 void at_session_close(at_session *s) {
