@@ -40,7 +40,8 @@ static const at_command COMMANDS[] = {
      "*", at_search_file, at_search_texts},
     {"score", AT_CMD_SCORE, "judge any program's answers by the right ones", "[--task TASK] [--gold] FILE [--pred] FILE",
      "Prints the metrics that eval prints for a model, for answers in a file, whoever gave them: no model is needed. Rows belong together by "
-     "order, or by an id column that both files have.",
+     "order, or by an id column that both files have. Of embeddings, the numbers for pairs (similarity) are judged by the pairs' scores. The tasks "
+     "mask and language have no answers to judge: eval judges their models.",
      "attune score test.csv answers.csv\n"
      "attune score --task tag --gold eng.testb --pred tagged.conll\n"
      "attune score --task answer --gold dev-v2.0.json --pred predictions.json --json\n", "gold pred", at_judge, NULL},

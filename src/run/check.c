@@ -53,11 +53,24 @@ static void choose_task(check *c, const at_table *first) {
     c->state.task = name ? at_task_find(name) : NULL;
     if (!c->state.task && at_task_recognise(first, &wanted, &c->arena, &c->state.task, &c->why_task, NULL))
         c->state.task = at_task_find("classify");
+    if (!name && c->lint.has_range && !strcmp(c->state.task->name, "classify")) {
+        c->state.task = at_task_find("regress");
+        c->why_task = "--score-range";
+    }
+    c->lint.blank_ok = c->state.task->plain_texts;
 }
+
+/* A model of vectors reads each text of a row by itself. */
+static int of_single_texts(const check *c) { return at_task_has_head(c->state.task, AT_HEAD_EMBED); }
 
 /* The first table's columns are found by name or shape, those of the others have the same names. */
 static at_status find_columns(check *c, at_lint_split *s, const char **why, at_error *err) {
     at_columns wanted = c->lint.n_splits ? c->columns : at_settings_columns(c->options);
+    if (of_single_texts(c)) { /* up to three columns: its own lint finds them */
+        *why = "";
+        s->columns = (at_found_columns){-1, -1, -1};
+        return AT_OK;
+    }
     if (wanted.label && strchr(wanted.label, ',') && at_table_column(s->table, wanted.label) < 0)
         wanted.label = NULL; /* several: the task's own */
     AT_TRY(at_columns_find(s->table, &wanted, 0, &c->arena, &s->columns, why, err));
@@ -138,17 +151,29 @@ static at_status choose_limit(check *c, const char *folder, const at_tokenizer *
     return AT_OK;
 }
 
+/* Of every row the longer of what stands there and this text or pair. */
+static at_status count_tokens(const at_lint_split *s, int text, int text2, const at_tokenizer *tokenizer, at_pool *pool, int *tokens,
+                              at_error *err) {
+    at_dataset *d = NULL;
+    AT_TRY(at_dataset_encode(s->table, text, text2, tokenizer, 0, pool, &d, err));
+    for (int r = 0; r < d->n; r++)
+        if (at_dataset_length(d, r) > tokens[r]) tokens[r] = at_dataset_length(d, r);
+    at_dataset_close(d);
+    return AT_OK;
+}
+
 static at_status check_split_lengths(check *c, int i, const at_tokenizer *tokenizer, int limit, at_pool *pool, at_error *err) {
     const at_lint_split *s = &c->lint.split[i];
-    at_dataset *d = NULL;
     if (!s->table->n_rows) return AT_OK;
-    AT_TRY(at_dataset_encode(s->table, s->columns.text, s->columns.text2, tokenizer, 0, pool, &d, err));
     at_arena scratch = {0};
-    int *tokens = AT_NEW_ARRAY(&scratch, int, d->n);
-    for (int r = 0; r < d->n && tokens; r++) tokens[r] = at_dataset_length(d, r);
-    at_status st = tokens ? at_lint_lengths(&c->lint, i, tokens, limit, c->state.long_texts, err) : at_fail_memory(err, 0);
+    int *tokens = AT_NEW_ARRAY(&scratch, int, s->table->n_rows);
+    at_status st = tokens ? AT_OK : at_fail_memory(err, 0);
+    if (!st && !of_single_texts(c)) st = count_tokens(s, s->columns.text, s->columns.text2, tokenizer, pool, tokens, err);
+    const int column[] = {s->columns.text, s->columns.text2, s->text3 - 1};
+    for (int k = 0; k < 3 && !st && of_single_texts(c); k++)
+        if (column[k] >= 0) st = count_tokens(s, column[k], -1, tokenizer, pool, tokens, err);
+    if (!st) st = at_lint_lengths(&c->lint, i, tokens, limit, c->state.long_texts, err);
     at_arena_free(&scratch);
-    at_dataset_close(d);
     return st;
 }
 
@@ -239,9 +264,16 @@ static at_status look_at_data(check *c, at_error *err) {
     return at_lint_encoding(&c->lint, err);
 }
 
+static at_status check_range_used(const check *c, at_error *err) {
+    if (!c->lint.has_range || c->lint.range_used) return AT_OK;
+    return at_fail(err, AT_USAGE, "--score-range: %s has no scores for the task %s; numbers of texts are --task regress, of pairs --task embed, too",
+                   c->table[0]->path, c->state.task->name);
+}
+
 static at_status find_all(check *c, at_error *err) {
     AT_TRY(read_all(c, err));
     AT_TRY(look_at_data(c, err));
+    AT_TRY(check_range_used(c, err));
     AT_TRY(check_lengths(c, err));
     at_lint_sort(&c->lint);
     tell_findings(c);
@@ -274,7 +306,8 @@ static long total_of(json_t *kinds) {
 
 static at_status write_mended(check *c, const char *path, at_error *err) {
     told t = {c, json_object()};
-    at_mending m = {.table = c->table[0], .columns = c->lint.split[0].columns, .arena = &c->arena, .tell = on_mended, .context = &t};
+    at_mending m = {.table = c->table[0], .columns = c->lint.split[0].columns, .text3 = c->lint.split[0].text3, .arena = &c->arena,
+                    .tell = on_mended, .context = &t};
     at_status st = t.kinds ? at_mend(&c->state, &m, err) : at_fail_memory(err, 0);
     if (!st) st = at_table_rewrite(c->table[0], m.cell, m.drop, path, err);
     if (!st) {

@@ -84,7 +84,7 @@ static const at_setting SETTINGS[] = {
     FLAG("pairs", NULL, DATA, "Texts given as arguments or lines are pairs, with a tab between the two.", P | K),
 
     TEXT("negative_column", "text3_column", "auto", DATA, "NAME",
-         "Embeddings: column of the text that is not like the first one of its row.", T | E),
+         "Embeddings: column of the text that is not like the first one of its row.", T | E | C),
     FLAG("whole_word", "whole_word_mask", DATA, "Masked language: all pieces of a word are hidden together.", T),
 
     PATH("model", "model_name_or_path model_name", MODEL, "FOLDER",

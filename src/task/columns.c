@@ -1,6 +1,7 @@
 #include "task/columns.h"
 
 #include <math.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "base/str.h"
@@ -115,6 +116,16 @@ at_status at_columns_find(const at_table *table, const at_columns *wanted, int n
                      second ? second : "", second ? "'" : "", found->label >= 0 ? ", label from column '" : "",
                      found->label >= 0 ? table->column[found->label] : "", found->label >= 0 ? "'" : "");
     return *why ? AT_OK : at_fail_memory(err, 0);
+}
+
+const char *at_question_name(const at_table *t, int row, int column, char name[AT_QUESTION_NAME]) {
+    enum { MOST = 60 };
+    at_cell id = column < 0 ? (at_cell){0} : at_table_cell(t, row, column);
+    uint32_t n = id.len < MOST ? id.len : MOST;
+    while (n && n < id.len && ((unsigned char)id.text[n] & 0xc0) == 0x80) n--; /* whole characters */
+    if (!n) return "";
+    snprintf(name, AT_QUESTION_NAME, "question '%.*s': ", (int)n, id.text);
+    return name;
 }
 
 at_status at_column_number(const at_table *t, int row, int column, double *value, at_error *err) {

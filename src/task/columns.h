@@ -15,6 +15,9 @@ at_status at_columns_find(const at_table *table, const at_columns *wanted, int n
 
 /* Whether a column of this name usually holds texts: "text", "premise", ... */
 int at_columns_is_text(const char *name);
+enum { AT_QUESTION_NAME = 96 };
+/* "question 'ID': ", by which messages name a row beside its line, into `name`; "" where there is no id (column -1: no such column). */
+const char *at_question_name(const at_table *table, int row, int column, char name[AT_QUESTION_NAME]);
 /* The number in a cell, or AT_BAD_DATA with its line. */
 at_status at_column_number(const at_table *table, int row, int column, double *value, at_error *err);
 

@@ -15,7 +15,6 @@
 
 #include "infer/products.h"
 #include "task/embed.h"
-#include "task/lint.h"
 #include "task/metric_embed.h"
 #include "task/metric_regress.h"
 #include "task/tasks.h"
@@ -47,9 +46,7 @@ static int takes(const at_embed_columns *c, at_embed_loss loss) {
 
 static at_status choose_loss(at_task_state *s, const at_table *t, const at_embed_columns *c, at_error *err) {
     if (c->n_texts == 1 && c->label < 0)
-        return at_fail(err, AT_USAGE, "%s: embeddings are learned from pairs of texts (anchor, positive), pairs with a score, triplets (anchor, positive, "
-                       "negative) or texts with labels; there is one text and nothing beside it. Columns are named with --text-column, --text2-column, "
-                       "--negative-column and --label-column", t->path);
+        return at_embed_refuse_texts(t, err);
     at_embed_loss loss = s->loss ? (at_embed_loss)at_word_index(s->loss, LOSSES) : usual_loss(c);
     if (!takes(c, loss))
         return at_fail(err, AT_USAGE, "--loss %s: these data are %s; %s", LOSSES[loss], at_embed_shape(c),
@@ -58,15 +55,6 @@ static at_status choose_loss(at_task_state *s, const at_table *t, const at_embed
                                                    : "it takes pairs with a score");
     embedding_of(s)->loss = loss;
     return AT_OK;
-}
-
-static int is_constant(const at_table *t, int column) {
-    at_cell first = at_table_cell(t, 0, column);
-    for (int r = 1; r < t->n_rows; r++) {
-        at_cell cell = at_table_cell(t, r, column);
-        if (cell.len != first.len || (cell.len && memcmp(cell.text, first.text, cell.len))) return 0;
-    }
-    return t->n_rows > 1;
 }
 
 static at_status tell_choice(at_task_state *s, const char *columns, int scored, at_error *err) {
@@ -89,12 +77,10 @@ static at_status embed_bind(at_task_state *s, const at_table *t, const at_column
     if (known) return AT_OK;
     s->data = AT_NEW(&s->arena, at_embedding);
     if (!s->data || !s->columns.text) return at_fail_memory(err, sizeof(at_embedding));
-    *embedding_of(s) = (at_embedding){AT_EMBED_IN_BATCH, 0, 1};
+    *embedding_of(s) = (at_embedding){AT_EMBED_IN_BATCH, 0, 1, 0, 1};
     AT_TRY(choose_loss(s, t, &c, err));
     int scored = c.n_texts == 2 && c.label >= 0;
-    if (scored && is_constant(t, c.label))
-        return at_fail(err, AT_BAD_DATA, "%s: every pair has the same score (column '%s'); there is nothing to learn from it. Pairs that belong together are "
-                       "learned with --label-column none", t->path, t->column[c.label]);
+    if (scored) AT_TRY(at_embed_refuse_constant(t, c.label, err));
     if (scored) AT_TRY(at_embed_measure(t, c.label, embedding_of(s), err));
     return tell_choice(s, columns, scored, err);
 }
@@ -108,7 +94,7 @@ static at_status embed_adopt(at_task_state *s, const at_model *model, at_error *
     double low = json_number_value(json_object_get(s->own, "low")), high = json_number_value(json_object_get(s->own, "high"));
     s->data = AT_NEW(&s->arena, at_embedding);
     if (!s->data) return at_fail_memory(err, sizeof(at_embedding));
-    *embedding_of(s) = (at_embedding){loss > 0 ? (at_embed_loss)loss : AT_EMBED_IN_BATCH, high > low ? low : 0, high > low ? high : 1};
+    *embedding_of(s) = (at_embedding){loss > 0 ? (at_embed_loss)loss : AT_EMBED_IN_BATCH, high > low ? low : 0, high > low ? high : 1, 0, 1};
     return AT_OK;
 }
 
@@ -119,18 +105,15 @@ static int embed_recognise(const at_table *t, const at_columns *wanted, at_arena
 
 /* ---- examples ---- */
 
-static const char *if_there(const at_table *t, const char *name) {
-    return name && (!strcmp(name, "none") || at_table_column(t, name) >= 0) ? name : NULL;
-}
-
 /* A file to judge by may have other columns, and another shape, than the one trained on. */
 static at_status embed_encode(const at_task_state *s, const at_table *t, const at_tokenizer *tokenizer, int max_tokens, int need_labels, at_pool *pool,
                               at_dataset **dataset, at_error *err) {
     at_arena scratch = {0};
     at_embed_columns c;
-    at_columns wanted = {if_there(t, s->columns.text), if_there(t, s->columns.text2), if_there(t, s->columns.label)};
+    at_columns wanted = {at_embed_if_there(t, s->columns.text), at_embed_if_there(t, s->columns.text2),
+                         at_embed_if_there(t, s->columns.label)};
     *dataset = NULL;
-    at_status st = at_embed_find(t, &wanted, need_labels ? if_there(t, s->negative) : "none", need_labels, &scratch, &c, NULL, err);
+    at_status st = at_embed_find(t, &wanted, need_labels ? at_embed_if_there(t, s->negative) : "none", need_labels, &scratch, &c, NULL, err);
     if (!st && !need_labels && c.n_texts < 2)
         st = at_fail(err, AT_USAGE, "%s: a model of embeddings says how alike two texts are: give pairs (--pairs, or two columns). Vectors of single texts are made by "
                      "attune embed, the texts nearest to another are found by attune search", t->path);
@@ -359,7 +342,6 @@ static at_status judge_retrieval(judging *j, at_score *score, at_error *err) {
 }
 
 static at_status judge_scores(judging *j, at_score *score, at_error *err) {
-    static const char *const KEPT[] = {"spearman", "spearman_interval", "pearson", "pearson_interval"};
     double *truth = AT_NEW_ARRAY(&j->arena, double, j->n), *cosine = AT_NEW_ARRAY(&j->arena, double, j->n);
     at_regress_metrics m;
     if (!truth || !cosine) return at_fail_memory(err, (size_t)j->n * 16);
@@ -368,13 +350,8 @@ static at_status judge_scores(judging *j, at_score *score, at_error *err) {
         cosine[i] = product(j, j->first[i], j->first[i] + 1);
     }
     AT_TRY(at_metrics_regress(truth, cosine, j->n, &m, err));
-    json_t *all = at_metrics_regress_json(&m);
-    if (!all) return at_fail_memory(err, 0);
-    for (size_t i = 0; i < sizeof KEPT / sizeof *KEPT; i++)
-        if (json_object_get(all, KEPT[i])) json_object_set(score->values, KEPT[i], json_object_get(all, KEPT[i]));
-    json_decref(all);
     score->loss = m.mse;
-    return AT_OK;
+    return at_embed_keep_ranks(score->values, &m, err);
 }
 
 static at_status judge_triplets(judging *j, at_score *score, at_error *err) {
@@ -427,25 +404,11 @@ static int embed_mistaken(const at_task_state *s, const at_answered *row, at_are
         *mistake = (at_mistake){far - near, at_strdup(arena, "the second text"), at_strdup(arena, "the third one")};
         return far >= near;
     }
-    double right = (double)row->data->target[row->output];
+    const at_embedding *e = embedding_of(s); /* in the unit of the file, the cosine, too */
+    double span = e->shown_high - e->shown_low, right = e->shown_low + span * (double)row->data->target[row->output];
+    near = e->shown_low + span * near;
     *mistake = (at_mistake){fabs(right - near), at_format(arena, "%.3f", right), at_format(arena, "%.3f", near)};
     return right != near;
-}
-
-/* ---- data lint ---- */
-
-static at_status embed_lint(const at_task_state *s, at_lint *lint, at_error *err) {
-    AT_TRY(at_lint_texts(lint, err));
-    for (int i = 0; i < lint->n_splits; i++) {
-        const at_table *t = lint->split[i].table;
-        at_embed_columns c;
-        at_error why;
-        double value;
-        if (at_embed_find(t, NULL, s->negative, 1, lint->arena, &c, NULL, NULL) || c.n_texts != 2 || c.label < 0) continue;
-        for (int r = 0; r < t->n_rows; r++)
-            if (at_column_number(t, r, c.label, &value, &why)) at_lint_sentence(lint, AT_LINT_BAD_LABEL, t->path, t->line[r], why.text);
-    }
-    return at_lint_encoding(lint, err);
 }
 
 static const at_head_kind HEADS[] = {AT_HEAD_EMBED, AT_HEAD_NONE};
@@ -473,5 +436,6 @@ const at_task at_task_embed = {
     .answer = embed_answer,
     .mistakes = "Farthest from right",
     .mistaken = embed_mistaken,
-    .lint = embed_lint,
+    .judge = at_embed_judge,
+    .lint = at_embed_lint,
 };

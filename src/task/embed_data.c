@@ -157,6 +157,27 @@ at_status at_embed_find(const at_table *t, const at_columns *wanted, const char 
     return why && !*why ? at_fail_memory(err, 0) : AT_OK;
 }
 
+const char *at_embed_if_there(const at_table *t, const char *name) {
+    return name && (is_none(name) || at_table_column(t, name) >= 0) ? name : NULL;
+}
+
+at_status at_embed_refuse_texts(const at_table *t, at_error *err) {
+    return at_fail(err, AT_USAGE, "%s: embeddings are learned from pairs of texts (anchor, positive), pairs with a score, triplets (anchor, positive, "
+                   "negative) or texts with labels; there is one text and nothing beside it. Columns are named with --text-column, --text2-column, "
+                   "--negative-column and --label-column", t->path);
+}
+
+at_status at_embed_refuse_constant(const at_table *t, int column, at_error *err) {
+    at_cell first = t->n_rows ? at_table_cell(t, 0, column) : (at_cell){0};
+    for (int r = 1; r < t->n_rows; r++) {
+        at_cell cell = at_table_cell(t, r, column);
+        if (cell.len != first.len || (cell.len && memcmp(cell.text, first.text, cell.len))) return AT_OK;
+    }
+    if (t->n_rows < 2) return AT_OK;
+    return at_fail(err, AT_BAD_DATA, "%s: every pair has the same score (column '%s'); there is nothing to learn from it. Pairs that belong together are "
+                   "learned with --label-column none", t->path, t->column[column]);
+}
+
 at_status at_embed_measure(const at_table *t, int column, at_embedding *e, at_error *err) {
     double low = INFINITY, high = -INFINITY, value;
     for (int r = 0; r < t->n_rows; r++) {
@@ -222,9 +243,11 @@ static at_status encode_texts(const at_table *t, const at_embed_columns *c, cons
 }
 
 /* The score of a pair stands at its first text. */
-static at_status fill_scores(const at_table *t, int column, const at_embedding *given, at_dataset *d, at_error *err) {
+static at_status fill_scores(const at_table *t, int column, at_embedding *given, at_dataset *d, at_error *err) {
     at_embedding own = *given, *unit = &own;
     if (!(own.low < 0) && !(own.high > 1)) AT_TRY(at_embed_measure(t, column, unit, err));
+    given->shown_low = unit->low;
+    given->shown_high = unit->high;
     d->target_width = 1;
     d->target = AT_NEW_ARRAY(&d->arena, float, d->n);
     if (!d->target) return at_fail_memory(err, (size_t)d->n * sizeof *d->target);
@@ -261,7 +284,7 @@ static at_status fill_labels(const at_table *t, int column, at_dataset *d, at_er
     return st;
 }
 
-at_status at_embed_encode(const at_table *t, const at_embed_columns *c, const at_embedding *unit, const at_tokenizer *tokenizer, int max_tokens, at_long how,
+at_status at_embed_encode(const at_table *t, const at_embed_columns *c, at_embedding *unit, const at_tokenizer *tokenizer, int max_tokens, at_long how,
                           at_pool *pool, at_dataset **dataset, at_error *err) {
     *dataset = NULL;
     if (how == AT_LONG_WINDOW) return at_fail(err, AT_USAGE, "--long window: a text has one vector; it can lose its end, its beginning or its middle");

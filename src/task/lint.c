@@ -22,6 +22,10 @@ static const kind_facts KINDS[AT_LINT_KINDS] = {
                         "Correct them, or name the scheme with --scheme."},
     [AT_LINT_ANSWER_PLACE] = {"answer_place", AT_SEVERE_ERROR, "answers that are not at their offset",
                               "Offsets count characters of the text from 0; correct them."},
+    [AT_LINT_CONTRADICTION] = {"contradiction", AT_SEVERE_WARNING, "questions with and without an answer",
+                               "They are learned as questions without an answer: remove the answer, or say is_impossible: false."},
+    [AT_LINT_ID_TWICE] = {"id_twice", AT_SEVERE_WARNING, "ids that are there twice",
+                          "Answers are brought together with their questions by id: give each its own."},
     [AT_LINT_UNANSWERABLE] = {"unanswerable", AT_SEVERE_NOTE, "files with questions without an answer", NULL},
     [AT_LINT_OVERLAP] = {"overlap", AT_SEVERE_ERROR, "spans that overlap", "A word has one tag: keep one of them, or shorten one."},
     [AT_LINT_RANGE] = {"range", AT_SEVERE_ERROR, "numbers out of the declared range",
@@ -126,6 +130,35 @@ void at_lint_sentence(at_lint *lint, at_lint_kind kind, const char *file, uint32
 
 void at_lint_bad_row(at_lint *lint, const char *file, uint32_t line, const char *sentence) {
     at_lint_sentence(lint, AT_LINT_BAD_ROW, file, line, sentence);
+}
+
+const char *at_lint_who(at_lint *lint, const at_lint_split *split, int row) {
+    char name[AT_QUESTION_NAME];
+    const char *text = at_strdup(lint->arena, at_question_name(split->table, row, split->question_id - 1, name));
+    lint->failed |= !text;
+    return text ? text : "";
+}
+
+const char *at_lint_whom(at_lint *lint, const at_lint_split *split, int row) {
+    const char *who = at_lint_who(lint, split, row);
+    const char *text = *who ? at_format(lint->arena, ", %.*s", (int)strlen(who) - 2, who) : ""; /* without ": " */
+    lint->failed |= !text;
+    return text ? text : "";
+}
+
+void at_lint_numbers(at_lint *lint, const at_lint_split *split) {
+    const at_table *t = split->table;
+    int column = split->columns.label;
+    at_error err;
+    double value;
+    if (column < 0) return;
+    lint->range_used = 1;
+    for (int r = 0; r < t->n_rows; r++) {
+        if (at_column_number(t, r, column, &value, &err)) at_lint_sentence(lint, AT_LINT_BAD_LABEL, t->path, t->line[r], err.text);
+        else if (lint->has_range && (value < lint->low || value > lint->high))
+            at_lint_add(lint, AT_LINT_RANGE, t->path, t->line[r], "%.12g (column '%s') is not from %.12g to %.12g", value, t->column[column],
+                        lint->low, lint->high);
+    }
 }
 
 void at_lint_rare(at_lint *lint, const char *file, uint32_t line, const char *name, int count, const char *unit) {

@@ -27,6 +27,8 @@ typedef enum at_lint_kind { /* in the order in which they are shown */
     AT_LINT_RANGE,            /* a number out of the range that was declared */
     AT_LINT_CUT_WORD,         /* a span that begins or ends inside a word */
     AT_LINT_ANSWER_PLACE,     /* an answer that does not stand where it is said to */
+    AT_LINT_CONTRADICTION,    /* a question that is said to have no answer, and has one */
+    AT_LINT_ID_TWICE,         /* two rows with one id */
     AT_LINT_UNANSWERABLE,     /* the share of questions without an answer, once a file */
     AT_LINT_NO_LABELS,        /* one label only, fewer rows than labels, a column of free text */
     AT_LINT_UNKNOWN_LABEL,    /* of the evaluation or test data, not in the training data */
@@ -68,6 +70,8 @@ typedef struct at_lint_split {
     const char *name;          /* "train" "eval" "test" */
     const at_table *table;
     at_found_columns columns;  /* label -1: not labelled */
+    int text3;                 /* 1 + the column of a third text; 0: there is none */
+    int question_id;           /* 1 + the column whose ids messages name beside the line; 0: the line says which row it is */
 } at_lint_split;
 
 typedef struct at_lint {
@@ -79,6 +83,8 @@ typedef struct at_lint {
     int words;                 /* a row is a sentence with a tag for each word: it may be short, and its label is a list */
     int has_range;             /* numbers are declared to be from low to high */
     double low, high;
+    int range_used;            /* and there were numbers */
+    int blank_ok;              /* an empty text is passed over, as training does: no finding */
     int failed;                /* memory ran out: the findings are incomplete */
 } at_lint;
 
@@ -110,6 +116,11 @@ void at_lint_sort(at_lint *lint);
 void at_lint_fold(at_str *key, const char *text, size_t len);
 /* The beginning of a text for a message, in quotes, on one line, whole characters. In the arena of the lint. */
 const char *at_lint_quote(at_lint *lint, at_cell cell);
+/* "question 'ID': " where rows are named so, else ""; the other row's name: ", question 'ID'". In the arena of the lint. */
+const char *at_lint_who(at_lint *lint, const at_lint_split *split, int row);
+const char *at_lint_whom(at_lint *lint, const at_lint_split *split, int row);
+/* The label's column has to hold numbers, in the declared range. */
+void at_lint_numbers(at_lint *lint, const at_lint_split *split);
 /* What occurs too seldom (below AT_LINT_FEW) to be learned or judged; `unit`: "row". */
 void at_lint_rare(at_lint *lint, const char *file, uint32_t line, const char *name, int count, const char *unit);
 /* The label of a row; text NULL where there is none. */

@@ -137,6 +137,7 @@ at_status at_lint_encoding(at_lint *lint, at_error *err) {
         for (int r = 0; r < lint->split[s].table->n_rows; r++) {
             scan_cell(lint, lint->split[s].table, r, lint->split[s].columns.text);
             scan_cell(lint, lint->split[s].table, r, lint->split[s].columns.text2);
+            scan_cell(lint, lint->split[s].table, r, lint->split[s].text3 - 1);
         }
     return lint->failed ? at_fail_memory(err, 0) : AT_OK;
 }

@@ -156,8 +156,9 @@ static void tell(near_pass *p, const near_row *r, const near_row *other, double 
     int elsewhere = r->split != other->split;
     at_cell mine = at_lint_label(s, r->row), its = at_lint_label(o, other->row);
     int same = p->lint->words || !mine.len || !its.len || (mine.len == its.len && !memcmp(mine.text, its.text, mine.len));
-    at_finding *f = at_lint_add(p->lint, AT_LINT_NEAR, s->table->path, line, "nearly the same text (%.0f%%) as in %s%s%u%s%s%s%s%s: %s",
-                                100 * alike, elsewhere ? o->table->path : "line", elsewhere ? ":" : " ", (unsigned)there,
+    at_finding *f = at_lint_add(p->lint, AT_LINT_NEAR, s->table->path, line, "%snearly the same text (%.0f%%) as in %s%s%u%s%s%s%s%s%s: %s",
+                                at_lint_who(p->lint, s, r->row), 100 * alike, elsewhere ? o->table->path : "line", elsewhere ? ":" : " ",
+                                (unsigned)there, at_lint_whom(p->lint, o, other->row),
                                 same ? "" : ", labelled ", same ? "" : at_lint_quote(p->lint, its), same ? "" : " there and ",
                                 same ? "" : at_lint_quote(p->lint, mine), same ? "" : " here", at_lint_quote(p->lint, cell_of(p, r, 0)));
     if (!f) return;

@@ -90,13 +90,14 @@ static void tell_again(text_pass *p, const at_lint_split *s, int row, int first)
     const at_table *t = s->table;
     at_cell here = at_lint_label(s, row), there = at_lint_label(s, first);
     const char *quote = at_lint_quote(p->lint, at_table_cell(t, row, s->columns.text));
+    const char *who = at_lint_who(p->lint, s, row), *whom = at_lint_whom(p->lint, s, first);
     at_finding *f;
     if (same_label(p, here, there))
-        f = at_lint_add(p->lint, AT_LINT_DUPLICATE, t->path, t->line[row], "the same text as in line %u: %s", (unsigned)t->line[first],
-                        quote);
+        f = at_lint_add(p->lint, AT_LINT_DUPLICATE, t->path, t->line[row], "%sthe same text as in line %u%s: %s", who,
+                        (unsigned)t->line[first], whom, quote);
     else
         f = at_lint_add(p->lint, AT_LINT_TWO_LABELS, t->path, t->line[row],
-                        "the same text as in line %u, labelled %s there and %s here: %s", (unsigned)t->line[first],
+                        "%sthe same text as in line %u%s, labelled %s there and %s here: %s", who, (unsigned)t->line[first], whom,
                         at_lint_quote(p->lint, there), at_lint_quote(p->lint, here), quote);
     tell_other_place(f, t, first);
 }
@@ -106,8 +107,8 @@ static void tell_elsewhere(text_pass *p, const at_lint_split *s, int row, const 
     at_cell here = at_lint_label(s, row), there = at_lint_label(o, first);
     const char *quote = at_lint_quote(p->lint, at_table_cell(t, row, s->columns.text));
     int same = same_label(p, here, there);
-    at_finding *f = at_lint_add(p->lint, AT_LINT_BOTH_SPLITS, t->path, t->line[row], "the same text as in %s:%u%s%s%s%s%s: %s", other->path,
-                                (unsigned)other->line[first], same ? "" : ", labelled ", same ? "" : at_lint_quote(p->lint, there),
+    at_finding *f = at_lint_add(p->lint, AT_LINT_BOTH_SPLITS, t->path, t->line[row], "%sthe same text as in %s:%u%s%s%s%s%s%s: %s",
+                                at_lint_who(p->lint, s, row), other->path, (unsigned)other->line[first], at_lint_whom(p->lint, o, first), same ? "" : ", labelled ", same ? "" : at_lint_quote(p->lint, there),
                                 same ? "" : " there and ", same ? "" : at_lint_quote(p->lint, here), same ? "" : " here", quote);
     tell_other_place(f, other, first);
 }
@@ -136,17 +137,18 @@ static void compare(text_pass *p, int split, int row) {
 
 /* The folded text (or pair) of a row into the key; 0 where a text is empty, which is a finding. */
 static int fold_row(text_pass *p, const at_lint_split *s, int row) {
-    const int column[] = {s->columns.text, s->columns.text2};
+    const int column[] = {s->columns.text, s->columns.text2, s->text3 - 1};
     at_str_clear(&p->key);
-    for (int i = 0; i < 2; i++) {
+    for (int i = 0; i < 3; i++) {
         if (column[i] < 0) continue;
         at_cell cell = at_table_cell(s->table, row, column[i]);
         if (i) at_str_add_bytes(&p->key, "\x1f", 1);
         size_t before = p->key.len;
         fold_more(&p->key, cell.text, cell.len);
         if (p->key.len > before) continue;
-        at_lint_add(p->lint, AT_LINT_EMPTY_TEXT, s->table->path, s->table->line[row], "the text (column '%s') is empty",
-                    s->table->column[column[i]]);
+        if (!p->lint->blank_ok)
+            at_lint_add(p->lint, AT_LINT_EMPTY_TEXT, s->table->path, s->table->line[row], "%sthe text (column '%s') is empty",
+                        at_lint_who(p->lint, s, row), s->table->column[column[i]]);
         return 0;
     }
     return 1;
@@ -156,8 +158,8 @@ static void look_at(text_pass *p, int split, int row) {
     const at_lint_split *s = &p->lint->split[split];
     if (!fold_row(p, s, row)) return;
     if (!p->lint->words && count_letters(&p->key, 2) < 2)
-        at_lint_add(p->lint, AT_LINT_SHORT_TEXT, s->table->path, s->table->line[row], "the text has hardly a letter: %s",
-                    at_lint_quote(p->lint, at_table_cell(s->table, row, s->columns.text)));
+        at_lint_add(p->lint, AT_LINT_SHORT_TEXT, s->table->path, s->table->line[row], "%sthe text has hardly a letter: %s",
+                    at_lint_who(p->lint, s, row), at_lint_quote(p->lint, at_table_cell(s->table, row, s->columns.text)));
     compare(p, split, row);
 }
 

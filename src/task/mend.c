@@ -90,6 +90,7 @@ static void mend_texts(at_mending *m) {
     for (int r = 0; r < m->table->n_rows; r++) {
         mend_cell(m, r, m->columns.text);
         mend_cell(m, r, m->columns.text2);
+        mend_cell(m, r, m->text3 - 1);
         mend_cell(m, r, m->columns.label);
     }
 }

@@ -17,6 +17,7 @@
 typedef struct at_mending {
     const at_table *table;
     at_found_columns columns; /* of texts and labels, as the lint has them */
+    int text3;                /* 1 + the column of a third text; 0: there is none */
     at_arena *arena;          /* of what is new */
     at_cell *cell;            /* [n_rows * n_columns] what is to be written */
     unsigned char *drop;      /* [n_rows] 1: left out */

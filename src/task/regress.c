@@ -219,24 +219,11 @@ static int regress_mistaken(const at_task_state *s, const at_answered *row, at_a
 
 /* ---- data lint ---- */
 
-static void look_at_numbers(at_lint *lint, const at_lint_split *split) {
-    const at_table *t = split->table;
-    at_error err;
-    double value;
-    for (int r = 0; r < t->n_rows && split->columns.label >= 0; r++) {
-        if (at_column_number(t, r, split->columns.label, &value, &err))
-            at_lint_sentence(lint, AT_LINT_BAD_LABEL, t->path, t->line[r], err.text);
-        else if (lint->has_range && (value < lint->low || value > lint->high))
-            at_lint_add(lint, AT_LINT_RANGE, t->path, t->line[r], "%.12g (column '%s') is not from %.12g to %.12g", value,
-                        t->column[split->columns.label], lint->low, lint->high);
-    }
-}
-
 static at_status regress_lint(const at_task_state *s, at_lint *lint, at_error *err) {
     (void)s;
     AT_TRY(at_lint_texts(lint, err));
     AT_TRY(at_lint_near(lint, err));
-    for (int i = 0; i < lint->n_splits; i++) look_at_numbers(lint, &lint->split[i]);
+    for (int i = 0; i < lint->n_splits; i++) at_lint_numbers(lint, &lint->split[i]);
     return at_lint_encoding(lint, err);
 }
 

@@ -73,6 +73,19 @@ static void pairs_are_answered_and_judged(void **state) {
     program_expect("cd $D && printf 'a good\\ta good\\n' | $A predict --model scored --pairs --format jsonl", 0, "\"similarity\": 1", "");
     program_expect("cd $D && $A predict --model scored --input pairs.csv --format csv | head -1", 0, "anchor,positive,similarity\n", "");
     program_expect("cd $D && $A check --train scores.csv --task embed", 0, "read as 'embed'", "");
+    program_expect("cd $D && $A eval --model scored scores.csv --task classify", 2, "", "--task classify: scored was trained for the task embed");
+    program_expect("cd $D && $A eval --model scored scores.csv --task embed --mistakes 60 > m.txt; grep -c labelled m.txt", 0, "60\n", "");
+    program_expect("cd $D && grep labelled m.txt | grep -vc 'labelled [035].000'", 1, "0\n", "");
+}
+
+static void numbers_of_pairs_are_judged(void **state) {
+    (void)state;
+    program_expect("cd $D && $A predict --model scored --input scores.csv --format csv --output said.csv --quiet && $A score --task embed scores.csv said.csv | "
+                   "grep -E 'spearman|pearson' > by_score; $A eval --model scored scores.csv | grep -E 'spearman|pearson' > by_eval; diff by_score by_eval && grep -c . by_eval", 0,
+                   "2\n", "");
+    program_expect("cd $D && cut -d, -f4 said.csv > alone.csv && $A score --task embed scores.csv alone.csv | grep -E 'spearman|pearson' | diff by_eval -", 0, "", "");
+    program_expect("cd $D && $A score --task embed pairs.csv said.csv", 3, "", "pairs.csv has 48");
+    program_expect("cd $D && $A score --task embed pairs.csv pairs.csv", 2, "", "pairs.csv: these data are pairs; what is judged are pairs with a score");
 }
 
 /* In steps, lanes and chunks; whether chunks' tapes wait does not show either (tests/unit/test_trainer.c). */
@@ -156,6 +169,8 @@ static void the_nearest_are_found(void **state) {
     program_expect("cd $D && $A search --model scored --corpus texts.txt --top 2 'good bad' c | wc -l", 0, "7\n", "");
     program_expect("cd $D && $A search --model scored --corpus texts.txt --query texts.txt --top 1 --format jsonl | grep -c '\"score\": "
                    "\\(1\\|0.9999\\|1.0000\\)'", 0, "5\n", "");
+    program_expect("cd $D && $A search --model scored --corpus scores.csv --text-column sentence1 --query scores.csv --format jsonl | grep -cE '\"score\": (1[.]|[2-9])'", 1,
+                   "0\n", "");
     program_expect("cd $D && echo c | $A search --model scored --corpus texts.txt --format csv --top 1", 0,
                    "query,rank,score,line,text\nc,1,", "");
     program_expect("cd $D && $A search --model scored --corpus rows.csv --query c --top 1 --output found.jsonl && cat found.jsonl", 0,
@@ -213,7 +228,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(every_shape_is_recognised),     cmocka_unit_test(few_rows_are_judged_out_of_fold),
         cmocka_unit_test(the_folder_is_one_of_sentence_transformers),
-        cmocka_unit_test(pairs_are_answered_and_judged), cmocka_unit_test(threads_do_not_show),
+        cmocka_unit_test(pairs_are_answered_and_judged), cmocka_unit_test(numbers_of_pairs_are_judged), cmocka_unit_test(threads_do_not_show),
                     cmocka_unit_test(a_kill_does_not_show),               cmocka_unit_test(a_kill_does_not_show_behind_dense_layers),
         cmocka_unit_test(it_goes_on),                    cmocka_unit_test(what_cannot_be_is_said),
                   cmocka_unit_test(vectors_are_written),

@@ -12,6 +12,42 @@ static void numbers_stay_in_their_range(void **state) {
     program_expect("cd $D && $A check s.csv --task regress --score-range 5,0", 2, "", "--score-range: '5,0' is not LOW,HIGH");
 }
 
+/* Numbers of pairs, too; where nothing is a number, the option says so and is not passed over. */
+static void a_range_is_never_passed_over(void **state) {
+    (void)state;
+    program_expect(FILE_OF("e.csv", "anchor,positive,score 'a b,c d,1' 'e f,g h,7' 'i j,k l,-3'") "$A check e.csv --score-range 0,5", 3,
+                   "error: e.csv:3: 7 (column 'score') is not from 0 to 5\nerror: e.csv:4: -3 (column 'score') is not from 0 to 5", "");
+    program_expect("cd $D && $A check e.csv --task embed --score-range 0,5", 3, "e.csv:4: -3 (column 'score') is not from 0 to 5", "");
+    program_expect(FILE_OF("c.csv", "text,score 'a b,1.5' 'c d,abc' 'e f,9'") "$A check c.csv --score-range 0,5", 3,
+                   "error: c.csv:3: 'abc' (column 'score') is not a number", "");
+    program_expect("cd $D && $A check c.csv --task classify --score-range 0,5", 2, "", "--score-range: c.csv has no scores for the task classify");
+    program_expect(FILE_OF("p.csv", "anchor,positive 'a b,c d' 'e f,g h'") "$A check p.csv --score-range 0,5", 2, "", "--score-range: p.csv has no scores for the task embed");
+}
+
+static void every_text_of_a_row_counts(void **state) {
+    (void)state;
+    program_expect(FILE_OF("p.csv", "anchor,positive 'a b,c d' 'e f,' 'x y, ' 'same,same'") "$A check p.csv", 3,
+                   "error: p.csv:3: the text (column 'positive') is empty\nerror: p.csv:4: the text (column 'positive') is empty", "2 errors in the data");
+    program_expect(FILE_OF("t.csv", "negative,anchor,positive 'n n,a b,p p' 'm m,c d,p p' 'r r,,q q' ',e f,g h' 'N n,A  b,P p'") "$A check t.csv", 3,
+                   "error: t.csv:4: the text (column 'anchor') is empty\nerror: t.csv:5: the text (column 'negative') is empty", "");
+    program_expect("cd $D && $A check t.csv | grep repeated; $A check t.csv | grep 'same text'", 0, "warning: t.csv:6: the same text as in line 2: 'A  b'\n", "");
+    program_expect("cd $D && $A check t.csv | grep -c 'same text'", 0, "1\n", "");
+    program_expect(FILE_OF("l.csv", "text,label 'a b,x' 'c d,x' 'e f,y' 'g h,'") "$A check l.csv --task embed", 3,
+                   "warning: l.csv:4: label 'y' has only 1 row: there is no text that this one should be near", "");
+    program_expect("cd $D && $A check l.csv --task embed", 3, "error: l.csv:5: the label (column 'label') is empty", "");
+    program_expect("cd $D && printf 'a b\\nc d\\n' > x.txt && $A check x.txt --task embed --input-format lines", 2, "", "x.txt: embeddings are learned from pairs");
+    program_expect(FILE_OF("k.csv", "anchor,positive,score 'a b,c d,1' 'e f,g h,1'") "$A check k.csv", 3, "error: k.csv: every pair has the same score", "");
+    program_expect("cd $D && $A check --train e.csv --test p.csv", 3, "error: p.csv:3: the text (column 'positive') is empty", "");
+    program_expect("cd $D && printf 'anchor,positive,negative\\na  b,c,d   d\\n' > f.csv && $A check f.csv --quiet --fix f2.csv > /dev/null; cat f2.csv", 0, "a b,c,d d\n", "");
+}
+
+/* What training passes over is no error. */
+static void blank_lines_of_plain_texts(void **state) {
+    (void)state;
+    program_expect("cd $D && printf 'some text here\\n\\nanother text\\n' > b.txt && $A check b.txt --task mask", 0, "b.txt (3 rows): nothing found", "");
+    program_expect("cd $D && $A check b.txt --task language", 0, "b.txt (3 rows): nothing found", "");
+}
+
 static void spans_overlap_and_cut(void **state) {
     (void)state;
     program_expect(FILE_OF("o.jsonl", "'{\"text\": \"Angela Merkel spoke\", \"entities\": [[0, 13, \"PER\"], [7, 13, \"LOC\"], [14, 17, \"X\"]]}'") "$A check o.jsonl", 3,
@@ -98,7 +134,8 @@ static void nothing_is_lost(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(numbers_stay_in_their_range), cmocka_unit_test(spans_overlap_and_cut), cmocka_unit_test(what_is_seen_seldom), cmocka_unit_test(splits_overlap),
+        cmocka_unit_test(numbers_stay_in_their_range), cmocka_unit_test(a_range_is_never_passed_over), cmocka_unit_test(every_text_of_a_row_counts),
+        cmocka_unit_test(blank_lines_of_plain_texts), cmocka_unit_test(spans_overlap_and_cut), cmocka_unit_test(what_is_seen_seldom), cmocka_unit_test(splits_overlap),
         cmocka_unit_test(nearly_the_same), cmocka_unit_test(texts_are_mended), cmocka_unit_test(tags_are_mended_and_the_rest_stays),
         cmocka_unit_test(offsets_are_mended_where_there_is_one_place), cmocka_unit_test(nothing_is_lost),
     };

@@ -133,7 +133,8 @@ static void rows_that_do_not_match_are_told(void **state) {
     program_expect("cd $D && sed '6s/^good/god/' tags.conll > p.conll && $A score tags.conll p.conll", 3, "", "error: p.conll:6: the word is 'god', but in tags.conll:6 it is 'good'");
     program_expect("cd $D && sed '6d' tags.conll > p.conll && $A score tags.conll p.conll", 3, "", "p.conll");
     program_expect("cd $D && $A score g.csv", 2, "", "the file of the answers to judge is missing");
-    program_expect("cd $D && $A score g.csv g.csv --task mask", 2, "", "there are no answers of this task to judge");
+    program_expect("cd $D && $A score g.csv g.csv --task mask", 2, "", "there are no answers of this task to judge; attune eval judges its models");
+    program_expect("cd $D && $A score --help", 0, "mask and language have no answers to", "");
     program_expect("cd $D && $A score g.csv g.csv --min-score 1.5", 9, "", "accuracy 1.0000 is below --min-score 1.5000");
     program_expect("cd $D && $A score g.csv g.csv --metric f1 --min-score 1", 0, "", "");
     program_expect("cd $D && $A score g.csv nosuch.csv", 3, "", "nosuch.csv: cannot open");
