@@ -51,6 +51,7 @@ typedef struct at_table_options {
     at_table_format format;   /* AUTO: by the name's ending (.csv .tsv .jsonl .json .txt .conll), else by the first line */
     int by_id;                /* 1: a .json may be one object of answers by id */
     int plain_lines;          /* 1: a .txt has one text a line, whatever its first line looks like */
+    const char *separator;    /* CoNLL: what stands between columns: one character, "tab" or "blanks"; NULL: found out */
     int no_header;            /* 1: columns are named c1, c2, ... ; CSV and TSV otherwise have a header */
     int keep_bad_rows;        /* 1 (for the data lint): go on after a bad row and hand it to `bad` */
     void (*bad)(void *context, uint32_t line, const char *sentence);

@@ -1,5 +1,5 @@
-/* CoNLL: one token a line, its columns between tabs or blanks (or one of ; , |), an empty line after each sentence. A row of the table is a
- * sentence; a cell holds the column's values with newlines between. Left aside: -DOCSTART- lines, comments (a line that begins with '#' and
+/* CoNLL: one token a line, its columns between tabs or blanks (or one of ; , |, or what the options say), an empty line after each sentence. A row of the table is a
+ * sentence; a cell holds the column's values with newlines between. Left aside: lines with -DOCSTART- in a column, comments (a line that begins with '#' and
  * has another number of columns, or a '=', before the first token), and CoNLL-U's ranges and empty nodes (1-2, 1.1). The file's bytes stay
  * as they are in table->raw, so that it can be written again with a column added. */
 #include <stdlib.h>
@@ -14,6 +14,9 @@ typedef struct columns {
     int n; /* counted beyond the arrays */
 } columns;
 
+static int is_word_byte(char c) {
+    return (c >= '0' && c <= '9') || (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') || (c & 0x80);
+}
 static int is_blank_byte(char c) { return c == ' ' || c == '\t' || c == '\r'; }
 
 static void add(columns *c, size_t start, size_t end) {
@@ -49,9 +52,16 @@ static int is_empty(const char *text, const at_table_line *line) {
     return 1;
 }
 
+/* In whichever column. */
 static int is_docstart(const char *text, const at_table_line *line) {
     static const char MARK[] = "-DOCSTART-";
-    return line->end - line->start >= sizeof MARK - 1 && !memcmp(text + line->start, MARK, sizeof MARK - 1);
+    const size_t n = sizeof MARK - 1;
+    for (size_t p = line->start; p + n <= line->end; p++) {
+        if (memcmp(text + p, MARK, n)) continue;
+        int begins = p == line->start || !is_word_byte(text[p - 1]), ends = p + n == line->end || !is_word_byte(text[p + n]);
+        if (begins && ends) return 1;
+    }
+    return 0;
 }
 
 static int looks_like_comment(const char *text, const at_table_line *line) {
@@ -136,23 +146,42 @@ static void read_line(reading *r, const at_table_line *line, uint32_t number, co
                          c->n, c->n == 1 ? "" : "s", t->n_columns);
 }
 
-/* The first line that is a token says the delimiter and how many columns there are. */
+/* The first line that is a token says the delimiter and how many columns there are. One that begins with '#' may be a comment: only where there
+ * is no other does it count. Returns its number, 0: there is none. */
+static uint32_t find_first_token(const at_table_input *in, int with_hash, at_table_line *line) {
+    size_t pos = 0;
+    for (uint32_t number = 1; at_table_next_line(in, &pos, line); number++) {
+        if (is_empty(in->text, line) || is_docstart(in->text, line) || looks_like_comment(in->text, line)) continue;
+        if (with_hash || in->text[line->start] != '#') return number;
+    }
+    return 0;
+}
+
+static at_status find_separator(at_table_input *in, const at_table_line *line) {
+    const char *asked = in->options->separator;
+    char *to = &in->table->delimiter;
+    if (!asked) *to = find_delimiter(in->text, line);
+    else if (!strcmp(asked, "tab")) *to = '\t';
+    else if (!strcmp(asked, "blanks")) *to = ' ';
+    else if (strlen(asked) == 1 && !is_word_byte(*asked)) *to = *asked;
+    else
+        return at_fail(in->err, AT_USAGE, "'%.20s' does not separate the columns of tokens: give one character that is no letter and no digit, or tab, or blanks",
+                       asked);
+    return AT_OK;
+}
+
 static at_status find_shape(at_table_input *in, columns *c) {
     at_table *t = in->table;
     at_table_line line;
-    size_t pos = 0;
-    uint32_t number = 1;
-    for (; at_table_next_line(in, &pos, &line); number++) {
-        if (is_empty(in->text, &line) || is_docstart(in->text, &line) || looks_like_comment(in->text, &line)) continue;
-        t->delimiter = find_delimiter(in->text, &line);
-        cut(in->text, &line, t->delimiter, c);
-        if (in->text[line.start] == '#' && c->n < 2) continue;
-        if (c->n > AT_TABLE_COLUMNS)
-            return at_fail(in->err, AT_BAD_DATA, "%s:%u: more than %d columns", t->path, (unsigned)number, AT_TABLE_COLUMNS);
-        t->n_columns = c->n;
-        return AT_OK;
-    }
-    return at_fail(in->err, AT_BAD_DATA, "%s: there is no token in the file", t->path);
+    uint32_t number = find_first_token(in, 0, &line);
+    if (!number) number = find_first_token(in, 1, &line);
+    if (!number) return at_fail(in->err, AT_BAD_DATA, "%s: there is no token in the file", t->path);
+    AT_TRY(find_separator(in, &line));
+    cut(in->text, &line, t->delimiter, c);
+    if (c->n > AT_TABLE_COLUMNS)
+        return at_fail(in->err, AT_BAD_DATA, "%s:%u: more than %d columns", t->path, (unsigned)number, AT_TABLE_COLUMNS);
+    t->n_columns = c->n;
+    return AT_OK;
 }
 
 static at_status prepare(reading *r, columns *c, at_error *err) {

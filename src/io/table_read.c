@@ -120,6 +120,7 @@ static at_table_format choose_format(const at_table_input *in) {
     static const char *const CONLL[] = {".conll", ".conllu", ".iob", ".iob2", ".bio", ".bioes", NULL};
     for (int i = 0; CONLL[i]; i++)
         if (has_ending(path, CONLL[i])) return AT_TABLE_CONLL;
+    if (in->options->separator) return AT_TABLE_CONLL; /* no other format asks for it */
     if (in->options->plain_lines && has_ending(path, ".txt")) return AT_TABLE_LINES;
     return format_by_content(in, has_ending(path, ".txt"));
 }

@@ -7,6 +7,7 @@
 #include "io/npy.h"
 #include "io/table_write.h"
 #include "run/vectors.h"
+#include "train/long_text.h"
 
 enum { ROWS_AT_ONCE = 2048, LINES_AT_ONCE = 256 };
 
@@ -179,7 +180,8 @@ static at_status run(embedding *e, const char *input, const char *const *texts, 
     if (e->writer) AT_TRY(at_writer_commit(e->writer, err));
     const at_head *h = &e->session.model->head;
     if (e->n_cut)
-        at_tell_warning(e->listener, "%ld of %ld texts are longer than %d tokens and are cut", e->n_cut, e->rows, e->session.max_tokens);
+        at_tell_warning(e->listener, "%ld of %ld texts are longer than %d tokens%s (--long)", e->n_cut, e->rows, e->session.max_tokens,
+                        at_long_words(e->session.state.long_texts));
     at_tell(e->listener, "done", json_pack("{s:I, s:i, s:s, s:b, s:s?}", "rows", (json_int_t)e->rows, "width", h->n_out, "pooling", at_pooling_name(h->pooling),
                                            "unit", h->unit, "output", e->output),
             e->output ? "%ld vectors of %d numbers (%s%s) are in %s." : NULL, e->rows, h->n_out, at_pooling_name(h->pooling), h->unit ? ", of length 1" : "",

@@ -11,6 +11,7 @@
 #include "io/npy.h"
 #include "io/table_write.h"
 #include "run/vectors.h"
+#include "train/long_text.h"
 
 typedef enum found_format { FORMAT_AUTO, FORMAT_TEXT, FORMAT_JSONL, FORMAT_CSV } found_format;
 
@@ -302,7 +303,8 @@ static at_status run(searching *s, const char *const *texts, int n, at_error *er
     AT_TRY(look_through(s, err));
     AT_TRY(send_all(s, err));
     if (s->writer) AT_TRY(at_writer_commit(s->writer, err));
-    if (s->n_cut) at_tell_warning(s->listener, "%ld texts are longer than %d tokens and are cut", s->n_cut, s->session.max_tokens);
+    if (s->n_cut) at_tell_warning(s->listener, "%ld texts are longer than %d tokens%s (--long)", s->n_cut, s->session.max_tokens,
+                                      at_long_words(s->session.state.long_texts));
     at_tell(s->listener, "done", json_pack("{s:i, s:i, s:s?}", "queries", s->n_queries, "corpus", s->corpus.table->n_rows, "output", s->output),
             s->output ? "What is nearest to %d texts among %d is in %s." : NULL, s->n_queries, s->corpus.table->n_rows, s->output ? s->output : "");
     return AT_OK;

@@ -8,12 +8,16 @@
 #include "infer/predict.h"
 #include "infer/writing.h"
 #include "run/models.h"
+#include "train/long_text.h"
 
 at_table_options at_settings_table(const at_options *o) {
     const char *name = at_setting_find(at_options_command(o), "task") ? at_options_text(o, "task", NULL) : NULL;
     const at_task *task = name ? at_task_find(name) : NULL;
     return (at_table_options){.format = (at_table_format)at_options_choice(o, "input_format"),
                               .plain_lines = task && task->plain_texts,
+                              .separator = at_setting_find(at_options_command(o), "token_separator")
+                                               ? at_options_text(o, "token_separator", NULL)
+                                               : NULL,
                               .no_header = at_options_flag(o, "no_header")};
 }
 
@@ -103,6 +107,9 @@ at_status at_session_open_vectors(at_session *s, const char *folder, const at_ve
     at_model_options model = {.head = AT_HEAD_EMBED, .keep_head = 1, .pooling = o->pooling, .unit = o->unit};
     AT_TRY(open_model(s, &folder, &model, o, err));
     s->state.n_out = s->model->head.n_out;
+    const char *own = json_string_value(json_object_get(json_object_get(s->model->config, "attune"), "long"));
+    s->state.long_texts = o->long_texts ? o->long_texts : at_long_find(own);
+    if (s->state.long_texts == AT_LONG_WINDOW) return at_fail(err, AT_USAGE, "--long window: a text has one vector; cut it, or split the text yourself");
     return open_tokenizer(s, folder, o->max_length, err);
 }
 

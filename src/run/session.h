@@ -37,6 +37,7 @@ typedef struct at_vectors_options {
     at_precision precision;
     int max_length;          /* 0: what the folder asks for */
     int pooling, unit;
+    at_long long_texts;      /* AT_LONG_AUTO: as the folder's own training had it */
 } at_vectors_options;
 at_status at_session_open_vectors(at_session *session, const char *folder, const at_vectors_options *options, at_error *err);
 

@@ -77,6 +77,8 @@ static const at_setting SETTINGS[] = {
     TEXT("label_separator", "labels_separator", "auto", DATA, "TEXT", "What stands between several labels of one row.", T | E | C | S),
     CHOICE("scheme", "tag_scheme", "auto iob1 iob2 iobes bilou plain", "auto", DATA,
            "How tags mark parts of a text; auto: by the tags.", T | C | S),
+    TEXT("token_separator", "conll_separator", "auto", DATA, "TEXT",
+         "CoNLL files: what stands between the columns, one character, or 'tab' or 'blanks'; auto: tab, blanks, or one of ; , |", RUN | C | K | S | V),
     CHOICE("input_format", "data_format file_format", "auto csv tsv jsonl fasttext lines conll squad", "auto", DATA,
            "Format of the data files; auto goes by the name's ending, then by the first line.", RUN | C | K | S | V),
     TEXT("score_range", NULL, NULL, DATA, "LOW,HIGH", "What numbers may be; others are errors.", C),
@@ -101,7 +103,7 @@ static const at_setting SETTINGS[] = {
     CHOICE("long", "long_texts truncation", "auto truncate-tail truncate-head middle window error", "auto", MODEL,
            "Texts that are longer than the model reads lose their end (truncate-tail), their beginning (truncate-head) or what is between "
            "them (middle), are read in overlapping windows whose answers are averaged (window), or end the run (error); auto: as the model "
-           "was trained, else truncate-tail. tag, answer and mask always read windows.", RUN | C),
+           "was trained, else truncate-tail. tag, answer and mask always read windows.", RUN | C | V),
     INT("stride", "doc_stride", "auto", 0, 1 << 20, MODEL,
         "Answers: tokens that two windows of a long text share; auto: 128, or a third of the longest input where that is less.", T | E),
     INT("max_length", "max_seq_length", "0", 0, 1 << 20, MODEL,

@@ -58,9 +58,10 @@ static void tell_task(at_train_run *run) {
     const at_task_state *s = &run->state;
     char labels[40] = "";
     if (s->task->names_labels) snprintf(labels, sizeof labels, "; %d labels", s->labels.n);
+    const char *why = run->why_task && !strstr(s->why, run->why_task) ? run->why_task : NULL; /* some say it already */
     at_tell(run->listener, "task",
-            json_pack("{s:s, s:s, s:i}", "task", s->task->name, "why", s->why, "labels", s->labels.n),
-            "Task: %s (%s)%s.%s", s->task->name, s->why, labels,
+            json_pack("{s:s, s:s, s:s*, s:i}", "task", s->task->name, "why", s->why, "recognised_by", run->why_task, "labels", s->labels.n),
+            "Task: %s (%s)%s%s%s.%s", s->task->name, s->why, labels, why ? "; recognised: " : "", why ? why : "",
             !run->goes_on           ? ""
             : s->task->names_labels ? " The model knows them all: its own head goes on learning."
                                     : " The model's own head goes on learning.");
@@ -96,12 +97,20 @@ static at_status check_stacks(at_train_run *run, int asked, at_error *err) {
                    arch->family);
 }
 
+static at_status recognise(at_train_run *run, const at_columns *wanted, at_error *err) {
+    const at_table *t = run->train_table;
+    if (!at_task_recognise(t, wanted, &run->arena, &run->state.task, &run->why_task, err)) return AT_OK;
+    return t->format == AT_TABLE_LINES ? at_fail(err, AT_USAGE, "%s: texts without labels; to make a body used to them: --task mask (encoders) or --task "
+                                                                "language (decoders)", t->path)
+                                       : AT_USAGE;
+}
+
 static at_status choose_task(at_train_run *run, at_error *err) {
     at_columns wanted = at_settings_columns(run->options);
-    const char *name = at_options_text(run->options, "task", NULL), *why;
+    const char *name = at_options_text(run->options, "task", NULL);
     at_settings_task(run->options, &run->state);
     run->state.task = name ? at_task_find(name) : NULL;
-    if (!run->state.task) AT_TRY(at_task_recognise(run->train_table, &wanted, &run->arena, &run->state.task, &why, err));
+    if (!run->state.task) AT_TRY(recognise(run, &wanted, err));
     AT_TRY(check_stacks(run, name != NULL, err));
     AT_TRY(at_settings_long_check(run->options, run->state.task, err));
     run->state.start_id = run->model->arch.decoder.start_id;

@@ -25,6 +25,7 @@ typedef struct at_train_run {
     at_run_folder folder;
     at_arena folder_arena;
     const char *model_folder;
+    const char *why_task;         /* why it was recognised; NULL: named by the user */
 
     at_table *train_table, *eval_table, *test_table;
     at_tokenizer *tokenizer;

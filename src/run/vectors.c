@@ -19,7 +19,8 @@ at_status at_vectors_open(at_session *s, const at_options *o, at_error *err) {
     int has_unit = at_setting_find(at_options_command(o), "normalize") != NULL;
     const at_vectors_options v = {.threads = (int)at_options_int(o, "threads", 0), .cpu = at_options_text(o, "cpu", NULL),
                                   .precision = (at_precision)at_options_choice(o, "precision"), .max_length = (int)at_options_int(o, "max_length", 0),
-                                  .pooling = at_options_choice(o, "pooling"), .unit = has_unit ? UNIT[at_options_choice(o, "normalize")] : 0};
+                                  .pooling = at_options_choice(o, "pooling"), .unit = has_unit ? UNIT[at_options_choice(o, "normalize")] : 0,
+                                  .long_texts = (at_long)at_options_choice(o, "long")};
     return at_session_open_vectors(s, folder, &v, err);
 }
 
@@ -72,7 +73,7 @@ at_status at_vectors_make(const at_session *s, const at_table *t, int column, in
     at_table part;
     at_dataset *d = NULL;
     at_status st = behind_prompt(t, column, first, n, prompt, &scratch, &part, err);
-    if (!st) st = at_dataset_encode(&part, 0, -1, s->tokenizer, s->max_tokens, s->pool, &d, err);
+    if (!st) st = at_dataset_encode_long(&part, 0, -1, s->tokenizer, s->max_tokens, s->state.long_texts, s->pool, &d, err);
     if (!st) st = embed_dataset(s, d, vectors, err);
     if (!st && n_cut) *n_cut += d->n_cut_examples;
     at_dataset_close(d);

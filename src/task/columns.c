@@ -109,6 +109,8 @@ at_status at_columns_find(const at_table *table, const at_columns *wanted, int n
     AT_TRY(named(table, wanted->label, arena, &found->label, err));
     if (need_label || table->n_columns > 1) find_label(table, found);
     find_texts(table, found);
+    int guessed = !wanted->label && !need_label; /* two columns that are a pair have no label */
+    if (guessed && (found->label == found->text || found->label == found->text2)) found->label = -1;
     AT_TRY(check_found(table, found, need_label, arena, err));
     if (!why) return AT_OK;
     const char *second = found->text2 >= 0 ? table->column[found->text2] : NULL;

@@ -41,6 +41,24 @@ at_status at_labels_collect(const char **all, size_t count, at_arena *arena, at_
     return labels->name ? AT_OK : at_fail_memory(err, (size_t)n * sizeof *all);
 }
 
+static int has_label(const at_labels *labels, int n, const char *name) {
+    for (int i = 0; i < n; i++)
+        if (!strcmp(labels->name[i], name)) return 1;
+    return 0;
+}
+
+at_status at_labels_append(at_labels *labels, const char *const *more, int n, at_arena *arena, at_error *err) {
+    at_labels all = {AT_NEW_ARRAY(arena, const char *, labels->n + n), labels->n};
+    if (!all.name) return at_fail_memory(err, (size_t)(labels->n + n) * sizeof *all.name);
+    for (int i = 0; i < labels->n; i++) all.name[i] = labels->name[i];
+    for (int i = 0; i < n; i++) {
+        if (has_label(&all, all.n, more[i])) continue;
+        if (!(all.name[all.n++] = at_strdup(arena, more[i]))) return at_fail_memory(err, strlen(more[i]));
+    }
+    *labels = all;
+    return AT_OK;
+}
+
 /* ---- looking up ---- */
 
 static int by_name(const void *a, const void *b) { return strcmp(((const named_id *)a)->name, ((const named_id *)b)->name); }

@@ -10,6 +10,9 @@ typedef struct at_label_index at_label_index;
 at_status at_labels_collect(const char **all, size_t n, at_arena *arena, at_labels *labels, at_error *err);
 
 /* NULL: no memory. */
+/* The labels with those of `more` behind them that they lack, in its order. */
+at_status at_labels_append(at_labels *labels, const char *const *more, int n, at_arena *arena, at_error *err);
+
 at_label_index *at_label_index_make(const at_labels *labels, at_arena *arena);
 /* The id of a name, or -1. A model whose labels nobody named (LABEL_0 ...) takes data labelled 0, 1, ... */
 int32_t at_label_index_find(const at_label_index *index, const char *name);

@@ -33,7 +33,8 @@ static at_status mask_bind(at_task_state *s, const at_table *t, const at_columns
     if (!t->n_rows) return at_fail(err, AT_BAD_DATA, "%s: no examples", t->path);
     s->columns = (at_columns){at_strdup(&s->arena, t->column[found.text]),
                               found.text2 < 0 ? NULL : at_strdup(&s->arena, t->column[found.text2]), NULL};
-    s->why = at_format(&s->arena, "texts from column '%s'", s->columns.text);
+    s->why = at_format(&s->arena, "texts from column '%s'%s%s%s", s->columns.text, s->columns.text2 ? " and '" : "",
+                       s->columns.text2 ? s->columns.text2 : "", s->columns.text2 ? "'" : "");
     if (!s->data) s->data = AT_NEW(&s->arena, at_masking);
     if (!s->columns.text || !s->why || !s->data) return at_fail_memory(err, sizeof(at_masking));
     s->n_out = AT_MASK_ANSWERS;
@@ -189,8 +190,7 @@ static at_status mask_encode(const at_task_state *s, const at_table *t, const at
     if (m->tokenizer != tokenizer) AT_TRY(at_masking_open(m, tokenizer, &((at_task_state *)(uintptr_t)s)->arena, err)); /* once a state */
     at_status st = find_texts(t, &s->columns, &scratch, &found, err);
     if (!st)
-        st = at_dataset_encode(t, found.text, found.text2, tokenizer, found.text2 < 0 ? 0 : max_tokens, pool, &plain,
-                               err); /* pairs are cut */
+        st = at_dataset_encode(t, found.text, found.text2, tokenizer, 0, pool, &plain, err); /* long ones become parts below */
     masked w = {.s = s, .plain = plain, .labelled = need_labels};
     if (!st) st = fill(&w, max_tokens, err);
     at_dataset_close(plain);

@@ -1,5 +1,7 @@
 #include "task/schemes.h"
 
+#include "task/labels.h"
+
 #include <string.h>
 
 static const char *const NAMES[] = {"plain", "iob1", "iob2", "iobes", "bilou"};
@@ -13,6 +15,15 @@ int at_scheme_find(const char *name, at_scheme *scheme) {
         return 1;
     }
     return 0;
+}
+
+const char *at_scheme_prefixes(at_scheme scheme) {
+    static const char *const PREFIXES[] = {"", "BI", "BI", "BIES", "BILU"};
+    return PREFIXES[scheme];
+}
+
+int at_scheme_has(at_scheme scheme, const char *tag) {
+    return scheme == AT_SCHEME_PLAIN || !strcmp(tag, "O") || (*tag && strchr(at_scheme_prefixes(scheme), *tag) && tag[1] == '-');
 }
 
 /* ---- tags ---- */
@@ -210,4 +221,22 @@ const char **at_scheme_write(const at_entity *e, int n_entities, int n, at_schem
         }
     }
     return tag;
+}
+
+/* ---- all tags of a scheme ---- */
+
+at_status at_scheme_complete(at_labels *labels, at_scheme scheme, at_arena *arena, at_error *err) {
+    at_arena scratch = {0};
+    const char *prefixes = at_scheme_prefixes(scheme);
+    int n_prefixes = (int)strlen(prefixes), n = 0, failed = 0;
+    const char **more = AT_NEW_ARRAY(&scratch, const char *, labels->n * n_prefixes + 1);
+    for (int i = 0; more && n_prefixes && i < labels->n; i++) {
+        const char *name = labels->name[i];
+        if (*name && name[1] == '-')
+            for (int k = 0; k < n_prefixes; k++) failed |= !(more[n++] = at_format(&scratch, "%c%s", prefixes[k], name + 1));
+    }
+    if (more && n) more[n++] = "O";
+    at_status st = !more || failed ? at_fail_memory(err, 0) : at_labels_append(labels, more, n, arena, err);
+    at_arena_free(&scratch);
+    return st;
 }

@@ -3,7 +3,7 @@
 #ifndef AT_TASK_SCHEMES_H
 #define AT_TASK_SCHEMES_H
 
-#include "base/arena.h"
+#include "model/model.h"
 
 typedef enum at_scheme { AT_SCHEME_PLAIN, AT_SCHEME_IOB1, AT_SCHEME_IOB2, AT_SCHEME_IOBES, AT_SCHEME_BILOU } at_scheme;
 const char *at_scheme_name(at_scheme scheme); /* "iob2" */
@@ -26,6 +26,14 @@ int at_entities(const char *const *tag, int n, at_scheme scheme, at_reading read
 
 /* The scheme of a set of sentences (tags [tokens], sentence_at [n_sentences + 1]). */
 at_scheme at_scheme_detect(const char *const *tag, const uint64_t *sentence_at, int n_sentences);
+
+/* The prefixes of the scheme's tags, "BI" of IOB; "" of plain ones. */
+const char *at_scheme_prefixes(at_scheme scheme);
+/* A tag of this scheme: "O", or one of its prefixes, '-' and a type. */
+int at_scheme_has(at_scheme scheme, const char *tag);
+
+/* Every type of the labels with every prefix of the scheme, and "O": other files have tags that one happens not to have. What is new comes last. */
+at_status at_scheme_complete(at_labels *labels, at_scheme scheme, at_arena *arena, at_error *err);
 
 /* What is wrong with token i of a sentence by the scheme: a few words on what was expected ("B-PER", in the arena), or NULL. The last token
  * is wrong, too, where a part is left open. */

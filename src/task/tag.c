@@ -55,16 +55,30 @@ static at_status remember(at_task_state *s, at_error *err) {
     return s->own ? AT_OK : at_fail_memory(err, 0);
 }
 
+/* A scheme that the user names has all the tags. */
+static at_status check_scheme(const at_task_state *s, at_scheme scheme, at_scheme looks_like, const char *path, at_error *err) {
+    for (int i = 0; i < s->labels.n; i++)
+        if (!at_scheme_has(scheme, s->labels.name[i]))
+            return at_fail(err, AT_BAD_DATA, "%s: the tag '%.80s' is none of the scheme %s; the tags look like %s", path, s->labels.name[i],
+                           at_scheme_name(scheme), at_scheme_name(looks_like));
+    return AT_OK;
+}
+
 static at_status learn_labels(at_task_state *s, const at_table *t, const at_sentence_columns *c, at_error *err) {
     all_tags all = {0};
     at_tag_state *tag = at_tag_of(s);
+    at_scheme looks_like = AT_SCHEME_PLAIN;
     at_status st = read_tags(t, c, &all, err);
-    if (!st && !at_scheme_find(s->scheme, &tag->scheme)) tag->scheme = at_scheme_detect(all.tag, all.at, t->n_rows);
+    if (!st) looks_like = at_scheme_detect(all.tag, all.at, t->n_rows);
+    if (!st && !at_scheme_find(s->scheme, &tag->scheme)) tag->scheme = looks_like;
     if (!st) st = at_labels_collect(all.tag, all.at[t->n_rows], &s->arena, &s->labels, err);
     at_arena_free(&all.arena);
+    if (!st) st = check_scheme(s, tag->scheme, looks_like, t->path, err);
     if (st) return st;
+    int found = s->labels.n;
+    AT_TRY(at_scheme_complete(&s->labels, tag->scheme, &s->arena, err));
     s->n_out = s->labels.n;
-    if (s->labels.n < 2)
+    if (found < 2)
         return at_fail(err, AT_BAD_DATA, "%s: every word has the tag '%s' (column '%s'); there is nothing to learn", t->path,
                        s->labels.n ? s->labels.name[0] : "", t->column[c->label]);
     s->why = at_format(&s->arena, "%s; scheme %s", s->why, at_scheme_name(tag->scheme));

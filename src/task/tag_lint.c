@@ -82,17 +82,18 @@ static void look_at_row(tag_pass *p, const at_table *t, int row, const at_senten
 typedef struct counted {
     const char *name;
     int n;
+    uint32_t line; /* of the first */
 } counted;
 
-static void count(counted *all, int *n, const char *name) {
+static void count(counted *all, int *n, const char *name, uint32_t line) {
     int i = 0;
     while (i < *n && strcmp(all[i].name, name)) i++;
-    if (i == *n) all[(*n)++] = (counted){name, 0};
+    if (i == *n) all[(*n)++] = (counted){name, 0, line};
     all[i].n++;
 }
 
 /* Types of marked parts, or plain tags, of the first split. */
-static void look_for_rare(tag_pass *p, const at_table *t, const char *const *tag, const uint64_t *at, int rows) {
+static void look_for_rare(tag_pass *p, const at_table *t, const char *const *tag, const uint32_t *line, const uint64_t *at, int rows) {
     at_arena scratch = {0};
     uint64_t longest = 0;
     int n = 0;
@@ -102,10 +103,10 @@ static void look_for_rare(tag_pass *p, const at_table *t, const char *const *tag
     p->lint->failed |= !all || !e;
     for (int r = 0; all && e && r < rows; r++) {
         int words = (int)(at[r + 1] - at[r]), found = at_entities(tag + at[r], words, p->scheme, AT_READ_LENIENT_BILOU, e);
-        for (int i = 0; i < found; i++) count(all, &n, e[i].type);
-        for (int i = 0; p->scheme == AT_SCHEME_PLAIN && i < words; i++) count(all, &n, tag[at[r] + (uint64_t)i]);
+        for (int i = 0; i < found; i++) count(all, &n, e[i].type, line[at[r] + (uint64_t)e[i].start]);
+        for (int i = 0; p->scheme == AT_SCHEME_PLAIN && i < words; i++) count(all, &n, tag[at[r] + (uint64_t)i], line[at[r] + (uint64_t)i]);
     }
-    for (int i = 0; i < n; i++) at_lint_rare(p->lint, t->path, 0, all[i].name, all[i].n, p->scheme == AT_SCHEME_PLAIN ? "word" : "part");
+    for (int i = 0; i < n; i++) at_lint_rare(p->lint, t->path, all[i].n == 1 ? all[i].line : 0, all[i].name, all[i].n, p->scheme == AT_SCHEME_PLAIN ? "word" : "part");
     at_arena_free(&scratch);
 }
 
@@ -114,23 +115,30 @@ static void learn(tag_pass *p, const at_table *t, const at_sentence_columns *c) 
     at_sentence s;
     uint64_t *at = AT_NEW_ARRAY(&p->arena, uint64_t, t->n_rows + 1), cap = 0;
     const char **tag = NULL;
+    uint32_t *line = NULL; /* of each */
     int rows = 0;
     for (int r = 0; at && r < t->n_rows; r++) {
         if (at_sentence_read(t, r, c, 1, &p->arena, &s, NULL) || !s.tag) continue;
         if (at[rows] + (uint64_t)s.n > cap) {
             cap = 2 * (at[rows] + (uint64_t)s.n) + 1024;
             const char **more = AT_NEW_ARRAY(&p->arena, const char *, cap);
-            if (more && at[rows]) memcpy(more, tag, at[rows] * sizeof *tag);
-            if (!(tag = more)) break;
+            uint32_t *lines = AT_NEW_ARRAY(&p->arena, uint32_t, cap);
+            if (more && lines && at[rows]) {
+                memcpy(more, tag, at[rows] * sizeof *tag);
+                memcpy(lines, line, at[rows] * sizeof *line);
+            }
+            line = lines;
+            if (!(tag = lines ? more : NULL)) break;
         }
         if (s.n) memcpy(tag + at[rows], s.tag, (size_t)s.n * sizeof *tag);
+        for (int i = 0; i < s.n; i++) line[at[rows] + (uint64_t)i] = s.word[i].line;
         at[rows + 1] = at[rows] + (uint64_t)s.n;
         rows++;
     }
     if (!at || !tag) return;
     if (!at_scheme_find(p->state->scheme, &p->scheme)) p->scheme = at_scheme_detect(tag, at, rows);
-    look_for_rare(p, t, tag, at, rows);
-    p->lint->failed |= at_labels_collect(tag, at[rows], &p->arena, &p->labels, NULL) != AT_OK;
+    look_for_rare(p, t, tag, line, at, rows);
+    p->lint->failed |= at_labels_collect(tag, at[rows], &p->arena, &p->labels, NULL) || at_scheme_complete(&p->labels, p->scheme, &p->arena, NULL);
     p->index = at_label_index_make(&p->labels, &p->arena);
 }
 

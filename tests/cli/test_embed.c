@@ -48,6 +48,18 @@ static void every_shape_is_recognised(void **state) {
                    "loss: in-batch", "");
 }
 
+/* What a vector is made of where a text is too long: as the model was trained, or as is asked. */
+static void long_texts_are_a_decision(void **state) {
+    (void)state;
+    program_expect("cd $D && printf 'a b c d e f g h i j k l m n o p q r s t\na b c d e f g h i j k l m n o p q r s u\n' > far.txt && for how in tail head; do $A embed --model model "
+                   "--input far.txt --max-length 8 --long truncate-$how --output $how.csv --quiet > /dev/null; cut -d, -f2- $how.csv | tail -2 | uniq | wc -l; done", 0, "1\n2\n", "");
+    program_expect("cd $D && $A embed --model model --input far.txt --max-length 8 --output x.csv", 0, "", "2 of 2 texts are longer than 8 tokens and lose their end (--long)");
+    program_expect("cd $D && $A embed --model model --input far.txt --max-length 8 --long error --output x.csv", 3, "", "far.txt:1");
+    program_expect("cd $D && $A embed --model model --input far.txt --max-length 8 --long window --output x.csv", 2, "", "a text has one vector");
+    program_expect("cd $D && " TRAIN "--train pairs.csv --eval pairs.csv --long truncate-head --max-length 8 --output headless && $A embed --model headless --max-length 8 --input far.txt "
+                   "--output own.csv --quiet > /dev/null; cut -d, -f2- own.csv | tail -2 | uniq | wc -l", 0, "2\n", "");
+}
+
 static void few_rows_are_judged_out_of_fold(void **state) {
     (void)state;
     program_expect("cd $D && " TRAIN "--train triplets.csv --output folds --folds 3 && grep judged folds/all_results.json", 0,
@@ -226,7 +238,7 @@ static void what_cannot_be_is_said(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(every_shape_is_recognised),     cmocka_unit_test(few_rows_are_judged_out_of_fold),
+        cmocka_unit_test(every_shape_is_recognised),     cmocka_unit_test(long_texts_are_a_decision), cmocka_unit_test(few_rows_are_judged_out_of_fold),
         cmocka_unit_test(the_folder_is_one_of_sentence_transformers),
         cmocka_unit_test(pairs_are_answered_and_judged), cmocka_unit_test(numbers_of_pairs_are_judged), cmocka_unit_test(threads_do_not_show),
                     cmocka_unit_test(a_kill_does_not_show),               cmocka_unit_test(a_kill_does_not_show_behind_dense_layers),

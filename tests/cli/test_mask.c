@@ -29,6 +29,11 @@ static void long_texts_are_read_whole(void **state) {
                    "grep eval_samples e/eval_results.json", 0, "\"eval_samples\": 10", "");
     program_expect("cd $D && sed 's/[dg]/[MASK]/g' long.txt > holes.txt && $A predict --model adapted --input holes.txt --format jsonl | "
                    "grep -o probability | wc -l", 0, "200\n", "");
+    /* pairs too: [CLS] 70 words [SEP] 70 words [SEP] are 11 parts of at most 14 */
+    program_expect("cd $D && (echo sentence1,sentence2; echo \"$(yes 'a b c d e f g' | head -10 | tr '\\n' ' '),$(yes 'a b c d e f g' | head -10 | tr '\\n' ' ')\") > both.csv && "
+                   "$A eval --model adapted both.csv --output e2 && grep eval_samples e2/eval_results.json", 0, "\"eval_samples\": 11", "");
+    program_expect("cd $D && $A train --model model --train both.csv --task mask --output x --dry-run 2>&1", 0, "texts from column 'sentence1' and 'sentence2'", "");
+    program_expect("cd $D && $A train --model model --train both.csv --task mask --output x --dry-run 2>&1 | grep -c 'lose their' || true", 0, "0\n", "");
 }
 
 static void it_is_a_body_for_a_task(void **state) {
@@ -77,6 +82,7 @@ static void what_cannot_be_is_said(void **state) {
                    "--head mean: the task mask has the head mask");
     program_expect("cd $D && cp -r model none && sed -i 's/^.MASK.$/[OTHER]/' none/vocab.txt && $A train --model none --train texts.txt "
                    "--task mask --output x", 4, "", "the model knows 40 tokens");
+    program_expect("cd $D && $A train --model model --train texts.txt --input-format lines --output x", 2, "", "texts.txt: texts without labels; to make a body used to them: --task mask");
     program_expect("cd $D && $A predict --model model --head mask good", 2, "", "");
 }
 

@@ -109,6 +109,33 @@ static void lists_and_spans(void **state) {
     program_expect("cd $D && $A predict --model spans ''", 0, "\n", "");
 }
 
+/* Files in the wild: comments before any token, words in another column, whatever stands between columns. */
+static void columns_in_every_manner(void **state) {
+    (void)state;
+    program_expect("cd $D && (echo '# a comment'; cat tabs.conll) > f.conll && $A check f.conll | head -1", 0, "read as 'tag': CoNLL columns: words from c1", "");
+    program_expect("cd $D && (echo '# c'; printf 'a x O\nb x B-P\n\nc x O\n\n') > f.conll && $A check f.conll; $A predict --model tagger f.conll | head -3", 0, "# c\na x O ", "");
+    program_expect("cd $D && printf 'O x a\nB-X x good\n\nO -X- -DOCSTART-\n\nO x b\nB-X x good\n\n' > f.conll && $A train --model model --train f.conll --text-column c3 "
+                   "--label-column c1 --output x --dry-run", 0, "2 examples", "");
+    program_expect("cd $D && printf 'a/O\ngood/B-X\n\n1;2/O\nb/O\n\n' > f.conll && $A train --model model --train f.conll --token-separator / --output x --dry-run", 0,
+                   "words from c1, tags from c2; scheme iob2); 3 labels", "");
+    program_expect("cd $D && $A check f.conll --token-separator //", 2, "", "'//' does not separate the columns of tokens: give one character that is no letter and no digit, or tab, or blanks");
+    program_expect("cd $D && $A train --model model --train f.conll --output x --dry-run", 2, "", "");
+}
+
+/* A type has all the tags of its scheme, whichever of them the training file happens to have. */
+static void tags_are_complete(void **state) {
+    (void)state;
+    program_expect("cd $D && for i in {1..8}; do printf 'a O\ngood I-X\n\nb I-Y\nc B-Y\n\n'; done > one.conll && printf 'a O\ngood I-X\nb B-X\nc B-Y\n\n' > other.conll && "
+                   "$A train --model model --train one.conll --eval other.conll --output both --epochs 1 --quiet && $A eval --model both other.conll && cat both/config.json",
+                   0, "\"B-X\": 4", "");
+    program_expect("cd $D && $A train --model model --train one.conll --eval other.conll --output both --dry-run --restart", 0, "scheme iob1); 5 labels.", "");
+    program_expect("cd $D && $A check one.conll --eval other.conll | grep -c 'does not have' || true", 0, "0\n", "");
+    program_expect("cd $D && $A train --model model --train one.conll --scheme iobes --output x --dry-run", 0, "scheme iobes); 9 labels", "");
+    program_expect("cd $D && sed 's/I-X/L-X/' one.conll > l.conll && $A train --model model --train l.conll --scheme iob2 --output x", 3, "",
+                   "l.conll: the tag 'L-X' is none of the scheme iob2; the tags look like ");
+    program_expect("cd $D && printf 'a O\nb B-Z\n\n' >> one.conll && $A check one.conll", 0, "one.conll:50: label 'Z' has only 1 part", "");
+}
+
 static void bad_data_are_refused(void **state) {
     (void)state;
     program_expect("cd $D && sed '9s/ [^ ]*$//' train.conll > b.conll && $A train --model model --train b.conll --output x", 3, "",
@@ -172,7 +199,7 @@ int main(void) {
         cmocka_unit_test(many_sentences_are_seen_five_times),
         cmocka_unit_test(every_word_of_a_long_text_is_answered_once),
         cmocka_unit_test(a_document_takes_little_memory), cmocka_unit_test(a_long_document_takes_no_more_memory),
-        cmocka_unit_test(lists_and_spans), cmocka_unit_test(bad_data_are_refused),
+        cmocka_unit_test(lists_and_spans), cmocka_unit_test(columns_in_every_manner), cmocka_unit_test(tags_are_complete), cmocka_unit_test(bad_data_are_refused),
         cmocka_unit_test(lint_names_line_token_and_what_was_expected),
     };
     return cmocka_run_group_tests(tests, make, tiny_folder_remove);
