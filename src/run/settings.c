@@ -78,7 +78,7 @@ static const at_setting SETTINGS[] = {
     CHOICE("scheme", "tag_scheme", "auto iob1 iob2 iobes bilou plain", "auto", DATA,
            "How tags mark parts of a text; auto: by the tags.", T | C | S),
     TEXT("token_separator", "conll_separator", "auto", DATA, "TEXT",
-         "CoNLL files: what stands between the columns, one character, or 'tab' or 'blanks'; auto: tab, blanks, or one of ; , |", RUN | C | K | S | V),
+         "CoNLL files: what stands between the columns, one character, 'tab' or 'blanks'; auto: tab, blanks, or one of ; , and |.", RUN | C | K | S | V),
     CHOICE("input_format", "data_format file_format", "auto csv tsv jsonl fasttext lines conll squad", "auto", DATA,
            "Format of the data files; auto goes by the name's ending, then by the first line.", RUN | C | K | S | V),
     TEXT("score_range", NULL, NULL, DATA, "LOW,HIGH", "What numbers may be; others are errors.", C),
