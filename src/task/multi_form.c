@@ -33,8 +33,7 @@ int at_multi_is_list(const at_table *t, int column) {
 
 static int has_comma(const char *text) { return text && strchr(text, ',') != NULL; }
 
-/* Columns of flags beside the text, as a list of names with commas; NULL: fewer than two. */
-static const char *flag_columns(const at_table *t, const at_found_columns *found, at_arena *arena) {
+const char *at_multi_flag_columns(const at_table *t, const at_found_columns *found, at_arena *arena) {
     at_str list = {.arena = arena};
     int n = 0;
     for (int c = 0; c < t->n_columns; c++) {
@@ -103,7 +102,7 @@ int at_multi_recognise(const at_table *t, const at_columns *wanted, at_arena *ar
         return 1;
     }
     if (at_columns_find(t, wanted, 1, arena, &found, why, NULL)) { /* no column has a label's usual name */
-        const char *columns = asked || at_columns_find(t, &texts, 0, arena, &found, why, NULL) ? NULL : flag_columns(t, &found, arena);
+        const char *columns = asked || at_columns_find(t, &texts, 0, arena, &found, why, NULL) ? NULL : at_multi_flag_columns(t, &found, arena);
         *why = columns ? at_format(arena, "the columns %.300s hold 0 and 1", columns) : NULL;
         return columns != NULL;
     }
@@ -138,7 +137,7 @@ static const char *label_columns(at_task_state *s, const at_table *t, const at_c
     const char *asked = wanted ? wanted->label : NULL, *why;
     if (asked) return at_table_column(t, asked) < 0 && has_comma(asked) ? asked : NULL;
     if (known) return at_multi_has_columns(s, t) ? "of the model" : NULL;
-    return at_columns_find(t, wanted, 1, &s->arena, &found, &why, NULL) ? flag_columns(t, texts, &s->arena) : NULL;
+    return at_columns_find(t, wanted, 1, &s->arena, &found, &why, NULL) ? at_multi_flag_columns(t, texts, &s->arena) : NULL;
 }
 
 /* How the labels stand in this table: by columns, as a list, or with a separator. */

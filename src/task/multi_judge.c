@@ -25,6 +25,23 @@ static at_status read_form(at_task_state *s, const at_table *t, const at_columns
     return at_multi_choose_form(s, t, wanted, &texts, 0, err);
 }
 
+/* Columns of 0 and 1 against labels that stand otherwise: each is a label, but for an id. */
+static int read_flags(judged *j, const at_task_state *right, const at_table *t) {
+    at_found_columns texts = {-1, -1, -1};
+    at_columns only_texts = {right->columns.text, right->columns.text2, NULL};
+    at_parts p = {.arena = &j->arena};
+    if (!right->columns.text || at_table_column(t, right->columns.text) < 0) only_texts = (at_columns){0};
+    if (at_columns_find(t, &only_texts, 0, &j->arena, &texts, NULL, NULL) || !at_columns_is_text(t->column[texts.text]))
+        texts = (at_found_columns){-1, -1, -1};
+    const char *list = at_multi_flag_columns(t, &texts, &j->arena);
+    if (list) at_parts_split(&p, (at_cell){list, (uint32_t)strlen(list)}, ",");
+    for (int i = 0; i < p.n; i++)
+        if (strcmp(p.name[i], "id")) p.name[j->s.labels.n++] = p.name[i];
+    j->s.labels.name = p.name;
+    j->form.by_columns = j->s.labels.n > 0;
+    return j->form.by_columns;
+}
+
 /* The answers' own form: a cell of labels, or columns of 0 and 1 called as the labels. */
 static at_status read_answer_form(judged *j, const at_task_state *right, const at_table *t, const char *column, at_error *err) {
     static const char *const USUAL[] = {"predicted_labels", "labels", NULL};
@@ -35,7 +52,12 @@ static at_status read_answer_form(judged *j, const at_task_state *right, const a
         j->form.by_columns = 1;
         return AT_OK;
     }
-    AT_TRY(at_judge_answer_column(t, column, USUAL, right->columns.label, &at, err));
+    at_status st = at_judge_answer_column(t, column, USUAL, right->columns.label, &at, err);
+    if (st == AT_USAGE && !column && !at_multi_of(right)->by_columns) {
+        j->s.labels = (at_labels){NULL, 0};
+        if (read_flags(j, right, t)) return AT_OK;
+    }
+    AT_TRY(st);
     j->s.columns.label = t->column[at];
     if (right->label_separator) j->form.separator = right->label_separator;
     else if (!at_multi_is_list(t, at)) j->form.separator = at_multi_usual_separator(t, at);
@@ -55,6 +77,13 @@ static at_status add_names(const at_task_state *s, const at_table *t, at_parts *
     return AT_OK;
 }
 
+static at_status check_columns(const at_labels *labels, const at_table *right, const at_table *answers, at_error *err) {
+    for (int i = 0; i < labels->n; i++)
+        if (at_table_column(answers, labels->name[i]) < 0)
+            return at_fail(err, AT_BAD_DATA, "%s: there is no column '%s', a label of %s", answers->path, labels->name[i], right->path);
+    return AT_OK;
+}
+
 /* Labels of either side count: one that is only answered is wrong wherever it is. */
 static at_status read_both(judged *j, at_task_state *s, const at_table *right, const at_table *answers, at_error *err) {
     at_parts all = {.arena = &j->arena};
@@ -68,6 +97,7 @@ static at_status read_both(judged *j, at_task_state *s, const at_table *right, c
     if (!all.n) return at_fail(err, AT_BAD_DATA, "%s: no row has a label", right->path);
     if (!at_multi_of(s)->by_columns || !j->form.by_columns) AT_TRY(at_labels_collect(all.name, (size_t)all.n, &s->arena, &s->labels, err));
     j->s.labels = s->labels;
+    if (j->form.by_columns) AT_TRY(check_columns(&s->labels, right, answers, err));
     j->right.n = j->answer.n = right->n_rows;
     AT_TRY(at_multi_fill(s, right, &j->right, err));
     AT_TRY(at_multi_fill(&j->s, answers, &j->answer, err));

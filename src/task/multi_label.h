@@ -17,6 +17,8 @@ int at_multi_yes_or_no(at_cell cell);                   /* 0 or 1; -1: neither *
 int at_multi_is_list(const at_table *t, int column);    /* most cells are JSON lists */
 /* What stands between the labels of a cell, where that leaves fewer names than cells; NULL: nothing that is usual. */
 const char *at_multi_usual_separator(const at_table *t, int column);
+/* Columns of 0 and 1 beside the text, as a list of names with commas; NULL: fewer than two. */
+const char *at_multi_flag_columns(const at_table *t, const at_found_columns *found, at_arena *arena);
 at_columns at_multi_texts_only(const at_columns *wanted);
 int at_multi_recognise(const at_table *t, const at_columns *wanted, at_arena *arena, const char **why);
 

@@ -51,21 +51,40 @@ static void look_for_rare(const at_task_state *s, at_lint *lint, const at_table 
     at_arena_free(&d.arena);
 }
 
+/* A row that cannot be read ends the binding; the others' labels are known all the same, and all bad rows are told then. */
+static at_status bind_what_can_be_read(at_task_state *s, const at_table *t, int *bound, at_error *err) {
+    at_arena scratch = {0};
+    at_parts all = {.arena = &scratch}, row = {.arena = &scratch};
+    int column = s->data && s->columns.label ? at_table_column(t, s->columns.label) : -1;
+    at_error why;
+    for (int r = 0; r < t->n_rows && column >= 0; r++) {
+        if (at_parts_read(&row, t, r, column, at_multi_of(s)->separator, &why)) continue;
+        for (int i = 0; i < row.n; i++) at_parts_add(&all, row.name[i], strlen(row.name[i]));
+    }
+    at_status st = all.failed ? at_fail_memory(err, 0) : all.n ? at_labels_collect(all.name, (size_t)all.n, &s->arena, &s->labels, err) : AT_OK;
+    *bound = all.n > 0;
+    at_arena_free(&scratch);
+    return st;
+}
+
 at_status at_multi_lint(const at_task_state *bound, at_lint *lint, at_error *err) {
     at_task_state s = {.task = bound->task, .label_separator = bound->label_separator};
     const at_lint_split *first = &lint->split[0];
     const char *const *name = first->table->column;
     at_columns wanted = {name[first->columns.text], first->columns.text2 < 0 ? NULL : name[first->columns.text2], bound->columns.label};
     at_error why;
+    at_status st = AT_OK;
+    int readable = 1;
     AT_TRY(at_lint_texts(lint, err));
     AT_TRY(at_lint_near(lint, err));
-    if (at_multi_bind(&s, first->table, &wanted, 0, &why)) at_lint_sentence(lint, AT_LINT_BAD_LABEL, first->table->path, 0, why.text);
+    if (at_multi_bind(&s, first->table, &wanted, 0, &why)) st = bind_what_can_be_read(&s, first->table, &readable, err);
+    if (!st && !readable) at_lint_sentence(lint, AT_LINT_BAD_LABEL, first->table->path, 0, why.text);
     else
-        for (int i = 0; i < lint->n_splits; i++) {
+        for (int i = 0; i < lint->n_splits && !st; i++) {
             if (at_multi_of(&s)->by_columns) look_at_columns(&s, lint, lint->split[i].table);
             else look_at_cells(&s, lint, lint->split[i].table);
             if (!i) look_for_rare(&s, lint, first->table);
         }
     at_task_close(&s);
-    return at_lint_encoding(lint, err);
+    return st ? st : at_lint_encoding(lint, err);
 }
