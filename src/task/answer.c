@@ -98,13 +98,14 @@ static int answer_recognise(const at_table *t, const at_columns *wanted, at_aren
 /* ---- examples ---- */
 
 static at_status check_texts(const at_table *t, int column, at_error *err) {
+    char name[AT_QUESTION_NAME];
     for (int r = 0; r < t->n_rows; r++) {
         at_cell cell = at_table_cell(t, r, column);
         uint32_t i = 0;
         while (i < cell.len && (unsigned char)cell.text[i] <= ' ') i++;
         if (i == cell.len)
-            return at_fail(err, AT_BAD_DATA, "%s:%u: the text (column '%s') is empty; fill it in or remove the row", t->path,
-                           (unsigned)t->line[r], t->column[column]);
+            return at_fail(err, AT_BAD_DATA, "%s:%u: %sthe text (column '%s') is empty; fill it in or remove the row", t->path,
+                           (unsigned)t->line[r], at_answer_name(t, r, name), t->column[column]);
     }
     return AT_OK;
 }
@@ -277,9 +278,24 @@ static at_status answer_score(const at_task_state *s, const at_dataset *d, const
 
 /* ---- judging what any program answered ---- */
 
+/* What a row of any program says: a text, or a list as right answers have it, whose first one is taken; none: that there is no answer. */
+static at_status given_answer(const at_table *t, int row, int column, at_arena *arena, at_answer_text *answer, at_error *err) {
+    const at_answer_columns c = {.question = -1, .context = -1, .answers = column, .start = -1, .impossible = at_table_column(t, "is_impossible")};
+    at_cell cell = at_table_cell(t, row, column);
+    int is_json = t->is_json && t->is_json[(size_t)row * (size_t)t->n_columns + (size_t)column];
+    at_gold *gold;
+    int n;
+    *answer = (at_answer_text){cell.text ? cell.text : "", cell.len};
+    if (!cell.len || !strchr("[{", *cell.text)) return AT_OK;
+    at_status st = at_answer_gold(t, row, &c, arena, &gold, &n, err);
+    if (st == AT_BAD_DATA && !is_json) return AT_OK; /* a text that begins so */
+    if (!st) *answer = n ? (at_answer_text){gold[0].text, gold[0].len} : (at_answer_text){"", 0};
+    return st;
+}
+
 static at_status judge_answer(judging *j, const at_table *right, const at_table *answers, int row, int column, at_error *err) {
     at_mark mark = at_arena_mark(&j->arena);
-    at_cell given = at_table_cell(answers, row, column);
+    at_answer_text answer;
     at_gold *gold;
     int n;
     AT_TRY(at_answer_gold(right, row, &j->c, &j->arena, &gold, &n, err));
@@ -288,7 +304,7 @@ static at_status judge_answer(judging *j, const at_table *right, const at_table 
     for (int i = 0; i < n; i++) texts[i] = (at_answer_text){gold[i].text, gold[i].len};
     judged *to = &j->row[j->n++];
     *to = (judged){.has_answer = n > 0};
-    at_answer_text answer = {given.text ? given.text : "", given.len};
+    AT_TRY(given_answer(answers, row, column, &j->arena, &answer, err));
     AT_TRY(at_metrics_answer(answer, texts, n, j->null, &to->exact, &to->f1, err));
     at_arena_rewind(&j->arena, mark);
     return AT_OK;

@@ -2,7 +2,7 @@
 #ifndef AT_TASK_ANSWER_H
 #define AT_TASK_ANSWER_H
 
-#include "train/task.h"
+#include "task/columns.h"
 
 struct at_lint;
 struct at_mending;
@@ -28,6 +28,10 @@ typedef struct at_gold {
     size_t len;
     long long start;        /* -1: not given */
 } at_gold;
+/* By what messages name a row beside its line: "question 'ID': ", or "" where there is no id. Published files are one line. */
+const char *at_answer_name(const at_table *t, int row, char name[AT_QUESTION_NAME]);
+/* Whether a row says that it has no answer. */
+int at_answer_impossible(const at_table *t, int row, const at_answer_columns *c);
 /* The right answers of a row; *n is 0 where there is none. A cell that cannot be read: AT_BAD_DATA with the line. */
 at_status at_answer_gold(const at_table *t, int row, const at_answer_columns *c, at_arena *arena, at_gold **gold, int *n, at_error *err);
 /* Where the answer stands: at its own start, or, where it has none, at the first place. Elsewhere or nowhere: AT_BAD_DATA. */

@@ -37,13 +37,18 @@ at_status at_answer_find(const at_table *t, const at_columns *wanted, int need_a
     return need_answers ? st : AT_OK;
 }
 
+const char *at_answer_name(const at_table *t, int row, char name[AT_QUESTION_NAME]) {
+    return at_question_name(t, row, at_table_column(t, "id"), name);
+}
+
 /* ---- right answers ---- */
 
 static at_status bad(const at_table *t, int row, const char *what, at_error *err) {
+    char name[AT_QUESTION_NAME];
     return at_fail(
         err, AT_BAD_DATA,
-        "%s:%u: the answers %s; expected: [{\"text\": \"...\", \"answer_start\": 0}] or {\"text\": [...], \"answer_start\": [...]}",
-        t->path, (unsigned)t->line[row], what);
+        "%s:%u: %sthe answers %s; expected: [{\"text\": \"...\", \"answer_start\": 0}] or {\"text\": [...], \"answer_start\": [...]}",
+        t->path, (unsigned)t->line[row], at_answer_name(t, row, name), what);
 }
 
 static at_status take(const at_table *t, int row, const json_t *text, const json_t *start, at_arena *arena, at_gold *gold, at_error *err) {
@@ -84,9 +89,10 @@ static at_status take_text(const at_table *t, int row, const at_answer_columns *
                            at_error *err) {
     at_cell start = c->start >= 0 ? at_table_cell(t, row, c->start) : (at_cell){0};
     long long at = -1;
+    char name[AT_QUESTION_NAME];
     if (start.len && (!at_parse_int(start.text, &at) || at < 0))
-        return at_fail(err, AT_BAD_DATA, "%s:%u: '%.40s' (column '%s') is no whole number from 0 on", t->path, (unsigned)t->line[row],
-                       start.text, t->column[c->start]);
+        return at_fail(err, AT_BAD_DATA, "%s:%u: %s'%.40s' (column '%s') is no whole number from 0 on", t->path, (unsigned)t->line[row],
+                       at_answer_name(t, row, name), start.text, t->column[c->start]);
     *gold = AT_NEW(arena, at_gold);
     if (!*gold) return at_fail_memory(err, sizeof **gold);
     **gold = (at_gold){cell.text, cell.len, at};
@@ -94,14 +100,19 @@ static at_status take_text(const at_table *t, int row, const at_answer_columns *
     return AT_OK;
 }
 
+int at_answer_impossible(const at_table *t, int row, const at_answer_columns *c) {
+    static const char *const YES[] = {"true", "True", "TRUE", "1", NULL};
+    at_cell cell = c->impossible >= 0 ? at_table_cell(t, row, c->impossible) : (at_cell){0};
+    return cell.len && at_word_index(cell.text, YES) >= 0;
+}
+
 at_status at_answer_gold(const at_table *t, int row, const at_answer_columns *c, at_arena *arena, at_gold **gold, int *n, at_error *err) {
     at_cell cell = c->answers >= 0 ? at_table_cell(t, row, c->answers) : (at_cell){0};
-    at_cell impossible = c->impossible >= 0 ? at_table_cell(t, row, c->impossible) : (at_cell){0};
     int is_json = t->is_json ? c->answers >= 0 && t->is_json[(size_t)row * (size_t)t->n_columns + (size_t)c->answers]
                              : cell.len && strchr("[{", *cell.text);
     *n = 0;
     *gold = NULL;
-    if (!cell.len || (impossible.len && (!strcmp(impossible.text, "true") || !strcmp(impossible.text, "True")))) return AT_OK;
+    if (!cell.len || at_answer_impossible(t, row, c)) return AT_OK;
     if (!is_json) return take_text(t, row, c, cell, arena, gold, n, err);
     json_t *root = json_loadb(cell.text, cell.len, JSON_DECODE_ANY, NULL);
     at_status st = json_is_object(root)  ? take_lists(t, row, root, arena, gold, n, err)
@@ -145,20 +156,22 @@ long long at_answer_only_place(at_cell context, const at_gold *gold) {
 at_status at_answer_place(const at_table *t, int row, const at_answer_columns *c, at_gold *gold, at_error *err) {
     at_cell context = at_table_cell(t, row, c->context);
     unsigned line = t->line[row];
+    char name[AT_QUESTION_NAME];
+    const char *who = at_answer_name(t, row, name);
     int given = gold->start >= 0, shown = gold->len < 60 ? (int)gold->len : 60;
     while (shown && (size_t)shown < gold->len && ((unsigned char)gold->text[shown] & 0xC0) == 0x80) shown--; /* whole characters */
     if (!gold->len)
-        return at_fail(err, AT_BAD_DATA, "%s:%u: an answer is empty; a question without an answer has an empty list of answers", t->path,
-                       line);
+        return at_fail(err, AT_BAD_DATA, "%s:%u: %san answer is empty; a question without an answer has an empty list of answers", t->path,
+                       line, who);
     if (given && gold->start < INT32_MAX) {
         at_cell from = at_answer_cut(context, (int)gold->start, INT32_MAX);
         if (from.len >= gold->len && !memcmp(from.text, gold->text, gold->len)) return AT_OK;
     }
     long long found = context.text ? nearest_place(context, gold, given ? gold->start : 0) : -1;
-    if (found < 0) return at_fail(err, AT_BAD_DATA, "%s:%u: the answer '%.*s' is nowhere in its text", t->path, line, shown, gold->text);
+    if (found < 0) return at_fail(err, AT_BAD_DATA, "%s:%u: %sthe answer '%.*s' is nowhere in its text", t->path, line, who, shown, gold->text);
     if (given)
-        return at_fail(err, AT_BAD_DATA, "%s:%u: the answer '%.*s' is not at character %lld of its text; it is at %lld", t->path, line,
-                       shown, gold->text, gold->start, found);
+        return at_fail(err, AT_BAD_DATA, "%s:%u: %sthe answer '%.*s' is not at character %lld of its text; it is at %lld", t->path, line,
+                       who, shown, gold->text, gold->start, found);
     gold->start = found;
     return AT_OK;
 }

@@ -7,20 +7,108 @@
 
 #include "task/answer.h"
 #include "task/lint.h"
+#include "text/unicode.h"
+
+/* ---- answers ---- */
+
+/* Letters and digits of scripts whose words have blanks between them and take no particles. */
+static int in_word(uint32_t cp) { return (cp < 0x530 || (cp >= 0x1e00 && cp < 0x2000)) && (at_cp_flags(cp) & AT_CP_WORD); }
+
+static uint32_t character_at(at_cell text, size_t byte) {
+    uint32_t cp = ' ';
+    return byte < text.len && at_utf8_decode((const unsigned char *)text.text + byte, text.len - byte, &cp) > 0 ? cp : ' ';
+}
+
+static uint32_t character_before(at_cell text, size_t byte) {
+    if (!byte) return ' ';
+    for (byte--; byte && ((unsigned char)text.text[byte] & 0xc0) == 0x80;) byte--;
+    return character_at(text, byte);
+}
+
+static int is_cut(at_cell text, size_t byte) { return in_word(character_before(text, byte)) && in_word(character_at(text, byte)); }
+
+/* An answer that stands where it is said to begins and ends with a word. */
+static void look_at_ends(at_lint *lint, const at_lint_split *split, int row, const at_gold *gold) {
+    const at_table *t = split->table;
+    at_cell context = at_table_cell(t, row, split->columns.text2), from = at_answer_cut(context, (int)gold->start, INT32_MAX);
+    size_t begin = (size_t)(from.text - context.text);
+    if (is_cut(context, begin) || is_cut(context, begin + gold->len))
+        at_lint_add(lint, AT_LINT_CUT_WORD, t->path, t->line[row], "%sthe answer %s, at character %lld, begins or ends inside a word",
+                    at_lint_who(lint, split, row), at_lint_quote(lint, (at_cell){gold->text, (uint32_t)gold->len}), gold->start);
+}
+
+/* A row that says that it has no answer, and gives one that stands in its text. */
+static void look_at_impossible(at_lint *lint, const at_lint_split *split, int row, const at_answer_columns *c, at_arena *scratch) {
+    const at_table *t = split->table;
+    at_answer_columns answers = *c;
+    at_gold *gold;
+    int n;
+    answers.impossible = -1;
+    if (!at_answer_impossible(t, row, c) || at_answer_gold(t, row, &answers, scratch, &gold, &n, NULL)) return;
+    for (int i = 0; i < n; i++) {
+        if (at_answer_place(t, row, &answers, &gold[i], NULL)) continue;
+        at_lint_add(lint, AT_LINT_CONTRADICTION, t->path, t->line[row], "%sis_impossible is true, and the answer %s stands in the text",
+                    at_lint_who(lint, split, row), at_lint_quote(lint, (at_cell){gold[i].text, (uint32_t)gold[i].len}));
+        return;
+    }
+}
 
 /* Returns whether the row has no answer. */
-static int look_at_answers(at_lint *lint, const at_table *t, int row, const at_answer_columns *c, at_arena *scratch) {
+static int look_at_answers(at_lint *lint, const at_lint_split *split, int row, const at_answer_columns *c, at_arena *scratch) {
+    const at_table *t = split->table;
     at_gold *gold;
     at_error why;
     int n;
+    look_at_impossible(lint, split, row, c, scratch);
     if (at_answer_gold(t, row, c, scratch, &gold, &n, &why)) {
         at_lint_sentence(lint, AT_LINT_BAD_LABEL, t->path, t->line[row], why.text);
         return 0;
     }
-    for (int i = 0; i < n; i++)
+    for (int i = 0; i < n; i++) {
+        int repeated = i && gold[i].len == gold[i - 1].len && gold[i].start == gold[i - 1].start; /* as several people gave it */
         if (at_answer_place(t, row, c, &gold[i], &why)) at_lint_sentence(lint, AT_LINT_ANSWER_PLACE, t->path, t->line[row], why.text);
+        else if (!repeated) look_at_ends(lint, split, row, &gold[i]);
+    }
     return !n;
 }
+
+/* ---- ids ---- */
+
+typedef struct named_row {
+    at_cell id;
+    int row;
+} named_row;
+
+static int by_id(const void *a, const void *b) {
+    const named_row *x = a, *y = b;
+    uint32_t n = x->id.len < y->id.len ? x->id.len : y->id.len;
+    int order = n ? memcmp(x->id.text, y->id.text, n) : 0;
+    if (order) return order;
+    if (x->id.len != y->id.len) return x->id.len < y->id.len ? -1 : 1;
+    return x->row - y->row;
+}
+
+/* first[r]: the row before r that has its id, else r. */
+static void look_at_ids(at_lint *lint, const at_lint_split *split, at_arena *scratch) {
+    const at_table *t = split->table;
+    named_row *all = AT_NEW_ARRAY(scratch, named_row, t->n_rows);
+    int *first = AT_NEW_ARRAY(scratch, int, t->n_rows), n = 0;
+    for (int r = 0; r < t->n_rows && all && first; r++) {
+        first[r] = r;
+        if (at_table_cell(t, r, split->question_id - 1).len) all[n++] = (named_row){at_table_cell(t, r, split->question_id - 1), r};
+    }
+    if (n) qsort(all, (size_t)n, sizeof *all, by_id);
+    for (int i = 1; i < n; i++)
+        if (all[i].id.len == all[i - 1].id.len && !memcmp(all[i].id.text, all[i - 1].id.text, all[i].id.len))
+            first[all[i].row] = first[all[i - 1].row];
+    for (int r = 0; r < t->n_rows && all && first; r++)
+        if (first[r] != r)
+            at_lint_add(lint, AT_LINT_ID_TWICE, t->path, t->line[r], "%sthe id is that of line %u, too, which asks %s", at_lint_who(lint, split, r),
+                        (unsigned)t->line[first[r]], at_lint_quote(lint, at_table_cell(t, first[r], split->columns.text)));
+    lint->failed |= !all || !first;
+}
+
+/* ---- a table ---- */
 
 static at_status look_at_table(const at_task_state *s, at_lint *lint, at_lint_split *split, at_error *err) {
     const at_table *t = split->table;
@@ -29,9 +117,11 @@ static at_status look_at_table(const at_task_state *s, at_lint *lint, at_lint_sp
     int without = 0;
     AT_TRY(at_answer_find(t, &s->columns, 1, &c, err));
     split->columns = (at_found_columns){c.question, c.context, c.answers};
+    split->question_id = at_table_column(t, "id") + 1;
+    if (split->question_id) look_at_ids(lint, split, &scratch);
     for (int r = 0; r < t->n_rows; r++) {
         at_mark mark = at_arena_mark(&scratch);
-        without += look_at_answers(lint, t, r, &c, &scratch);
+        without += look_at_answers(lint, split, r, &c, &scratch);
         at_arena_rewind(&scratch, mark);
     }
     at_arena_free(&scratch);

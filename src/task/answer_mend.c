@@ -35,6 +35,7 @@ static void mend_row(repair *p, int row) {
     const at_table *t = p->m->table;
     at_gold *gold;
     int n, changed = 0;
+    char name[AT_QUESTION_NAME];
     if (at_answer_gold(t, row, &p->columns, &p->scratch, &gold, &n, NULL)) return; /* it cannot be read: to be corrected by hand */
     at_cell context = at_table_cell(t, row, p->columns.context), cell = at_table_cell(t, row, p->columns.answers);
     json_t *root = cell.len && strchr("[{", *cell.text) ? json_loadb(cell.text, cell.len, 0, NULL) : NULL;
@@ -43,7 +44,7 @@ static void mend_row(repair *p, int row) {
         if (g.start < 0 || !at_answer_place(t, row, &p->columns, &g, NULL)) continue;
         long long start = at_answer_only_place(context, &gold[i]);
         if (start < 0) continue;
-        at_mend_tell(p->m, "answer_start", row, 0, "the answer '%.60s' is at %lld, not at %lld", gold[i].text, start, gold[i].start);
+        at_mend_tell(p->m, "answer_start", row, 0, "%sthe answer '%.60s' is at %lld, not at %lld", at_answer_name(t, row, name), gold[i].text, start, gold[i].start);
         if (root) put_start(root, i, start);
         else if (p->columns.start >= 0) *at_mend_cell(p->m, row, p->columns.start) = number_cell(p->m->arena, start);
         changed = 1;

@@ -24,11 +24,20 @@ static void write_line(at_cell question, const json_t *answer, at_str *to) {
     at_str_add(to, "\n");
 }
 
-static void write_span(uint32_t line, const json_t *answer, at_str *to) {
+/* Behind a span's own columns what tells the questions of one line from each other. */
+static void write_span(const at_table *t, int row, const at_answer_columns *c, const json_t *answer, at_str *to) {
     const json_t *text = json_object_get(answer, "answer");
-    if (json_string_length(text))
-        at_add_span(to, line, json_integer_value(json_object_get(answer, "start")), json_integer_value(json_object_get(answer, "end")),
-                    "answer", json_number_value(json_object_get(answer, "score")), json_string_value(text), json_string_length(text));
+    int id_column = at_table_column(t, "id");
+    at_cell id = id_column < 0 ? (at_cell){0} : at_table_cell(t, row, id_column), question = at_table_cell(t, row, c->question);
+    if (!json_string_length(text)) return;
+    at_add_span(to, t->line[row], json_integer_value(json_object_get(answer, "start")), json_integer_value(json_object_get(answer, "end")),
+                "answer", json_number_value(json_object_get(answer, "score")), json_string_value(text), json_string_length(text));
+    if (!to->failed) to->len--; /* the newline */
+    at_str_add(to, "\t");
+    at_add_plain(to, id.text ? id.text : "", id.len);
+    at_str_add(to, "\t");
+    at_add_plain(to, question.text ? question.text : "", question.len);
+    at_str_add(to, "\n");
 }
 
 static void write_html(at_cell question, at_cell context, const json_t *answer, at_str *to) {
@@ -53,11 +62,11 @@ static void write_html(at_cell question, at_cell context, const json_t *answer, 
 at_status at_answer_write(const at_task_state *s, at_answer_format format, at_answer_part part, const at_table *t, int row,
                           const void *answer, at_str *to, at_error *err) {
     at_answer_columns c;
-    if (part == AT_ANSWER_BEGIN && format == AT_ANSWER_SPANS) at_add_span_head(to);
+    if (part == AT_ANSWER_BEGIN && format == AT_ANSWER_SPANS) at_str_add(to, "line\tstart\tend\tlabel\tscore\ttext\tid\tquestion\n");
     if (part == AT_ANSWER_BEGIN && format == AT_ANSWER_HTML) at_add_html_head(to, "Answers");
     if (part != AT_ANSWER_ROW) return AT_OK;
     AT_TRY(at_answer_find(t, &s->columns, 0, &c, err));
-    if (format == AT_ANSWER_SPANS) write_span(t->line[row], answer, to);
+    if (format == AT_ANSWER_SPANS) write_span(t, row, &c, answer, to);
     else if (format == AT_ANSWER_HTML) write_html(at_table_cell(t, row, c.question), at_table_cell(t, row, c.context), answer, to);
     else write_line(at_table_cell(t, row, c.question), answer, to);
     return AT_OK;

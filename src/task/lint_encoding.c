@@ -14,7 +14,7 @@ enum { SEEN_MOJIBAKE = 1, SEEN_LOST = 2, SEEN_CONTROL = 4, SEEN_HTML = 8 };
 
 typedef struct text_scan {
     at_lint *lint;
-    const at_table *table;
+    const at_lint_split *split;
     int row;
     at_cell cell;
     unsigned seen; /* one finding of a kind a text */
@@ -63,8 +63,8 @@ static int is_control(uint32_t cp) { return (cp < ' ' && !strchr("\t\n\r\f\v", (
 
 static void tell_garbled(text_scan *s, const unsigned char *p, size_t n, const unsigned char *meant, int n_meant) {
     s->seen |= SEEN_MOJIBAKE;
-    at_lint_add(s->lint, AT_LINT_MOJIBAKE, s->table->path, s->table->line[s->row], "'%.*s' was probably '%.*s': %s", (int)n,
-                (const char *)p, n_meant, (const char *)meant, at_lint_quote(s->lint, s->cell));
+    at_lint_add(s->lint, AT_LINT_MOJIBAKE, s->split->table->path, s->split->table->line[s->row], "%s'%.*s' was probably '%.*s': %s",
+                at_lint_who(s->lint, s->split, s->row), (int)n, (const char *)p, n_meant, (const char *)meant, at_lint_quote(s->lint, s->cell));
 }
 
 static void look_for_garbled(text_scan *s, const unsigned char *p, size_t left) {
@@ -79,7 +79,8 @@ static void look_for_garbled(text_scan *s, const unsigned char *p, size_t left) 
 static void tell_once(text_scan *s, unsigned bit, at_lint_kind kind, const char *what) {
     if (s->seen & bit) return;
     s->seen |= bit;
-    at_lint_add(s->lint, kind, s->table->path, s->table->line[s->row], "%s: %s", what, at_lint_quote(s->lint, s->cell));
+    at_lint_add(s->lint, kind, s->split->table->path, s->split->table->line[s->row], "%s%s: %s", at_lint_who(s->lint, s->split, s->row), what,
+                at_lint_quote(s->lint, s->cell));
 }
 
 static void tell_control(text_scan *s, uint32_t cp) {
@@ -126,18 +127,18 @@ static size_t look_at_character(text_scan *s, const char *p, size_t left) {
     return (size_t)n;
 }
 
-static void scan_cell(at_lint *lint, const at_table *t, int row, int column) {
+static void scan_cell(at_lint *lint, const at_lint_split *split, int row, int column) {
     if (column < 0) return;
-    text_scan s = {.lint = lint, .table = t, .row = row, .cell = at_table_cell(t, row, column)};
+    text_scan s = {.lint = lint, .split = split, .row = row, .cell = at_table_cell(split->table, row, column)};
     for (size_t i = 0; i < s.cell.len;) i += look_at_character(&s, s.cell.text + i, s.cell.len - i);
 }
 
 at_status at_lint_encoding(at_lint *lint, at_error *err) {
     for (int s = 0; s < lint->n_splits; s++)
         for (int r = 0; r < lint->split[s].table->n_rows; r++) {
-            scan_cell(lint, lint->split[s].table, r, lint->split[s].columns.text);
-            scan_cell(lint, lint->split[s].table, r, lint->split[s].columns.text2);
-            scan_cell(lint, lint->split[s].table, r, lint->split[s].text3 - 1);
+            scan_cell(lint, &lint->split[s], r, lint->split[s].columns.text);
+            scan_cell(lint, &lint->split[s], r, lint->split[s].columns.text2);
+            scan_cell(lint, &lint->split[s], r, lint->split[s].text3 - 1);
         }
     return lint->failed ? at_fail_memory(err, 0) : AT_OK;
 }

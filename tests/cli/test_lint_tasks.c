@@ -42,6 +42,15 @@ static void every_text_of_a_row_counts(void **state) {
 }
 
 /* What training passes over is no error. */
+static void every_bad_list_is_told(void **state) {
+    (void)state;
+    program_expect(FILE_OF("m.jsonl", "'{\"text\": \"a b c\", \"labels\": [\"x\", \"y\"]}' '{\"text\": \"d e f\", \"labels\": \"x\"}' '{\"text\": \"g h i\", \"labels\": [\"x\", 1.5]}' "
+                           "'{\"text\": \"j k l\", \"labels\": [\"y\"]}' '{\"text\": \"m n o\"}'") "$A check m.jsonl", 3,
+                   "error: m.jsonl:2: 'labels' is not a list of labels\nerror: m.jsonl:3: label 2 of the list 'labels' is neither a text nor a whole number\n"
+                   "error: m.jsonl:5: 'labels' is not a list of labels\n", "3 errors in the data");
+    program_expect("cd $D && echo '{\"text\": \"p q r\", \"labels\": [\"z\"]}' > n.jsonl && $A check m.jsonl --test n.jsonl", 3, "error: n.jsonl:1: label 'z' is not one of", "4 errors in the data");
+}
+
 static void blank_lines_of_plain_texts(void **state) {
     (void)state;
     program_expect("cd $D && printf 'some text here\\n\\nanother text\\n' > b.txt && $A check b.txt --task mask", 0, "b.txt (3 rows): nothing found", "");
@@ -115,13 +124,35 @@ static void tags_are_mended_and_the_rest_stays(void **state) {
 
 static void offsets_are_mended_where_there_is_one_place(void **state) {
     (void)state;
-    program_expect(FILE_OF("q.json", SQUAD) "$A check q.json --fix q2.json", 0, "q.json:1: the answer 'big' is at 22, not at 3", "");
+    program_expect(FILE_OF("q.json", SQUAD) "$A check q.json --fix q2.json", 0, "q.json:1: question '1': the answer 'big' is at 22, not at 3", "");
     program_expect("cd $D && grep -o '\"id\":\"[0-9]\"\\|start\":[0-9]*' q2.json | tr '\\n' ' '", 0, "\"id\":\"1\" start\":22 \"id\":\"2\" start\":5 ", "");
-    program_expect("cd $D && $A check q2.json", 3, "the answer 'Denver' is not at character 5 of its text; it is at 0", "1 error in the data");
+    program_expect("cd $D && $A check q2.json", 3, "q2.json:1: question '2': the answer 'Denver' is not at character 5 of its text; it is at 0", "1 error in the data");
     program_expect("cd $D && printf 'question,context,answer,answer_start\\nWhat is big?,Denver is big.,big,1\\n' > q.csv && $A check q.csv --quiet --fix q2.csv && cat q2.csv", 0,
                    "What is big?,Denver is big.,big,10\n", "");
     program_expect(FILE_OF("q.jsonl", "'{\"question\": \"What?\", \"context\": \"x is  big\", \"answers\": {\"text\": [\"big\"], \"answer_start\": [0]}}'")
                    "$A check q.jsonl --quiet --fix q2.jsonl > /dev/null; cat q2.jsonl", 0, "\"context\": \"x is  big\", \"answers\": {\"text\": [\"big\"], \"answer_start\": [6]}}", "");
+}
+
+#define QUESTION(id, question, rest) "{\"id\": \"" id "\", \"question\": \"" question "\", " rest "}"
+/* Published files are one line: every message says which question it is about. */
+static void questions_are_named(void **state) {
+    (void)state;
+    program_expect(FILE_OF("n.json", "'{\"version\": \"v2.0\", \"data\": [{\"paragraphs\": [{\"context\": \"Denver won. Denver is big.\", \"qas\": ["
+                           QUESTION("a", "", "\"answers\": [{\"text\": \"big\", \"answer_start\": 22}]") "," QUESTION("b", "Who?", "\"answers\": [{\"text\": \"\", \"answer_start\": 0}]") ","
+                           QUESTION("c", "Who won it?", "\"answers\": [{\"text\": \"Denv\", \"answer_start\": 0}, {\"text\": \"enver\", \"answer_start\": 13}]") ","
+                           QUESTION("c", "Who won it?", "\"answers\": [{\"text\": \"Denver\", \"answer_start\": 0}]") ","
+                           QUESTION("d", "Is it?", "\"is_impossible\": true, \"answers\": [{\"text\": \"Denver\", \"answer_start\": 0}]") ","
+                           QUESTION("e", "Was it?", "\"is_impossible\": true, \"answers\": [{\"text\": \"Dublin\", \"answer_start\": 0}]") "]}]}]}'")
+                   "$A check n.json > n.txt", 3, "", "2 errors");
+    program_expect("cd $D && cat n.txt", 0, "error: n.json:1: question 'a': the text (column 'question') is empty", "");
+    program_expect("cd $D && cat n.txt", 0, "error: n.json:1: question 'b': an answer is empty", "");
+    program_expect("cd $D && cat n.txt", 0, "warning: n.json:1: question 'c': the answer 'Denv', at character 0, begins or ends inside a word\n"
+                   "warning: n.json:1: question 'c': the answer 'enver', at character 13, begins or ends inside a word\n  Look", "");
+    program_expect("cd $D && cat n.txt", 0, "warning: n.json:1: question 'c': the id is that of line 1, too, which asks 'Who won it?'", "");
+    program_expect("cd $D && cat n.txt", 0, "warning: n.json:1: question 'c': the same text as in line 1, question 'c'", "");
+    program_expect("cd $D && cat n.txt", 0, "warning: n.json:1: question 'd': is_impossible is true, and the answer 'Denver' stands in the text\n  They", "");
+    program_expect("cd $D && printf 'question,context,answer,is_impossible\\nWho?,Denver won.,Denver,TRUE\\nWho won?,Denver won.,Denver,\\n' > i.csv && $A check i.csv", 0,
+                   "warning: i.csv:2: is_impossible is true, and the answer 'Denver' stands in the text", "");
 }
 
 static void nothing_is_lost(void **state) {
@@ -135,9 +166,9 @@ static void nothing_is_lost(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(numbers_stay_in_their_range), cmocka_unit_test(a_range_is_never_passed_over), cmocka_unit_test(every_text_of_a_row_counts),
-        cmocka_unit_test(blank_lines_of_plain_texts), cmocka_unit_test(spans_overlap_and_cut), cmocka_unit_test(what_is_seen_seldom), cmocka_unit_test(splits_overlap),
+        cmocka_unit_test(blank_lines_of_plain_texts), cmocka_unit_test(every_bad_list_is_told), cmocka_unit_test(spans_overlap_and_cut), cmocka_unit_test(what_is_seen_seldom), cmocka_unit_test(splits_overlap),
         cmocka_unit_test(nearly_the_same), cmocka_unit_test(texts_are_mended), cmocka_unit_test(tags_are_mended_and_the_rest_stays),
-        cmocka_unit_test(offsets_are_mended_where_there_is_one_place), cmocka_unit_test(nothing_is_lost),
+        cmocka_unit_test(offsets_are_mended_where_there_is_one_place), cmocka_unit_test(questions_are_named), cmocka_unit_test(nothing_is_lost),
     };
     return cmocka_run_group_tests(tests, tiny_folder_make, tiny_folder_remove);
 }

@@ -30,7 +30,8 @@ static void it_answers_what_it_was_taught(void **state) {
 
 static void every_format(void **state) {
     (void)state;
-    program_expect("$A predict --model $D/qa --pairs --format spans $'good\\tf g c good h i' $'bad\\tf g c good h i'", 0, "line\tstart\tend\tlabel\tscore\ttext\n1\t6\t10\tanswer\t", "");
+    program_expect("$A predict --model $D/qa --pairs --format spans $'good\\tf g c good h i' $'bad\\tf g c good h i'", 0, "line\tstart\tend\tlabel\tscore\ttext\tid\tquestion\n1\t6\t10\tanswer\t", "");
+    program_expect("cd $D && $A predict --model qa squad.json --format spans | sed -n 2p | cut -f 1,2,3,6,7,8", 0, "1\t6\t10\tgood\tq1\tgood\n", "");
     program_expect("$A predict --model $D/qa --pairs --format spans $'bad\\tf g c good h i' | wc -l", 0, "1\n", "");
     program_expect("$A predict --model $D/qa --pairs --format html $'good\\tf g & good h i'", 0, "<h2>good</h2>\n<p>f g &amp; <mark>good <small>", "");
     program_expect("$A predict --model $D/qa --pairs --format html $'bad\\tf g c good h i'", 0, "<p><em>no answer <small>", "");
@@ -68,8 +69,10 @@ static void formats_are_read_when_named(void **state) {
 static void bad_data_are_refused(void **state) {
     (void)state;
     program_expect("cd $D && sed '1s/\"answer_start\": 6/\"answer_start\": 5/' squad.json > b.json && $A train --model model --train b.json --output x", 3, "",
-                   "b.json:1: the answer 'good' is not at character 5 of its text; it is at 6");
+                   "b.json:1: question 'q1': the answer 'good' is not at character 5 of its text; it is at 6");
     program_expect("cd $D && sed 's/\"answer_start\": 6/\"answer_start\": \"6\"/' squad.json > b.json && $A train --model model --train b.json --output x", 3, "", "data[0].paragraphs[0].qas[0]: an answer has no 'answer_start'");
+    program_expect("cd $D && sed 's/\"question\": \"bad\"/\"question\": \" \"/' squad.json > b.json && $A train --model model --train b.json --output x", 3, "",
+                   "b.json:1: question 'n1': the text (column 'question') is empty");
     program_expect("cd $D && echo '{\"question\": \"a\", \"context\": \"b\", \"answers\": [\"c\"]}' > b.jsonl && $A train --model model --train b.jsonl --output x", 3, "",
                    "b.jsonl:1: the answer 'c' is nowhere in its text");
     program_expect("cd $D && echo '{\"question\": \"a\", \"context\": \"b\", \"answers\": []}' > b.jsonl && $A train --model model --train b.jsonl --output x", 3, "", "b.jsonl: no question has an answer");

@@ -99,6 +99,17 @@ static void several_labels_agree_with_eval(void **state) {
                    "$A score --task multi-label g.csv p.jsonl", 0, "recall_micro                0.7500", "");
 }
 
+/* Each side in its own form. */
+static void columns_of_flags_against_lists(void **state) {
+    (void)state;
+    program_expect("cd $D && printf '{\"text\": \"a\", \"labels\": [\"x\", \"y\"]}\\n{\"text\": \"b\", \"labels\": []}\\n{\"text\": \"c\", \"labels\": [\"y\", \"z\"]}\\n' > g.jsonl && "
+                   "printf 'text,id,x,y,z,w\\na,0,1,0,0,0\\nb,1,0,0,0,0\\nc,1,0,1,1,1\\n' > p.csv && $A score --task multi-label g.jsonl p.csv", 0, "recall_micro                0.7500", "");
+    program_expect("cd $D && $A score --task multi-label g.jsonl p.csv", 0, "precision_micro             0.7500", "");
+    program_expect("cd $D && cut -d, -f3-5 p.csv > q.csv && $A score --task multi-label g.jsonl q.csv", 0, "precision_micro             1.0000", "");
+    program_expect("cd $D && cut -d, -f3,4 p.csv > q.csv && $A score --task multi-label g.jsonl q.csv", 3, "", "q.csv: there is no column 'z', a label of g.jsonl");
+    program_expect("cd $D && printf 'a,b\\nm,n\\no,p\\nq,r\\n' > q.csv && $A score --task multi-label g.jsonl q.csv", 2, "", "q.csv: no column looks like answers");
+}
+
 static void spans_and_lists_of_other_programs(void **state) {
     (void)state;
     program_expect("cd $D && echo '{\"text\": \"Ann met Bob.\", \"entities\": [{\"start\": 0, \"end\": 3, \"label\": \"P\"}, {\"start\": 8, \"end\": 11, \"label\": \"P\"}]}' > g.jsonl && "
@@ -117,6 +128,18 @@ static void answers_by_id(void **state) {
     program_expect("cd $D && sed 's/\"q8\"/\"x\": \"\", \"q8\"/' by_id.json > odd.json && $A score questions.jsonl odd.json", 3, "", "questions.jsonl has no row with the id 'x'");
     program_expect("cd $D && printf 'id,label\\n1,x\\n2,y\\n' > g.csv && printf 'id,label\\n2,y\\n1,x\\n' > p.csv && $A score --task classify g.csv p.csv", 0, "accuracy                    1.0000", "");
     program_expect("cd $D && printf 'id,label\\n2,y\\n2,x\\n' > p.csv && $A score --task classify g.csv p.csv", 3, "", "p.csv:3: the id '2' is that of line 2, too");
+}
+
+/* A list as right answers stand in: its first one; where there is none, or it is said to be impossible, the answer is that there is none. */
+static void lists_of_answers(void **state) {
+    (void)state;
+    program_expect("cd $D && echo '{\"version\": \"v2.0\", \"data\": [{\"paragraphs\": [{\"context\": \"Denver won it.\", \"qas\": ["
+                   "{\"id\": \"1\", \"question\": \"Who?\", \"answers\": [{\"text\": \"Denver\", \"answer_start\": 0}, {\"text\": \"Denver won\", \"answer_start\": 0}]},"
+                   "{\"id\": \"2\", \"question\": \"When?\", \"is_impossible\": true, \"answers\": []},"
+                   "{\"id\": \"3\", \"question\": \"Why?\", \"is_impossible\": true, \"answers\": [{\"text\": \"it\", \"answer_start\": 11}]}]}]}]}' > sq.json && "
+                   "$A score --task answer --gold sq.json --pred sq.json", 0, "exact_match                 1.0000", "");
+    program_expect("cd $D && $A score --task answer --gold questions.jsonl --pred questions.jsonl", 0, "f1                          1.0000", "");
+    program_expect("cd $D && printf 'id,answers\\n1,\"[Denver]\"\\n2,\\n3,\\n' > p.csv && $A score --task answer --gold sq.json --pred p.csv", 0, "exact_match                 1.0000", "");
 }
 
 static void rows_that_do_not_match_are_told(void **state) {
@@ -142,8 +165,8 @@ static void rows_that_do_not_match_are_told(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(score_agrees_with_eval), cmocka_unit_test(several_labels_agree_with_eval), cmocka_unit_test(spans_and_lists_of_other_programs),
-        cmocka_unit_test(answers_by_id), cmocka_unit_test(rows_that_do_not_match_are_told),
+        cmocka_unit_test(score_agrees_with_eval), cmocka_unit_test(several_labels_agree_with_eval), cmocka_unit_test(columns_of_flags_against_lists), cmocka_unit_test(spans_and_lists_of_other_programs),
+        cmocka_unit_test(answers_by_id), cmocka_unit_test(lists_of_answers), cmocka_unit_test(rows_that_do_not_match_are_told),
     };
     return cmocka_run_group_tests(tests, make, tiny_folder_remove);
 }
