@@ -8,6 +8,21 @@
 
 enum { MOST_FAMILIES = 64 };
 
+/* Families whose names look like those of others that they are not; no name of another is put forward for them. */
+static const struct {
+    const char *type, *instead; /* NULL: nothing */
+} OTHERS[] = {{"gemma3", "gemma3_text"}, {"gemma3n", NULL},   {"gemma3n_text", NULL}, {"gemma4", NULL},    {"llama4", NULL}, {"llama4_text", NULL},
+              {"mllama", NULL},          {"mixtral", NULL},   {"mistral3", NULL},     {"ministral", NULL}, {"qwen", NULL},   {"qwen2_moe", NULL},
+              {"qwen3_moe", NULL},       {"qwen3_next", NULL}, {"phi", NULL},         {"phimoe", NULL},    {"olmo", NULL},   {"olmo3", NULL},
+              {"olmoe", NULL},           {"gptj", NULL},      {"gpt_neo", NULL},      {"mbart", NULL},     {"umt5", NULL},   {"longt5", NULL},
+              {"deberta", NULL},         {"xlm", NULL}};
+
+static const char *suggestion(const char *type, const char **known, int n) {
+    for (size_t i = 0; i < sizeof OTHERS / sizeof *OTHERS; i++)
+        if (!strcmp(type, OTHERS[i].type)) return OTHERS[i].instead;
+    return at_nearest(type, known, n);
+}
+
 static at_status unknown_family(const at_config *c, const char *type) {
     const char *known[MOST_FAMILIES];
     int n = 0;
@@ -18,7 +33,7 @@ static at_status unknown_family(const at_config *c, const char *type) {
     }
     const char *all = list.text ? list.text : "";
     if (!type) return at_fail(c->err, AT_BAD_MODEL, "%s: has no 'model_type'; attune knows: %s", c->path, all);
-    const char *near = at_nearest(type, known, n);
+    const char *near = suggestion(type, known, n);
     return at_fail(c->err, AT_BAD_MODEL, "%s: model_type '%.60s' is not one that attune knows: %s%s%s%s", c->path, type, all,
                    near ? ". Did you mean '" : "", near ? near : "", near ? "'?" : "");
 }
@@ -34,7 +49,8 @@ static const char *model_type(const json_t *config) {
 static const char *const HARMLESS[] = {"use_cache", "tie_word_embeddings", "return_dict", "output_attentions", "output_hidden_states",
                                        "output_past", "torchscript", "gradient_checkpointing", "use_bfloat16", "keep_accents",
                                        "do_lower_case", "do_sample", "tie_weights_", "summary_use_proj", "summary_proj_to_labels",
-                                       "early_stopping", "clean_up_tokenization_spaces", NULL};
+                                       "early_stopping", "clean_up_tokenization_spaces", "return_dict_in_generate", "output_scores",
+                                       "_attn_implementation_autoset", "_flash_attn_2_enabled", "unsloth_fixed", NULL};
 
 static void refuse_unknown_switches(at_config *c) {
     const char *key;

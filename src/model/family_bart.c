@@ -93,7 +93,7 @@ static void read(at_config *c, at_arch *a) {
     a->decoder.end_id = at_config_end(c, 2, a->vocab_size);
     a->classifier_dropout = at_config_dropout(c, "classifier_dropout", 0);
     a->head = (at_head_form){.pooling = AT_POOL_LAST, .at_end = 1, .drop_first = 1, .activation = AT_ACT_TANH};
-    at_config_get(c, "is_encoder_decoder");
+    if (!at_config_flag(c, "is_encoder_decoder", 1)) at_config_fail(c, "'is_encoder_decoder' is false; a BART of one stack is not supported");
     at_config_refuse(c, "is_decoder", "a decoder alone is not supported");
     /* Of the first configs; the model of today has one of each. */
     static const char *const refused[] = {"add_bias_logits", "add_final_layer_norm", "normalize_before", "static_position_embeddings"};

@@ -57,6 +57,7 @@ static void read(at_config *c, at_arch *a) {
     a->qkv_bias = a->out_bias = at_config_flag(c, "attention_bias", 0);
     a->mlp_bias = at_config_flag(c, "mlp_bias", 0);
     at_config_rope(c, a, NULL, 10000, 1, &a->rope[0]);
+    at_config_get(c, "is_llama_config"); /* nanotron's mark of what this is (SmolLM, SmolLM2); its rope_interleaved, where true, is another model */
 }
 
 const at_family at_family_llama = {"llama", read, "Llama", "model.", AT_LLAMA_ROWS, AT_SPAN_HEAD, AT_SPAN_PREFIX, .buffers = at_llama_buffers};

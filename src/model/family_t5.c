@@ -49,14 +49,16 @@ static const at_name_row decoder[] = {
 /* Old files have the words once for each stack, and a table of distances in the first attention to the encoder that nothing reads. */
 static const char *const buffers[] = {"encoder.embed_tokens.weight", "decoder.embed_tokens.weight", "EncDecAttention.relative_attention_bias.weight", NULL};
 
-/* "relu", "gated-gelu", "gated-silu": the activation, and whether there is a gate. */
+/* "relu", "gated-gelu", "gated-silu": the activation, and whether there is a gate. Where a config says these by themselves, transformers obeys. */
 static void read_feed_forward(at_config *c, at_arch *a, const char *fallback) {
     const char *form = at_config_text(c, "feed_forward_proj", fallback);
-    a->gated = !strncmp(form, "gated-", 6);
+    int gated = !strncmp(form, "gated-", 6);
+    const char *name = !strcmp(form, "gated-gelu") ? "gelu_new" : gated ? form + 6 : form;
+    int known = at_activation_find(name, &a->activation);
+    a->gated = at_config_flag(c, "is_gated_act", gated);
     a->plain = !a->gated;
-    const char *name = !strcmp(form, "gated-gelu") ? "gelu_new" : a->gated ? form + 6 : form;
-    if (at_activation_find(name, &a->activation)) return;
-    at_config_fail(c, "'feed_forward_proj' is '%.60s'; relu, gated-gelu, gated-silu and their like are supported", form);
+    if (at_config_has(c, "dense_act_fn")) a->activation = at_config_activation(c, "dense_act_fn", name);
+    if (!known) at_config_fail(c, "'feed_forward_proj' is '%.60s'; relu, gated-gelu, gated-silu and their like are supported", form);
 }
 
 static void read_stacks(at_config *c, at_arch *a, const char *feed_forward) {
@@ -83,7 +85,6 @@ static void read_stacks(at_config *c, at_arch *a, const char *feed_forward) {
     at_config_pad(c, a, 0);
     a->learns_padding = 1;
     read_feed_forward(c, a, feed_forward);
-    at_config_get(c, "is_gated_act"); /* says what feed_forward_proj says */
     a->decoder.start_id = at_config_size_or(c, "decoder_start_token_id", a->pad_id < 0 ? 0 : a->pad_id, 0, a->vocab_size - 1);
     a->decoder.end_id = at_config_end(c, 1, a->vocab_size);
     a->classifier_dropout = at_config_dropout(c, "classifier_dropout", 0);

@@ -263,6 +263,7 @@ static const struct {
 } CONFIGS[] = {
     {"model_type", "\"xlnet\"", "'xlnet' is not one that attune knows: bert, roberta, "},
     {"model_type", "\"brt\"", "Did you mean 'bert'?"},
+    {"model_type", "\"gemma3\"", "Did you mean 'gemma3_text'?"},
     {"use_magic", "true", "'use_magic' is true, a switch that attune does not know for this family"},
     {"hidden_size", "33", "'hidden_size' 33 is not a multiple of 'num_attention_heads' 4"},
     {"hidden_size", "64", "is [40, 32], but config.json asks for [40, 64]"},
@@ -306,6 +307,7 @@ static void absurd_configs_are_refused_at_once(void **state) {
     refuse_changed("deberta-v2-conv", "conv_kernel_size", "4", "'conv_kernel_size' 4 is even");
     refuse_changed("deberta-v2-conv", "conv_act", "\"gelo\"", "Did you mean 'gelu'?");
     refuse_changed("albert-inner", "inner_group_num", "0", "'inner_group_num' is 0, not a whole number from 1");
+    refuse_changed("bart", "is_encoder_decoder", "false", "'is_encoder_decoder' is false; a BART of one stack is not supported");
     refuse_changed("albert-inner", "inner_group_num", "1000", "'inner_group_num' is 1000, not a whole number from 1 to 341");
 }
 
@@ -444,6 +446,59 @@ static void each_head_has_the_dropout_that_its_class_has(void **state) {
     }
 }
 
+static void read_changed(const char *family, const char *changes, at_arena *arena, at_arch *arch, at_status status, const char *words) {
+    json_t *config, *more = json_loads(changes, 0, NULL);
+    at_error err;
+    char from[4200];
+    snprintf(from, sizeof from, "%s/config.json", golden_folder(family));
+    check_ok(at_json_load(from, 1 << 20, AT_BAD_MODEL, &config, &err), &err);
+    json_object_update(config, more);
+    at_status got = at_arch_read(config, from, arena, arch, &err);
+    if (words) check_fails(got, status, &err, words);
+    else check_ok(got, &err);
+    json_decref(config);
+    json_decref(more);
+}
+
+static void marks_of_other_trainers_change_nothing(void **state) {
+    (void)state;
+    at_arena arena = {0};
+    at_arch arch;
+    read_changed("llama", "{\"is_llama_config\": true, \"rope_interleaved\": false, \"unsloth_fixed\": true}", &arena, &arch, AT_OK, NULL);
+    read_changed("qwen2", "{\"_attn_implementation_autoset\": true}", &arena, &arch, AT_OK, NULL);
+    read_changed("llama", "{\"rope_interleaved\": true}", &arena, &arch, AT_BAD_MODEL, "'rope_interleaved' is true");
+    read_changed("gpt2", "{\"is_llama_config\": true}", &arena, &arch, AT_BAD_MODEL, "'is_llama_config' is true");
+    at_arena_free(&arena);
+}
+
+/* As T5Config: what stands there by itself counts. */
+static void t5_obeys_what_is_said_of_its_feed_forward(void **state) {
+    (void)state;
+    at_arena arena = {0};
+    at_arch arch;
+    read_changed("t5", "{\"feed_forward_proj\": \"relu\", \"dense_act_fn\": \"silu\", \"is_gated_act\": true}", &arena, &arch, AT_OK, NULL);
+    assert_true(arch.activation == AT_ACT_SILU && arch.gated && !arch.plain);
+    read_changed("t5", "{\"feed_forward_proj\": \"gated-gelu\", \"dense_act_fn\": null, \"is_gated_act\": null}", &arena, &arch, AT_OK, NULL);
+    assert_true(arch.activation == AT_ACT_GELU_TANH && arch.gated && !arch.plain);
+    read_changed("t5", "{\"dense_act_fn\": \"gelo\"}", &arena, &arch, AT_BAD_MODEL, "'dense_act_fn' is 'gelo'");
+    at_arena_free(&arena);
+}
+
+static void no_wrong_family_is_put_forward(void **state) {
+    (void)state;
+    static const char *const TYPES[] = {"llama4", "mixtral", "gemma3n"};
+    for (int i = 0; i < 3; i++) {
+        at_arena arena = {0};
+        at_arch arch;
+        at_error err;
+        json_t *config = json_pack("{s:s}", "model_type", TYPES[i]);
+        check_fails(at_arch_read(config, "x", &arena, &arch, &err), AT_BAD_MODEL, &err, "is not one that attune knows");
+        assert_null(strstr(err.text, "Did you mean"));
+        json_decref(config);
+        at_arena_free(&arena);
+    }
+}
+
 static void new_weights_do_not_depend_on_their_layout(void **state) {
     (void)state;
     at_arena arena = {0};
@@ -487,6 +542,9 @@ int main(void) {
         cmocka_unit_test(errors_of_ops_stick),
         cmocka_unit_test(dropout_acts_at_every_place_with_a_mask_of_its_own),
         cmocka_unit_test(each_head_has_the_dropout_that_its_class_has),
+        cmocka_unit_test(marks_of_other_trainers_change_nothing),
+        cmocka_unit_test(t5_obeys_what_is_said_of_its_feed_forward),
+        cmocka_unit_test(no_wrong_family_is_put_forward),
         cmocka_unit_test(new_weights_do_not_depend_on_their_layout),
     };
     return cmocka_run_group_tests(tests, make_temporary, remove_temporary);
