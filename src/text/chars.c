@@ -21,6 +21,10 @@ void at_chars_free(at_chars *chars) {
     *chars = (at_chars){0};
 }
 
+at_status at_chars_fail_long(at_error *err) {
+    return at_fail(err, AT_BAD_MODEL, "the tokenizer's normalizers make more than 100 times its length of a text");
+}
+
 static at_status reserve(at_chars *chars, int n, at_error *err) {
     if (n <= chars->cap) return AT_OK;
     size_t cap = (size_t)n + (size_t)n / 2 + 64;

@@ -18,6 +18,7 @@ typedef struct at_chars {
     at_char *item, *other;
     int n, n_other, cap;
     int read;   /* during a pass: old code points consumed */
+    int64_t most; /* within at_normalize: characters that the text may become */
     int origin; /* first original character, for what is inserted before everything */
     struct at_change *change; /* scratch of the normal forms */
     int change_cap;
@@ -27,6 +28,7 @@ typedef struct at_chars {
 } at_chars;
 
 void at_chars_free(at_chars *chars);
+at_status at_chars_fail_long(at_error *err); /* AT_BAD_MODEL: it became longer than `most` */
 
 /* Fills from UTF-8 whose first character is number `first` of the original. AT_BAD_DATA names the first bad byte. */
 at_status at_chars_decode(at_chars *chars, const char *text, size_t len, int first, at_error *err);

@@ -227,6 +227,10 @@ static at_status read_replace(at_build *build, const json_t *part, at_decoder *d
     return read_text(build, part, "content", NULL, &d->to, err);
 }
 
+static at_status fail_long(at_error *err) {
+    return at_fail(err, AT_BAD_MODEL, "the tokenizer's decoders make more than 100 times its length of a text");
+}
+
 static at_status run_replace(const at_decoder *d, at_matcher *matcher, const at_texts *in, at_texts *out, at_error *err) {
     size_t len, begin, stop;
     for (int i = 0; i < in->n; i++) {
@@ -239,6 +243,7 @@ static at_status run_replace(const at_decoder *d, at_matcher *matcher, const at_
             add(out, text + done, begin - done);
             add(out, d->to, strlen(d->to));
             done = stop;
+            if (out->text.len > out->most) return fail_long(err);
         }
         add(out, text + done, len - done);
         end(out);
@@ -369,12 +374,14 @@ at_status at_decoders_sentencepiece(at_arena *arena, at_leading leading, at_deco
 static at_status run_all(const at_decoders *decoders, at_arena *arena, at_matcher *matcher, const at_texts *tokens, at_str *out,
                          at_error *err) {
     at_texts now = *tokens;
+    size_t most = 100 * now.text.len + 16 * AT_TOKEN_BYTES; /* else a few steps that replace would fill any memory */
     for (int i = 0; i < decoders->n; i++) {
-        at_texts next = {.text = {.arena = arena}, .end = AT_NEW_ARRAY(arena, size_t, now.n + 1)};
+        at_texts next = {.text = {.arena = arena}, .most = most, .end = AT_NEW_ARRAY(arena, size_t, now.n + 1)};
         if (!next.end) return at_fail_memory(err, (size_t)now.n * sizeof *next.end);
         at_str_add(&next.text, "");
         AT_TRY(decoders->item[i].type->run(&decoders->item[i], matcher, &now, &next, err));
         if (next.text.failed) return at_fail_memory(err, next.text.len);
+        if (next.text.len > most) return fail_long(err);
         now = next;
     }
     for (int i = 0; i < now.n; i++) {

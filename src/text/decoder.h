@@ -10,6 +10,7 @@ typedef struct at_texts {
     at_str text;
     size_t *end; /* of each in `text` */
     int n;
+    size_t most; /* bytes that a step may make of them */
     int goes_on; /* text was given before these */
 } at_texts;
 

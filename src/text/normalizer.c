@@ -148,6 +148,7 @@ static at_status apply_replace(const at_normalizer *n, at_chars *chars, at_match
         int from = chars->char_of[begin], to = chars->char_of[end];
         int64_t size = (int64_t)chars->n_other + (from - chars->read) + n->n_content + (chars->n - to);
         if (size > INT32_MAX / 2) return at_fail(err, AT_BAD_DATA, "a text is too long to be tokenised");
+        if (size > chars->most) return at_chars_fail_long(err);
         AT_TRY(at_chars_more(chars, (int)size, err));
         while (chars->read < from) at_chars_emit(chars, chars->item[chars->read].cp, 0);
         at_chars_skip(chars, to - from);
@@ -276,10 +277,18 @@ int at_normalizers_keep_latin(const at_normalizers *normalizers) {
     return 1;
 }
 
+/* A step may make more of a text, and the next more of that: without an end a small file would fill any memory. No Unicode form makes more than 18
+ * characters of one, and bytes as characters at most 4; the constant is for what is put before a short text. */
+static int64_t most_of(int n) { return 100 * (int64_t)n + 4 * AT_TOKEN_BYTES; }
+
 at_status at_normalize(const at_normalizers *normalizers, at_chars *chars, at_matcher *matcher, at_error *err) {
-    for (int i = 0; i < normalizers->n && chars->n; i++) {
+    at_status st = AT_OK;
+    chars->most = most_of(chars->n);
+    for (int i = 0; i < normalizers->n && chars->n && !st; i++) {
         const at_normalizer *n = &normalizers->item[i];
-        AT_TRY(n->type->apply(n, chars, matcher, err));
+        st = n->type->apply(n, chars, matcher, err);
+        if (!st && chars->n > chars->most) st = at_chars_fail_long(err);
     }
-    return AT_OK;
+    chars->most = 0;
+    return st;
 }

@@ -166,6 +166,36 @@ static void very_long_and_very_deep_things_are_refused(void **state) {
     free(text);
 }
 
+#define GROWS(pattern, content) "{\"type\":\"Replace\",\"pattern\":{" pattern "},\"content\":\"" content "\"}"
+#define TEN "aaaaaaaaaa"
+#define TWELVE(x) x "," x "," x "," x "," x "," x "," x "," x "," x "," x "," x "," x
+
+/* Small files whose steps would fill any memory. */
+static void what_grows_without_an_end_is_refused(void **state) {
+    (void)state;
+    static const char *const STEPS[] = {TWELVE(GROWS("\"String\":\"a\"", TEN)), TWELVE(GROWS("\"Regex\":\"(?=a)\"", TEN TEN TEN TEN)),
+                                        TWELVE("{\"type\":\"Prepend\",\"prepend\":\"" TEN "\"}," GROWS("\"String\":\"aa\"", TEN))};
+    char text[8192];
+    at_error err;
+    at_encoding e = {0};
+    for (int i = 0; i < 3; i++) {
+        snprintf(text, sizeof text, "{\"normalizer\":{\"type\":\"Sequence\",\"normalizers\":[%s]}," MODEL "}", STEPS[i]);
+        put_text("tokenizer.json", text);
+        at_tokenizer *t = opened();
+        check_fails(at_encode(t, "aaaaaaaaaa", 10, NULL, 0, NULL, &e, &err), AT_BAD_MODEL, &err, "more than 100 times its length");
+        at_tokenizer_close(t);
+    }
+    snprintf(text, sizeof text, "{\"decoder\":{\"type\":\"Sequence\",\"decoders\":[%s]}," MODEL "}", STEPS[0]);
+    put_text("tokenizer.json", text);
+    at_tokenizer *t = opened();
+    at_arena arena = {0};
+    char *decoded;
+    check_fails(at_decode(t, &arena, (int32_t[]){8, 12}, 2, 0, &decoded, &err), AT_BAD_MODEL, &err, "more than 100 times its length");
+    at_arena_free(&arena);
+    at_tokenizer_close(t);
+    at_encoding_free(&e);
+}
+
 static void length_settings_have_an_order(void **state) {
     (void)state;
     const char *source;
@@ -349,6 +379,7 @@ int main(void) {
         TEST(wrong_references_are_refused),
         TEST(a_long_token_is_found),
         TEST(very_long_and_very_deep_things_are_refused),
+        TEST(what_grows_without_an_end_is_refused),
         TEST(length_settings_have_an_order),
         TEST(ids_tokens_and_roles),
         TEST(encode_checks_what_it_is_given),
