@@ -93,13 +93,14 @@ static at_status put_rope(writing *w) {
     double theta = theta_of(m);
     put_f32(w, "rope.freq_base", theta);
     put_u32(w, "rope.dimension_count", m->arch.rope[0].dim);
-    if (!strcmp(type, "default") || !strcmp(type, "dynamic")) return AT_OK;
+    if (!strcmp(type, "default")) return AT_OK;
     if (!strcmp(type, "linear")) {
         at_gguf_put_text(&w->metadata, key(w, "rope.scaling.type"), "linear");
         put_f32(w, "rope.scaling.factor", json_number_value(json_object_get(rope, "factor")));
         return AT_OK;
     }
-    if (!strcmp(type, "llama3") || (m->arch.rope[0].factor == 1 && w->layout->turned)) return make_factors(w, theta);
+    int grows = !strcmp(type, "dynamic"); /* with the text: no factors say that */
+    if (!strcmp(type, "llama3") || (m->arch.rope[0].factor == 1 && w->layout->turned && !grows)) return make_factors(w, theta);
     if ((!strcmp(type, "longrope") || !strcmp(type, "su")) && !w->layout->turned) {
         put_u32(w, "rope.scaling.original_context_length", m->arch.max_positions);
         put_f32(w, "rope.scaling.attn_factor", m->arch.rope[0].factor);

@@ -14,6 +14,7 @@
 #include "base/str.h"
 #include "export/export.h"
 #include "io/onnx.h"
+#include "model/gguf.h"
 
 static const float HIDDEN_SCORE = -3.0e38f; /* of keys that are not seen; finite, so that a row of padding stays a number */
 
@@ -530,10 +531,19 @@ static void inputs(walk *w) {
     if (w->types) at_onnx_input(w->g, w->types, AT_ONNX_INT64, dims, 2);
 }
 
+/* The tokens of a text that predicting takes: what the folder asks for, within the positions. */
+static int longest(const walk *w) {
+    at_tokenizer *tokenizer;
+    int limit = 0;
+    if (!at_model_tokenizer_open(w->m->folder, &tokenizer, NULL)) limit = at_tokenizer_max_length(tokenizer, NULL);
+    at_tokenizer_close(tokenizer);
+    return limit > 0 && limit < w->a->max_positions ? limit : w->a->max_positions;
+}
+
 /* Labels and family, for who has the file alone. */
 static void describe(walk *w) {
     char number[16];
-    snprintf(number, sizeof number, "%d", w->a->max_positions);
+    snprintf(number, sizeof number, "%d", longest(w));
     at_onnx_metadata(w->g, "model_type", w->a->family);
     at_onnx_metadata(w->g, "max_length", number);
     json_t *labels = json_array();

@@ -32,7 +32,7 @@ static at_status get_u64(parsing *p, uint64_t *value) { return at_read_u64(&p->r
 
 /* n bytes of the header; what the file cannot hold is an error at once. */
 static at_status get_bytes(parsing *p, uint64_t n, const unsigned char **bytes) {
-    if (n > p->file_bytes - p->r.pos) return bad(p, "a length that is larger than the rest of the file");
+    if (n > p->file_bytes - p->r.pos) return bad(p, "a length that is larger than the rest of the file, which is incomplete or damaged");
     if (n > p->r.len - p->r.pos) return ended(p);
     at_read_bytes(&p->r, (size_t)n, bytes);
     return AT_OK;
@@ -169,10 +169,12 @@ static at_status place_tensors(parsing *p) {
     for (int i = 0; i < h->n_tensors; i++) {
         at_gguf_tensor *t = &h->tensors[i];
         uint64_t last;
-        if (t->offset % p->alignment || t->offset < end || __builtin_add_overflow(t->offset, t->bytes, &last) ||
-            begin > p->file_bytes || last > p->file_bytes - begin)
+        if (t->offset % p->alignment || t->offset < end || __builtin_add_overflow(t->offset, t->bytes, &last))
+            return at_fail(p->err, AT_BAD_MODEL, "%s: tensor %s: its data are not aligned, or overlap others", p->path, t->name);
+        if (begin > p->file_bytes || last > p->file_bytes - begin)
             return at_fail(p->err, AT_BAD_MODEL,
-                           "%s: tensor %s: its data are not aligned, overlap others, or lie behind the end of the file", p->path, t->name);
+                           "%s: truncated: the data of tensor %s end behind the end of the file, which is incomplete; fetch the file again",
+                           p->path, t->name);
         end = last;
         t->offset += begin;
     }

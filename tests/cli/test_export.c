@@ -144,10 +144,20 @@ static void what_is_wrong_is_said(void **state) {
     program_expect("$A export --model . --output x --to onx", 2, "", "Did you mean 'onnx'?");
 }
 
+/* The folder's own, as predicting has it. */
+static void the_limit_is_the_folders(void **state) {
+    (void)state;
+    setenv("POOLER", check_source("golden/data/pooler"), 1);
+    program_expect("rm -rf limited && cp -r $POOLER limited && chmod -R u+w limited && echo '{\"truncation\": {\"max_length\": 7}, \"model\": {\"type\": \"WordLevel\", "
+                   "\"unk_token\": \"u\", \"vocab\": {\"u\": 0}}}' > limited/tokenizer.json && $A export --to onnx --model limited --output limited.onnx && "
+                   "LC_ALL=C grep -aqP 'max_length\\x12\\x017' limited.onnx && echo within", 0, "within", "");
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_graph_is_whole),
         cmocka_unit_test(shared_layers_lie_in_the_file_once),
+        cmocka_unit_test(the_limit_is_the_folders),
         cmocka_unit_test(what_is_wrong_is_said),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

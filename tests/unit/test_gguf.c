@@ -153,6 +153,7 @@ static void models_go_out_and_come_back(void **state) {
         {"lm/gpt_neox", "use_parallel_residual", "false", NULL}, {"lm/gpt_neox-serial", NULL, NULL, "no gpt_neox without biases"},
         {"lm/gemma2", "query_pre_attn_scalar", "10", NULL}, {"lm/gemma2", NULL, NULL, "the scale of its scores"},
         {"lm/gemma3_text", "query_pre_attn_scalar", "10", "which of its layers have a window"}, {"data/pooler", NULL, NULL, NULL},
+        {"lm/llama-dynamic", NULL, NULL, "rotary positions of type 'dynamic' are not written"},
         {"data/pooler", "hidden_act", "\"silu\"", "its activation"}};
     for (size_t k = 0; k < sizeof CASES / sizeof *CASES; k++) {
         char folder[] = "/tmp/attune-gguf-XXXXXX", golden[64], path[64];
