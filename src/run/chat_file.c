@@ -56,7 +56,8 @@ at_status at_conversation_read(const char *path, const char *tools_path, at_conv
     if (tools && !json_is_array(tools)) return at_fail(err, AT_BAD_DATA, "%s: the tools are not a list", tools_path ? tools_path : path);
     c->request = (at_chat_request){.messages = json_is_object(c->root) ? json_object_get(c->root, "messages") : c->root, .tools = tools,
                                    .documents = list_of(c->root, "documents"), .more = c->more};
-    return c->request.messages ? AT_OK : at_fail(err, AT_BAD_DATA, "%s: there is no list of messages", path);
+    if (!c->request.messages) return at_fail(err, AT_BAD_DATA, "%s: there is no list of messages", path);
+    return at_chat_check(c->request.messages, err) ? at_fail_prefix(err, "%s", path) : AT_OK;
 }
 
 void at_conversation_close(at_conversation *c) {

@@ -157,6 +157,38 @@ static at_status check_value(const at_setting *s, const char *text, at_error *er
 
 /* ---- Setting ---- */
 
+/* A text's own way to say a line's end and a tab is none within JSON. */
+static json_t *plain_text(const char *text) {
+    char *copy = strdup(text), *to = copy;
+    for (const char *p = copy; p && *p; p++) {
+        int escaped = p[0] == '\\' && (p[1] == 'n' || p[1] == 't');
+        *to++ = escaped ? (p[1] == 'n' ? '\n' : '\t') : *p;
+        p += escaped;
+    }
+    if (copy) *to = '\0';
+    json_t *plain = copy ? json_string(copy) : NULL;
+    free(copy);
+    return plain;
+}
+
+/* "x" or ["x", "y"], as the items of a list; what is neither stays a text, which reading it then refuses. */
+static void append_texts(json_t *all, const char *text) {
+    json_t *list = *text == '[' ? json_loads(text, 0, NULL) : NULL;
+    if (json_is_array(list)) json_array_extend(all, list);
+    else json_array_append_new(all, plain_text(text));
+    json_decref(list);
+}
+
+/* Given again, a text that ends a text joins those before it. */
+static char *joined(const char *before, const char *text) {
+    json_t *all = json_array();
+    append_texts(all, before);
+    append_texts(all, text);
+    char *list = json_dumps(all, JSON_COMPACT);
+    json_decref(all);
+    return list;
+}
+
 at_status at_options_put(at_options *options, const char *name, const char *text, int rank, at_error *err) {
     const at_setting *s = at_setting_find(options->command, name);
     if (!s) return fail_unknown(options, name, err);
@@ -166,7 +198,7 @@ at_status at_options_put(at_options *options, const char *name, const char *text
     value *v = &options->values[s - options->settings];
     if (v->rank > rank) return AT_OK;
     if (s->type == AT_SETTING_FLAG) text = flag_value(text) ? "true" : "false";
-    char *copy = strdup(text);
+    char *copy = v->text && v->rank == rank && !strcmp(s->name, "stop") ? joined(v->text, text) : strdup(text);
     if (!copy) return at_fail_memory(err, strlen(text));
     free(v->text);
     v->text = copy;

@@ -157,7 +157,7 @@ static json_t *plain_message(const json_t *message) {
     return made;
 }
 
-static at_status check_messages(const json_t *messages, at_error *err) {
+at_status at_chat_check(const json_t *messages, at_error *err) {
     if (!json_is_array(messages)) return at_fail(err, AT_BAD_DATA, "the messages are not a list");
     if (!json_array_size(messages)) return at_fail(err, AT_BAD_DATA, "there are no messages");
     for (size_t i = 0; i < json_array_size(messages); i++)
@@ -190,7 +190,7 @@ static const at_jinja *choose(const at_chat *chat, int has_tools, at_error *err)
 }
 
 at_status at_chat_text(const at_chat *chat, const at_chat_request *request, at_arena *arena, at_jinja_text *out, at_error *err) {
-    AT_TRY(check_messages(request->messages, err));
+    AT_TRY(at_chat_check(request->messages, err));
     const at_jinja *jinja = choose(chat, request->tools != NULL, err);
     if (!jinja) return AT_BAD_MODEL;
     json_t *variables = variables_of(chat, request);

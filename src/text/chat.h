@@ -25,6 +25,9 @@ typedef struct at_chat_request {
     time_t now;                /* what strftime_now shows; 0: the clock */
 } at_chat_request;
 
+/* AT_BAD_DATA: they are no list of objects. */
+at_status at_chat_check(const json_t *messages, at_error *err);
+
 /* out->span: what the model itself said, where the template marks it. */
 at_status at_chat_text(const at_chat *chat, const at_chat_request *request, at_arena *arena, at_jinja_text *out, at_error *err);
 

@@ -31,6 +31,8 @@ static void stop_texts_are_not_told(void **state) {
     (void)state;
     program_expect(TINY "--json 'the quick brown fox' > generate-folder/all", 0, "", "");
     program_expect(TINY "--json --stop '[\"zzzz\", \"J\"]' 'the quick brown fox'", 0, "\"finish\":", "");
+    program_expect(TINY "--json --stop gr --stop zzzz 'the quick brown fox'", 0, "\"finish\":\"stop\"", "");
+
     program_expect(TINY "--stop '[1]' x", 2, "", "error: --stop: a text, or a JSON list of texts");
     program_expect(TINY "--stop '[\"a\"' x", 2, "", "error: --stop");
 }
@@ -77,6 +79,11 @@ static void what_is_wrong_is_said(void **state) {
     program_expect("$A generate --model generate-folder/broken.gguf elf", 4, "", "generate-folder/broken.gguf: byte 4: truncated");
     program_expect("printf '\\377' | " TINY, 3, "", "error: standard input: byte 1 is not valid UTF-8");
     program_expect(TINY "''", 0, "", "tokens behind 1"); /* begins with the model's first token */
+    program_expect(": > generate-folder/empty.gguf && $A generate --model generate-folder/empty.gguf elf", 4, "", "generate-folder/empty.gguf: ");
+    program_expect("echo GGUX > generate-folder/other.gguf && $A info generate-folder/other.gguf", 4, "", "other.gguf: not a GGUF file");
+    program_expect("head -c -64 generate-folder/tiny.gguf > generate-folder/cut.gguf && $A info generate-folder/cut.gguf", 4, "", "incomplete; fetch the file again");
+    program_expect("echo '[1]' > generate-folder/odd.json && $A generate --model generate-folder/talks.gguf --chat generate-folder/odd.json", 3, "",
+                   "odd.json: message 1 is not an object");
     program_expect(TINY "--temperature -1 elf", 2, "", "out of bounds");
 }
 
