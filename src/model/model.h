@@ -137,6 +137,10 @@ void at_model_close(at_model *model);
  * ...ForCausalLM, a tied classifier written once.
  * Tokenizer files are copied from model->folder. Each file atomically; config.json last. */
 at_status at_model_save(const at_model *model, const at_labels *labels, const char *folder, at_error *err);
+/* The same with weights of 16 bits, which config.json then names. AT_USAGE where a Dense module stands behind the body (sentence-transformers reads
+ * it in 32 bits), and for numbers beyond what F16 holds. */
+typedef enum at_saved_form { AT_SAVED_F32, AT_SAVED_F16, AT_SAVED_BF16 } at_saved_form;
+at_status at_model_save_as(const at_model *model, at_saved_form form, const char *folder, at_error *err);
 int at_model_saves(const char *name); /* 1: the name of a file or folder that at_model_save makes */
 
 /* The parts of a body with an encoder and a decoder, for generation: the encoder's rows [rows, hidden]; what the attention to them reads in a

@@ -14,11 +14,13 @@
  * Weights that share a tensor (fused projections) are written as that tensor; weights that layers share are written once.
  *
  * Each file is written whole and atomically; config.json comes last, so a folder without it is an unfinished one. */
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 
 #include "base/file.h"
+#include "base/half.h"
 #include "model/gguf.h"
 #include "model/modules.h"
 #include "model/names.h"
@@ -42,6 +44,7 @@ typedef struct saving {
     const at_family *family;
     const at_labels *labels;
     const char *folder;
+    at_saved_form form;
     at_arena arena;
     at_error *err;
 } saving;
@@ -52,6 +55,7 @@ typedef struct weights_out {
     const at_weight **weight; /* the first of each tensor; those that share it follow it in the model */
     at_tensor_out *tensor;
     int n;
+    at_saved_form form;
 } weights_out;
 
 static at_status give(const at_model *m, const at_weight *w, float *tensor, at_error *err) {
@@ -64,8 +68,8 @@ static at_status give(const at_model *m, const at_weight *w, float *tensor, at_e
     return AT_OK;
 }
 
-static at_status fill(void *context, int i, void *bytes, at_error *err) {
-    const weights_out *out = context;
+/* The tensor in 32 bits. */
+static at_status fill_whole(const weights_out *out, int i, float *bytes, at_error *err) {
     const at_model *m = out->model;
     int first = (int)(out->weight[i] - m->params.weights);
     const at_place *place = m->place;
@@ -78,11 +82,32 @@ static at_status fill(void *context, int i, void *bytes, at_error *err) {
     return AT_OK;
 }
 
+static at_status fill_half(const weights_out *out, int i, uint16_t *half, at_error *err) {
+    const at_tensor_out *t = &out->tensor[i];
+    size_t count = 1;
+    for (int d = 0; d < t->n_dims; d++) count *= (size_t)t->shape[d];
+    float *whole = malloc(count * sizeof *whole + 1);
+    at_status st = whole ? fill_whole(out, i, whole, err) : at_fail_memory(err, count * sizeof *whole);
+    for (size_t k = 0; k < count && !st; k++) {
+        half[k] = out->form == AT_SAVED_F16 ? at_to_f16(whole[k]) : at_to_bf16(whole[k]);
+        if (out->form == AT_SAVED_F16 && isfinite(whole[k]) && !isfinite(at_from_f16(half[k])))
+            st = at_fail(err, AT_USAGE, "%s: %g in tensor %s is beyond what f16 holds; bf16 holds it", out->model->folder, (double)whole[k], t->name);
+    }
+    free(whole);
+    return st;
+}
+
+static at_status fill(void *context, int i, void *bytes, at_error *err) {
+    const weights_out *out = context;
+    return out->form == AT_SAVED_F32 ? fill_whole(out, i, bytes, err) : fill_half(out, i, bytes, err);
+}
+
 static at_status add_tensor(saving *s, weights_out *out, const at_weight *w, const char *name) {
     const at_place *place = &s->model->place[w - s->model->params.weights];
     if (place->first > 0) return AT_OK; /* written with the first of its tensor */
     at_tensor_out *t = &out->tensor[out->n];
-    *t = (at_tensor_out){.name = name, .dtype = AT_F32};
+    static const at_dtype DTYPE[] = {[AT_SAVED_F32] = AT_F32, [AT_SAVED_F16] = AT_F16, [AT_SAVED_BF16] = AT_BF16};
+    *t = (at_tensor_out){.name = name, .dtype = DTYPE[s->form]};
     t->n_dims = at_place_shape(place, w, t->shape);
     out->weight[out->n++] = w;
     return AT_OK;
@@ -90,7 +115,7 @@ static at_status add_tensor(saving *s, weights_out *out, const at_weight *w, con
 
 static at_status begin_weights(saving *s, weights_out *out) {
     int n = s->model->params.n;
-    *out = (weights_out){.model = s->model, .weight = AT_NEW_ARRAY(&s->arena, const at_weight *, n),
+    *out = (weights_out){.model = s->model, .form = s->form, .weight = AT_NEW_ARRAY(&s->arena, const at_weight *, n),
                          .tensor = AT_NEW_ARRAY(&s->arena, at_tensor_out, n)};
     return out->weight && out->tensor ? AT_OK : at_fail_memory(s->err, (size_t)n * sizeof(at_tensor_out));
 }
@@ -249,6 +274,19 @@ static void drop_labels(json_t *config) {
     for (size_t i = 0; i < sizeof KEYS / sizeof *KEYS; i++) json_object_del(config, KEYS[i]);
 }
 
+/* transformers opens a folder in the type that its config names, and in 32 bits where it names none. */
+static void set_dtype(json_t *config, at_saved_form form) {
+    static const char *const TYPES[] = {"torch_dtype", "dtype"},
+                      *const NAMES[] = {[AT_SAVED_F32] = "float32", [AT_SAVED_F16] = "float16", [AT_SAVED_BF16] = "bfloat16"};
+    int named = 0;
+    for (int i = 0; i < 2; i++) {
+        if (!json_object_get(config, TYPES[i])) continue;
+        json_object_set_new(config, TYPES[i], json_string(NAMES[form]));
+        named = 1;
+    }
+    if (!named && form != AT_SAVED_F32) json_object_set_new(config, "torch_dtype", json_string(NAMES[form]));
+}
+
 /* Every key of the source that we do not know stays as it is. */
 static at_status save_config(saving *s) {
     const at_model *m = s->model;
@@ -256,10 +294,8 @@ static at_status save_config(saving *s) {
     if (!config) return at_fail_memory(s->err, 0);
     json_object_set_new(config, "architectures", json_pack("[s]", at_names_class(s->family, &s->arena, m->head.kind)));
     json_object_set_new(config, "model_type", json_string(m->arch.family));
-    static const char *const types[] = {"torch_dtype", "dtype"};
-    for (int i = 0; i < 2; i++)
-        if (json_object_get(config, types[i])) json_object_set_new(config, types[i], json_string("float32"));
-    json_object_del(config, "quantization_config"); /* the weights are written as F32 */
+    set_dtype(config, s->form);
+    json_object_del(config, "quantization_config"); /* the weights are whole numbers of their type again */
     if (m->head.kind != AT_HEAD_NONE && m->head.kind != AT_HEAD_EMBED && s->labels) set_labels(config, s->labels);
     if (m->head.kind == AT_HEAD_EMBED) drop_labels(config);
     if (m->head.kind == AT_HEAD_MASK) json_object_set_new(config, "tie_word_embeddings", json_true());
@@ -294,10 +330,21 @@ static int is_module_folder(const char *name) {
 
 int at_model_saves(const char *name) { return is_one_of(TOKENIZER_FILES, name) || is_one_of(OTHER_FILES, name) || is_module_folder(name); }
 
-at_status at_model_save(const at_model *model, const at_labels *labels, const char *folder, at_error *err) {
-    saving s = {.model = model, .family = at_family_find(model->arch.family), .folder = folder, .err = err};
+static at_status save(const at_model *model, const at_labels *labels, at_saved_form form, const char *folder, at_error *err) {
+    saving s = {.model = model, .family = at_family_find(model->arch.family), .folder = folder, .form = form, .err = err};
     s.labels = labels && labels->n ? labels : model->labels.n ? &model->labels : NULL;
     at_status st = save_all(&s);
     at_arena_free(&s.arena);
     return st;
+}
+
+at_status at_model_save(const at_model *model, const at_labels *labels, const char *folder, at_error *err) {
+    return save(model, labels, AT_SAVED_F32, folder, err);
+}
+
+at_status at_model_save_as(const at_model *model, at_saved_form form, const char *folder, at_error *err) {
+    const at_head *h = &model->head;
+    if (form != AT_SAVED_F32 && (h->kind == AT_HEAD_MEAN || h->n_projections))
+        return at_fail(err, AT_USAGE, "%s: a Dense module stands behind the body, and sentence-transformers reads that in 32 bits only: --type f32", model->folder);
+    return save(model, NULL, form, folder, err);
 }

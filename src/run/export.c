@@ -4,6 +4,8 @@
 
 #include <string.h>
 
+#include "base/file.h"
+#include "base/str.h"
 #include "run/events.h"
 #include "run/models.h"
 #include "run/settings.h"
@@ -47,16 +49,34 @@ static at_status to_gguf(exporting *e, at_error *err) {
     return st;
 }
 
+/* The folder again, for other tools, in the type that is asked for; a GGUF file becomes a folder. */
+static at_status to_safetensors(exporting *e, at_error *err) {
+    static const char *const TYPES[] = {"f32", "f16", "bf16", NULL};
+    const char *type = at_options_text(e->options, "type", "f32");
+    int form = at_word_index(type, TYPES);
+    at_pool *pool = NULL;
+    at_model *model = NULL;
+    if (form < 0) return at_fail(err, AT_USAGE, "--type %s: safetensors take f32, f16 or bf16", type);
+    if (at_file_exists(e->output)) return at_fail(err, AT_USAGE, "%s is there already; name a folder that is not", e->output);
+    AT_TRY(at_pool_open(&pool, at_cpu_count(), err));
+    at_model_options options = {.head = AT_HEAD_NONE, .keep_head = 1, .pool = pool};
+    at_status st = at_model_open(e->folder, &options, &model, err);
+    if (!st && (st = at_model_save_as(model, (at_saved_form)form, e->output, err))) at_folder_remove(e->output, NULL);
+    at_model_close(model);
+    at_pool_close(pool);
+    return st;
+}
+
 static const struct {
     const char *name; /* as in the choices of the setting `to` */
     at_status (*write)(exporting *e, at_error *err);
-} FORMATS[] = {{"onnx", to_onnx}, {"gguf", to_gguf}};
+} FORMATS[] = {{"onnx", to_onnx}, {"gguf", to_gguf}, {"safetensors", to_safetensors}};
 
 static at_status export_model(exporting *e, at_error *err) {
     const char *name = at_options_text(e->options, "model", NULL), *to = at_options_text(e->options, "to", "");
     e->output = at_options_text(e->options, "output", NULL);
     if (!name) return at_fail(err, AT_USAGE, "--model is missing: the folder of a model");
-    if (!e->output) return at_fail(err, AT_USAGE, "--output is missing: the file to write");
+    if (!e->output) return at_fail(err, AT_USAGE, "--output is missing: the file (of safetensors the folder) to write");
     AT_TRY(at_model_folder_find(&e->arena, name, &e->folder, err));
     for (size_t i = 0; i < sizeof FORMATS / sizeof *FORMATS; i++)
         if (!strcmp(FORMATS[i].name, to)) AT_TRY(FORMATS[i].write(e, err));

@@ -201,9 +201,10 @@ static const at_setting SETTINGS[] = {
     PATH("output", "output_dir", OUTPUT, "FOLDER", "Folder of the run: the finished model, checkpoints, results.", T),
     PATH("output", "output_dir", OUTPUT, "FOLDER", "Folder for all_results.json, eval_results.json and the predictions.", E),
     PATH("output", "output_file", OUTPUT, "FILE", "File to write the answers to, whole or not at all; without it, standard output.", P),
-    CHOICE("to", "format", "onnx gguf", "onnx", OUTPUT,
-           "The format to write: onnx (ONNX Runtime and its like) or gguf (llama.cpp and its like).", X),
-    CHOICE("type", "dtype outtype", "f32 f16 bf16 q8_0", "f16", OUTPUT, "gguf: how the numbers of matrices are written.", X),
+    CHOICE("to", "format", "onnx gguf safetensors", "onnx", OUTPUT,
+           "The format to write: onnx (ONNX Runtime and its like), gguf (llama.cpp and its like) or safetensors (a model folder, for transformers and its like).", X),
+    CHOICE("type", "dtype outtype", "auto f32 f16 bf16 q8_0", "auto", OUTPUT,
+           "gguf: how the numbers of matrices are written (auto: f16); safetensors: how all are (auto: f32; not q8_0).", X),
     PATH("output", "output_file", OUTPUT, "FILE", "File to write to, whole or not at all; without it, standard output.", V),
     CHOICE("format", "output_format", "auto npy jsonl csv", "auto", OUTPUT,
            "npy (the numbers alone, as NumPy reads them), jsonl or csv (the columns of the input, and the numbers); auto: by the ending of "
