@@ -108,7 +108,8 @@ static const char *wrong_with(const json_t *question) {
     json_array_foreach(answers, i, answer) {
         const json_t *start = json_object_get(answer, "answer_start");
         if (!json_is_string(json_object_get(answer, "text"))) return "an answer has no 'text'";
-        if (!json_is_integer(start) || json_integer_value(start) < 0) return "an answer has no 'answer_start', a whole number from 0 on";
+        if (start && (!json_is_integer(start) || json_integer_value(start) < 0)) /* none: its first place, as in rows */
+            return "an answer has no 'answer_start', a whole number from 0 on";
     }
     return NULL;
 }

@@ -155,6 +155,20 @@ static void questions_are_named(void **state) {
                    "warning: i.csv:2: is_impossible is true, and the answer 'Denver' stands in the text", "");
 }
 
+/* The two files say the same: what is read, and what is said of it, is the same but for the line. */
+static void squad_and_rows_are_read_alike(void **state) {
+    (void)state;
+    program_expect(FILE_OF("s.json", "'{\"version\": \"v2.0\", \"data\": [{\"paragraphs\": [{\"context\": \"Denver won it.\", \"qas\": ["
+                           QUESTION("a", "Who won?", "\"answers\": [{\"text\": \"Denver\"}]") "," QUESTION("b", "Was it?", "\"is_impossible\": true, \"answers\": [{\"text\": \"won\"}]") ","
+                           QUESTION("c", "Who is?", "\"answers\": [{\"text\": \"Dublin\"}]") "]}]}]}'")
+                   FILE_OF("s.jsonl", "'" QUESTION("a", "Who won?", "\"context\": \"Denver won it.\", \"answers\": [{\"text\": \"Denver\"}]") "' '"
+                           QUESTION("b", "Was it?", "\"context\": \"Denver won it.\", \"is_impossible\": true, \"answers\": [{\"text\": \"won\"}]") "' '"
+                           QUESTION("c", "Who is?", "\"context\": \"Denver won it.\", \"answers\": [{\"text\": \"Dublin\"}]") "'")
+                   "for f in s.json s.jsonl; do $A check $f 2> /dev/null | sed \"s/$f:[0-9]*/F/; s/$f/F/\" > $f.txt; done; diff s.json.txt s.jsonl.txt && cat s.json.txt", 0,
+                   "error: F: question 'c': the answer 'Dublin' is nowhere in its text", "");
+    program_expect("cd $D && cat s.json.txt", 0, "warning: F: question 'b': is_impossible is true, and the answer 'won' stands in the text", "");
+}
+
 static void nothing_is_lost(void **state) {
     (void)state;
     program_expect("cd $D && printf 'text,label\\na b,x\\nc,y,z\\n' > b.csv && $A check b.csv --fix b2.csv; s=$?; ls b2.csv; exit $s", 3, "", "error: b.csv: 1 row cannot be read and would be lost; correct it first");
@@ -168,7 +182,7 @@ int main(void) {
         cmocka_unit_test(numbers_stay_in_their_range), cmocka_unit_test(a_range_is_never_passed_over), cmocka_unit_test(every_text_of_a_row_counts),
         cmocka_unit_test(blank_lines_of_plain_texts), cmocka_unit_test(every_bad_list_is_told), cmocka_unit_test(spans_overlap_and_cut), cmocka_unit_test(what_is_seen_seldom), cmocka_unit_test(splits_overlap),
         cmocka_unit_test(nearly_the_same), cmocka_unit_test(texts_are_mended), cmocka_unit_test(tags_are_mended_and_the_rest_stays),
-        cmocka_unit_test(offsets_are_mended_where_there_is_one_place), cmocka_unit_test(questions_are_named), cmocka_unit_test(nothing_is_lost),
+        cmocka_unit_test(offsets_are_mended_where_there_is_one_place), cmocka_unit_test(questions_are_named), cmocka_unit_test(squad_and_rows_are_read_alike), cmocka_unit_test(nothing_is_lost),
     };
     return cmocka_run_group_tests(tests, tiny_folder_make, tiny_folder_remove);
 }
