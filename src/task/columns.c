@@ -10,7 +10,7 @@ static const char *const TEXT_NAMES[] = {"text",    "sentence", "message", "cont
                                          "comment", "document", "query",   "description", "title",  "utterance", NULL};
 static const char *const LABEL_NAMES[] = {"label", "labels",  "class",      "category", "target", "sentiment",  "intent",
                                           "y",     "topic",   "gold_label", "rating",   "score",  "similarity", "similarity_score",
-                                          "value", "answers", "answer",     NULL};
+                                          "value", "answers", "answer",     "is_duplicate", "quality", NULL};
 static const char *const PAIR_NAMES[][2] = {
     {"sentence1", "sentence2"}, {"premise", "hypothesis"}, {"question1", "question2"}, {"text1", "text2"},   {"text_a", "text_b"},
     {"question", "sentence"},   {"question", "context"},   {"question", "passage"},    {"query", "passage"}, {NULL, NULL}};

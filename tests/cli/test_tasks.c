@@ -97,6 +97,8 @@ static void bad_numbers_are_refused(void **state) {
 static void labels_stand_in_columns_lists_and_cells(void **state) {
     (void)state;
     program_expect("cd $D && $A train --model model --train flags.csv --output flags --folds 1 --epochs 2", 0, "the columns fine,poor", "");
+    program_expect("cd $D && (echo id,qid1,qid2,question1,question2,is_duplicate; for i in {1..8}; do echo \"$i,1,2,a b,c d,0\"; echo \"$i,3,4,a b,b a,1\"; done) > quora.csv && $A train --model "
+                   "model --train quora.csv --output quora --dry-run", 0, "Task: classify (text from column 'question1' and 'question2', label from column 'is_duplicate'); 2 labels", "");
     program_expect("cd $D && $A train --model model --train joined.csv --label-column tags --output joined --folds 1 --epochs 2", 0, "Task: multi-label", "");
     program_expect("cd $D && $A train --model model --train lists.jsonl --output lists --folds 1 --epochs 2", 0, "Task: multi-label", "");
     /* The same labels, however they are written. */
