@@ -64,6 +64,13 @@ static at_status check_scheme(const at_task_state *s, at_scheme scheme, at_schem
     return AT_OK;
 }
 
+static int are_numbers(const at_labels *labels) {
+    long long number;
+    for (int i = 0; i < labels->n; i++)
+        if (!at_parse_int(labels->name[i], &number)) return 0;
+    return 1;
+}
+
 static at_status learn_labels(at_task_state *s, const at_table *t, const at_sentence_columns *c, at_error *err) {
     all_tags all = {0};
     at_tag_state *tag = at_tag_of(s);
@@ -81,7 +88,8 @@ static at_status learn_labels(at_task_state *s, const at_table *t, const at_sent
     if (found < 2)
         return at_fail(err, AT_BAD_DATA, "%s: every word has the tag '%s' (column '%s'); there is nothing to learn", t->path,
                        s->labels.n ? s->labels.name[0] : "", t->column[c->label]);
-    s->why = at_format(&s->arena, "%s; scheme %s", s->why, at_scheme_name(tag->scheme));
+    s->why = at_format(&s->arena, "%s; scheme %s%s", s->why, at_scheme_name(tag->scheme),
+                       are_numbers(&s->labels) ? ", for the tags are numbers: parts such as names are marked by tags such as B-PER" : "");
     tag->fine = c->fine;
     return s->why ? remember(s, err) : at_fail_memory(err, 0);
 }
