@@ -108,7 +108,8 @@ static void tell_elsewhere(text_pass *p, const at_lint_split *s, int row, const 
     const char *quote = at_lint_quote(p->lint, at_table_cell(t, row, s->columns.text));
     int same = same_label(p, here, there);
     at_finding *f = at_lint_add(p->lint, AT_LINT_BOTH_SPLITS, t->path, t->line[row], "%sthe same text as in %s:%u%s%s%s%s%s%s: %s",
-                                at_lint_who(p->lint, s, row), other->path, (unsigned)other->line[first], at_lint_whom(p->lint, o, first), same ? "" : ", labelled ", same ? "" : at_lint_quote(p->lint, there),
+                                at_lint_who(p->lint, s, row), other->path, (unsigned)other->line[first], at_lint_whom(p->lint, o, first),
+                                same ? "" : ", labelled ", same ? "" : at_lint_quote(p->lint, there),
                                 same ? "" : " there and ", same ? "" : at_lint_quote(p->lint, here), same ? "" : " here", quote);
     tell_other_place(f, other, first);
 }
