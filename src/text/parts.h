@@ -47,7 +47,8 @@ at_status at_tokenizer_open_text(const char *name, const char *text, size_t len,
 
 /* Steps of opening, shared by the formats. `path` is for errors. */
 at_status at_tokenizer_read_json(at_tokenizer *t, const char *path, const json_t *root, at_error *err);
-/* `config` is tokenizer_config.json with what only special_tokens_map.json says, `added` added_tokens.json; or NULL. */
+/* `config` is tokenizer_config.json with what only special_tokens_map.json says, and the tokenizer_class that config.json's model_type stands for where
+ * it names none; `added` added_tokens.json; or NULL. */
 at_status at_tokenizer_read_vocab_txt(at_tokenizer *t, const char *folder, const json_t *config, const json_t *added,
                                       at_error *err);
 at_status at_tokenizer_set_wordpiece(at_tokenizer *t, const char *path, const char *unknown, const char *prefix,
@@ -59,8 +60,9 @@ at_status at_tokenizer_set_bpe(at_tokenizer *t, const char *path, const at_bpe *
                                at_error *err);
 at_status at_tokenizer_add_merge(at_tokenizer *t, const char *path, size_t number, const char *left, size_t left_len, const char *right,
                                  size_t right_len, at_error *err);
-/* A SentencePiece model; `config` is tokenizer_config.json, or NULL. */
-at_status at_tokenizer_read_spm(at_tokenizer *t, const char *path, const void *bytes, size_t len, const json_t *config, at_error *err);
+/* A SentencePiece model; `config` and `added` as of at_tokenizer_read_vocab_txt. */
+at_status at_tokenizer_read_spm(at_tokenizer *t, const char *path, const void *bytes, size_t len, const json_t *config, const json_t *added,
+                                at_error *err);
 at_status at_tokenizer_open_spm(const char *name, const void *bytes, size_t len, at_tokenizer **tokenizer, at_error *err);
 /* vocab.json and merges.txt. */
 at_status at_tokenizer_read_bpe_files(at_tokenizer *t, const char *folder, const json_t *config, const json_t *added, at_error *err);

@@ -1,10 +1,10 @@
 /* Folders of vocab.json and merges.txt: what GPT2Tokenizer, RobertaTokenizer (with its relatives) and Qwen2Tokenizer of `transformers`
  * make of them. The parts are put together as a tokenizer.json, which is then read. */
-#include <stdlib.h>
 #include <string.h>
 
 #include "base/file.h"
 #include "base/str.h"
+#include "text/added_list.h"
 #include "text/parts.h"
 #include "text/spec.h"
 
@@ -56,43 +56,6 @@ static at_status read_merges(const char *path, json_t **merges, at_error *err) {
     return st;
 }
 
-static const char *content_of(const json_t *value) {
-    return json_string_value(json_is_object(value) ? json_object_get(value, "content") : value);
-}
-
-static int flag(const json_t *value, const char *key, int absent) {
-    const json_t *found = json_object_get(value, key);
-    return json_is_boolean(found) ? json_is_true(found) : absent;
-}
-
-/* "x" or {"content": "x", ...}, unless it is there already. */
-static void add_token(json_t *list, const json_t *value, int special, int lstrip) {
-    const char *content = content_of(value);
-    size_t i;
-    json_t *one;
-    if (!content || !*content) return;
-    json_array_foreach(list, i, one) if (!strcmp(content_of(one), content)) return;
-    special = flag(value, "special", special);
-    json_array_append_new(list, json_pack("{s:s, s:b, s:b, s:b, s:b, s:b}", "content", content, "special", special, "normalized",
-                                          flag(value, "normalized", !special), "lstrip", flag(value, "lstrip", lstrip), "rstrip",
-                                          flag(value, "rstrip", 0), "single_word", flag(value, "single_word", 0)));
-}
-
-static int by_number(const void *left, const void *right) {
-    long long a = strtoll(*(const char *const *)left, NULL, 10), b = strtoll(*(const char *const *)right, NULL, 10);
-    return a < b ? -1 : a > b;
-}
-
-static void add_numbered(at_arena *arena, json_t *list, const json_t *decoder) {
-    size_t n = json_object_size(decoder), k = 0;
-    const char **keys = AT_NEW_ARRAY(arena, const char *, n + 1), *key;
-    json_t *value;
-    if (!keys) return;
-    json_object_foreach((json_t *)decoder, key, value) keys[k++] = key;
-    qsort(keys, n, sizeof *keys, by_number);
-    for (k = 0; k < n; k++) add_token(list, json_object_get(decoder, keys[k]), 0, 0);
-}
-
 static void add_tokens(at_arena *arena, json_t *list, const json_t *config, const json_t *added, int family) {
     static const char *const roles[] = {"bos_token", "eos_token", "unk_token", "sep_token", "pad_token", "cls_token", "mask_token"};
     static const char *const usual[3][7] = {{"<|endoftext|>", "<|endoftext|>", "<|endoftext|>", NULL, NULL, NULL, NULL},
@@ -101,31 +64,31 @@ static void add_tokens(at_arena *arena, json_t *list, const json_t *config, cons
     const char *key;
     json_t *value;
     size_t i;
-    add_numbered(arena, list, json_object_get(config, "added_tokens_decoder"));
+    at_added_put_numbered(arena, list, json_object_get(config, "added_tokens_decoder"));
     json_object_foreach((json_t *)added, key, value) {
         json_t *content = json_string(key);
-        add_token(list, content, 0, 0);
+        at_added_put(list, content, 0, 0);
         json_decref(content);
     }
     for (i = 0; i < 7; i++) {
         const json_t *given = json_object_get(config, roles[i]);
         json_t *absent = usual[family][i] ? json_string(usual[family][i]) : NULL;
-        add_token(list, content_of(given) ? given : absent, 1, family == FAMILY_ROBERTA && i == 6);
+        at_added_put(list, at_added_content(given) ? given : absent, 1, 0);
         json_decref(absent);
     }
-    json_array_foreach((json_t *)json_object_get(config, "additional_special_tokens"), i, value) add_token(list, value, 1, 0);
+    json_array_foreach((json_t *)json_object_get(config, "additional_special_tokens"), i, value) at_added_put(list, value, 1, 0);
 }
 
 /* ["</s>", 2] */
 static json_t *with_id(const json_t *vocab, const json_t *config, const char *role, const char *usual) {
-    const char *token = content_of(json_object_get(config, role));
+    const char *token = at_added_content(json_object_get(config, role));
     if (!token) token = usual;
     json_t *id = json_object_get(vocab, token);
     return json_pack("[s, O]", token, id ? id : json_null());
 }
 
 static json_t *parts_of(int family, const json_t *config, json_t *vocab, json_t *merges) {
-    int prefix = flag(config, "add_prefix_space", 0);
+    int prefix = at_added_flag(config, "add_prefix_space", 0);
     json_t *bytes = json_pack("{s:s, s:b, s:b, s:b}", "type", "ByteLevel", "add_prefix_space", prefix, "trim_offsets", 1, "use_regex",
                               family != FAMILY_QWEN2);
     json_t *root = json_pack("{s:{s:s, s:O, s:O}, s:{s:s}, s:o, s:[]}", "model", "type", "BPE", "vocab", vocab, "merges", merges, "decoder",
@@ -133,7 +96,7 @@ static json_t *parts_of(int family, const json_t *config, json_t *vocab, json_t 
     if (root && family == FAMILY_ROBERTA)
         json_object_set_new(root, "post_processor",
                             json_pack("{s:s, s:b, s:b, s:o, s:o}", "type", "RobertaProcessing", "trim_offsets",
-                                      flag(config, "trim_offsets", 1), "add_prefix_space", prefix, "sep",
+                                      at_added_flag(config, "trim_offsets", 1), "add_prefix_space", prefix, "sep",
                                       with_id(vocab, config, "sep_token", "</s>"), "cls", with_id(vocab, config, "cls_token", "<s>")));
     if (root && family == FAMILY_QWEN2) {
         json_object_set_new(root, "normalizer", json_pack("{s:s}", "type", "NFC"));

@@ -1,44 +1,25 @@
 /* SentencePiece .model files (sentencepiece_model.proto): BPE and Unigram, with ids as SentencePiece itself gives them. What
- * tokenizer_config.json says of special tokens is put around them as T5 and LLaMA do. */
+ * tokenizer_config.json says of special tokens is put around them as T5 and LLaMA do; classes with a way of their own are in read_spm_class.c. */
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/file.h"
 #include "base/str.h"
-#include "text/parts.h"
 #include "text/protobuf.h"
 #include "text/spec.h"
-
-enum { MODEL_UNIGRAM = 1, MODEL_BPE, MODEL_WORD, MODEL_CHAR };
-enum { PIECE_NORMAL = 1, PIECE_UNKNOWN, PIECE_CONTROL, PIECE_USER_DEFINED, PIECE_UNUSED, PIECE_BYTE };
-
-typedef struct at_spm_piece {
-    const char *text;
-    size_t len;
-    float score;
-    int type;
-} at_spm_piece;
-
-typedef struct at_spm {
-    at_spm_piece *piece;
-    int n;
-    int model_type, byte_fallback, unknown;
-    const unsigned char *charsmap;
-    size_t charsmap_len;
-    at_spm_rules rules;
-} at_spm;
+#include "text/spm.h"
 
 static at_status broken(const char *path, at_error *err) { return at_fail(err, AT_BAD_MODEL, "%s: is no SentencePiece model", path); }
 
 static at_status read_piece(const char *path, at_pb message, int number, at_spm_piece *piece, at_error *err) {
-    *piece = (at_spm_piece){.text = "", .type = PIECE_NORMAL};
+    *piece = (at_spm_piece){.text = "", .type = AT_PIECE_NORMAL};
     while (at_pb_next(&message)) {
         if (message.number == 1 && message.type == AT_PB_BYTES) piece->text = (const char *)message.bytes, piece->len = message.len;
         if (message.number == 2 && message.type == AT_PB_32) piece->score = at_pb_float(&message);
-        if (message.number == 3 && message.type == AT_PB_VARINT) piece->type = message.value <= PIECE_BYTE ? (int)message.value : 0;
+        if (message.number == 3 && message.type == AT_PB_VARINT) piece->type = message.value <= AT_PIECE_BYTE ? (int)message.value : 0;
     }
-    if (message.broken || piece->type < PIECE_NORMAL) return broken(path, err);
+    if (message.broken || piece->type < AT_PIECE_NORMAL) return broken(path, err);
     if (!piece->len || piece->len > AT_TOKEN_BYTES)
         return at_fail(err, AT_BAD_MODEL, "%s: piece %d is empty or longer than %d bytes", path, number, AT_TOKEN_BYTES);
     if (at_utf8_check(piece->text, piece->len) != piece->len || memchr(piece->text, 0, piece->len))
@@ -50,7 +31,7 @@ static at_status read_piece(const char *path, at_pb message, int number, at_spm_
 static int read_trainer(at_pb message, at_spm *spm) {
     while (at_pb_next(&message)) {
         if (message.type != AT_PB_VARINT) continue;
-        if (message.number == 3) spm->model_type = message.value <= MODEL_CHAR ? (int)message.value : 0;
+        if (message.number == 3) spm->model_type = message.value <= AT_SPM_CHAR ? (int)message.value : 0;
         if (message.number == 24) spm->rules.suffix = message.value != 0;
         if (message.number == 35) spm->byte_fallback = message.value != 0;
     }
@@ -77,7 +58,7 @@ static int count_pieces(at_pb message) {
 static at_status parse(at_arena *arena, const char *path, const void *bytes, size_t len, at_spm *spm, at_error *err) {
     at_pb message = at_pb_of(bytes, len);
     int n = count_pieces(message), ok = 1;
-    *spm = (at_spm){.model_type = MODEL_UNIGRAM, .unknown = -1, .rules = {1, 1, 1, 0}};
+    *spm = (at_spm){.model_type = AT_SPM_UNIGRAM, .unknown = -1, .rules = {1, 1, 1, 0}};
     if (n > AT_VOCAB_MAX) return at_fail(err, AT_BAD_MODEL, "%s: more than %d pieces", path, AT_VOCAB_MAX);
     spm->piece = AT_NEW_ARRAY(arena, at_spm_piece, n);
     if (!spm->piece) return at_fail_memory(err, (size_t)n * sizeof *spm->piece);
@@ -87,13 +68,13 @@ static at_status parse(at_arena *arena, const char *path, const void *bytes, siz
         if (message.type != AT_PB_BYTES) return broken(path, err);
         if (message.number == 1) {
             AT_TRY(read_piece(path, inner, spm->n, &spm->piece[spm->n], err));
-            if (spm->piece[spm->n].type == PIECE_UNKNOWN) spm->unknown = spm->n;
+            if (spm->piece[spm->n].type == AT_PIECE_UNKNOWN) spm->unknown = spm->n;
             spm->n++;
         } else ok = message.number == 2 ? read_trainer(inner, spm) : read_normalizer(inner, spm);
     }
     if (!ok || message.broken || !spm->n) return broken(path, err);
     if (spm->unknown < 0) return at_fail(err, AT_BAD_MODEL, "%s: no piece is the unknown one", path);
-    if (spm->model_type != MODEL_UNIGRAM && spm->model_type != MODEL_BPE)
+    if (spm->model_type != AT_SPM_UNIGRAM && spm->model_type != AT_SPM_BPE)
         return at_fail(err, AT_BAD_MODEL, "%s: a SentencePiece model of type %d is neither Unigram (1) nor BPE (2)", path, spm->model_type);
     return AT_OK;
 }
@@ -114,7 +95,7 @@ static at_status find_defined(at_tokenizer *t, const char *path, const at_spm *s
     *defined = NULL;
     if (!skip) return at_fail_memory(err, (size_t)spm->n);
     for (int i = 0; i < spm->n; i++) {
-        skip[i] = spm->piece[i].type != PIECE_USER_DEFINED;
+        skip[i] = spm->piece[i].type != AT_PIECE_USER_DEFINED;
         n += !skip[i];
     }
     if (!n) return AT_OK;
@@ -124,7 +105,7 @@ static at_status find_defined(at_tokenizer *t, const char *path, const at_spm *s
 
 /* SentencePiece 0.2.3 gives a piece that the user defined 0.1 for each byte but the first, where other scores are logarithms of probabilities. */
 static float score_of(const at_spm_piece *piece) {
-    return piece->type == PIECE_USER_DEFINED ? (float)(0.1 * (double)(piece->len - 1)) : piece->score;
+    return piece->type == AT_PIECE_USER_DEFINED ? (float)(0.1 * (double)(piece->len - 1)) : piece->score;
 }
 
 /* SentencePiece holds scores, and adds them up, as floats. */
@@ -135,13 +116,13 @@ static at_status set_unigram(at_tokenizer *t, const char *path, const at_spm *sp
     float low = INFINITY;
     if (!score || !skip) return at_fail_memory(err, (size_t)spm->n * sizeof *score);
     for (int i = 0; i < spm->n; i++) {
-        if (spm->piece[i].type != PIECE_NORMAL) continue;
+        if (spm->piece[i].type != AT_PIECE_NORMAL) continue;
         low = spm->piece[i].score < low ? spm->piece[i].score : low;
     }
     if (isinf(low)) low = 0;
     for (int i = 0; i < spm->n; i++) {
         score[i] = (double)score_of(&spm->piece[i]);
-        skip[i] = spm->piece[i].type != PIECE_NORMAL && spm->piece[i].type != PIECE_USER_DEFINED;
+        skip[i] = spm->piece[i].type != AT_PIECE_NORMAL && spm->piece[i].type != AT_PIECE_USER_DEFINED;
     }
     t->model = (at_model){.type = &at_model_unigram, .unknown = spm->unknown};
     u->vocab = &t->vocab;
@@ -166,7 +147,7 @@ static size_t merges_of(at_tokenizer *t, const at_spm *spm, const at_spm_piece *
     for (size_t cut = 1; cut < piece->len; cut++) {
         if (((unsigned char)piece->text[cut] & 0xc0) == 0x80) continue;
         int32_t left = at_vocab_id(&t->vocab, piece->text, cut), right = at_vocab_id(&t->vocab, piece->text + cut, piece->len - cut);
-        if (left < 0 || right < 0 || spm->piece[left].type != PIECE_NORMAL || spm->piece[right].type != PIECE_NORMAL) continue;
+        if (left < 0 || right < 0 || spm->piece[left].type != AT_PIECE_NORMAL || spm->piece[right].type != AT_PIECE_NORMAL) continue;
         if (add) at_bpe_add(&t->model.as.bpe, left, right, rank, (int32_t)(piece - spm->piece));
         n++;
     }
@@ -181,11 +162,11 @@ static at_status set_bpe(at_tokenizer *t, const char *path, const at_spm *spm, a
     int n = 0;
     if (!order) return at_fail_memory(err, (size_t)spm->n * sizeof *order);
     for (int i = 0; i < spm->n; i++) {
-        if (spm->piece[i].type == PIECE_UNUSED)
+        if (spm->piece[i].type == AT_PIECE_UNUSED)
             return at_fail(err, AT_BAD_MODEL,
                            "%s: a BPE model with unused pieces ('%.80s') is not known here without a tokenizer.json",
                            path, at_vocab_text(&t->vocab, i));
-        if (spm->piece[i].type == PIECE_NORMAL) order[n++] = &spm->piece[i];
+        if (spm->piece[i].type == AT_PIECE_NORMAL) order[n++] = &spm->piece[i];
     }
     qsort(order, (size_t)n, sizeof *order, higher_score);
     for (int i = 0; i < n; i++) n_merges += merges_of(t, spm, order[i], 0, 0);
@@ -208,7 +189,7 @@ static at_status set_specials(at_tokenizer *t, const char *path, const at_spm *s
     int n = 0;
     if (!entry) return at_fail_memory(err, (size_t)spm->n * sizeof *entry);
     for (int i = 0; i < spm->n; i++) {
-        if (spm->piece[i].type != PIECE_UNKNOWN && spm->piece[i].type != PIECE_CONTROL) continue;
+        if (spm->piece[i].type != AT_PIECE_UNKNOWN && spm->piece[i].type != AT_PIECE_CONTROL) continue;
         entry[n++] = (at_added_entry){{.content = at_vocab_text(&t->vocab, i), .special = 1}, i};
     }
     return at_tokenizer_set_added(t, path, entry, n, err);
@@ -217,13 +198,14 @@ static at_status set_specials(at_tokenizer *t, const char *path, const at_spm *s
 /* What stands around a text: T5 ends it, LLaMA begins it. */
 static at_status set_template(at_tokenizer *t, at_build *build, const json_t *config, at_error *err) {
     const char *class = json_string_value(json_object_get(config, "tokenizer_class"));
-    int t5 = class && !strncmp(class, "T5Tokenizer", 11), llama = class && !strncmp(class, "LlamaTokenizer", 14);
+    int t5 = class && (!strncmp(class, "T5Tokenizer", 11) || !strncmp(class, "MT5Tokenizer", 12)), llama = class && !strncmp(class, "LlamaTokenizer", 14);
     const char *token = t5 ? "</s>" : "<s>";
     int32_t id = at_tokenizer_id(t, token);
     if (class && !t5 && !llama)
         return at_fail(err, AT_BAD_MODEL,
-                       "%s: how a %.80s reads a SentencePiece model is not known here; save the model with a tokenizer.json", build->path,
-                       class);
+                       "%s: how a %.80s reads a SentencePiece model is not known here, as it is of AlbertTokenizer, CamembertTokenizer, DebertaV2Tokenizer, "
+                       "LlamaTokenizer, MT5Tokenizer, T5Tokenizer and XLMRobertaTokenizer; save the model with a tokenizer.json",
+                       build->path, class);
     if (!t5 && !llama) return at_templates_read(&t->arena, build->path, NULL, t->vocab.size, &t->templates, err);
     if (id < 0) return at_fail(err, AT_BAD_MODEL, "%s: the token '%s' is not there", build->path, token);
     char text[1024];
@@ -242,18 +224,21 @@ static at_status set_template(at_tokenizer *t, at_build *build, const json_t *co
     return st;
 }
 
-at_status at_tokenizer_read_spm(at_tokenizer *t, const char *path, const void *bytes, size_t len, const json_t *config, at_error *err) {
+at_status at_tokenizer_read_spm(at_tokenizer *t, const char *path, const void *bytes, size_t len, const json_t *config, const json_t *added,
+                                at_error *err) {
+    const at_spm_class *class = at_spm_class_find(config);
     at_build build = {.arena = &t->arena, .patterns = &t->patterns, .path = path};
     at_spm spm;
     at_charsmap map = {0};
     at_trie *defined;
     AT_TRY(parse(&t->arena, path, bytes, len, &spm, err));
+    if (class) return at_tokenizer_read_spm_class(t, path, &spm, class, config, added, err);
     AT_TRY(at_charsmap_read(&t->arena, spm.charsmap, spm.charsmap_len, &map, err) ? at_fail_prefix(err, "%s", path) : AT_OK);
     AT_TRY(set_vocab(t, path, &spm, err));
     AT_TRY(find_defined(t, path, &spm, &defined, err));
     AT_TRY(at_normalizers_sentencepiece(&t->arena, &map, spm.rules, defined, &t->normalizers, err));
-    AT_TRY(spm.model_type == MODEL_BPE ? set_bpe(t, path, &spm, err) : set_unigram(t, path, &spm, err));
-    if (spm.model_type == MODEL_BPE) t->model.whole = defined;
+    AT_TRY(spm.model_type == AT_SPM_BPE ? set_bpe(t, path, &spm, err) : set_unigram(t, path, &spm, err));
+    if (spm.model_type == AT_SPM_BPE) t->model.whole = defined;
     AT_TRY(set_specials(t, path, &spm, err));
     AT_TRY(set_decoder(t, &spm, err));
     return set_template(t, &build, config, err);

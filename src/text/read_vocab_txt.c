@@ -1,5 +1,5 @@
-/* Old folders: vocab.txt, a token a line, and tokenizer_config.json. What comes out is what BertTokenizerFast of
- * `transformers` makes of them. */
+/* Old folders: vocab.txt, a token a line, and tokenizer_config.json. What comes out is what BertTokenizer of `transformers` makes of them, and its
+ * relatives with the same parts; MPNetTokenizer has other special tokens, and other places for them. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -76,9 +76,10 @@ static at_status add_entry(at_tokenizer *t, at_entries *entries, const json_t *v
     return entry->token.content ? AT_OK : at_fail_memory(err, strlen(content));
 }
 
-static const json_t *special_token(const json_t *config, const char *key, json_t *usual) {
+static const char *content_of(const json_t *config, const char *key, const char *usual) {
     const json_t *value = json_object_get(config, key);
-    return json_is_string(value) || json_is_object(value) ? value : usual;
+    const char *content = json_string_value(json_is_object(value) ? json_object_get(value, "content") : value);
+    return content ? content : usual;
 }
 
 static int by_id(const void *left, const void *right) {
@@ -109,29 +110,54 @@ static at_status add_numbered(at_tokenizer *t, const json_t *config, const json_
     return AT_OK;
 }
 
-static at_status add_entries(at_tokenizer *t, const json_t *config, const json_t *added, at_entries *entries,
-                             at_error *err) {
-    static const char *const keys[][2] = {{"unk_token", "[UNK]"}, {"sep_token", "[SEP]"}, {"pad_token", "[PAD]"},
-                                          {"cls_token", "[CLS]"}, {"mask_token", "[MASK]"}};
+/* The special tokens in the order in which those that are not there get ids; NULL: the class has none. */
+static const char *const ROLES[] = {"bos_token", "eos_token", "unk_token", "sep_token", "pad_token", "cls_token", "mask_token"};
+enum { UNK = 2, SEP, PAD, CLS, MASK, N_ROLES };
+
+typedef struct family {
+    const char *usual[N_ROLES];
+    int is_mpnet; /* the mask takes the space before it; <s> a </s> </s> b </s> */
+} family;
+
+static const family BERT = {{NULL, NULL, "[UNK]", "[SEP]", "[PAD]", "[CLS]", "[MASK]"}, 0};
+static const family MPNET = {{"<s>", "</s>", "[UNK]", "</s>", "<pad>", "<s>", "<mask>"}, 1};
+
+static const struct {
+    const char *class;
+    const family *family;
+} CLASSES[] = {{"BertTokenizer", &BERT},       {"DistilBertTokenizer", &BERT},  {"ElectraTokenizer", &BERT},   {"MobileBertTokenizer", &BERT},
+               {"ConvBertTokenizer", &BERT},   {"SqueezeBertTokenizer", &BERT}, {"LxmertTokenizer", &BERT},    {"LayoutLMTokenizer", &BERT},
+               {"RetriBertTokenizer", &BERT},  {"DPRReaderTokenizer", &BERT},   {"DPRContextEncoderTokenizer", &BERT},
+               {"DPRQuestionEncoderTokenizer", &BERT}, {"MPNetTokenizer", &MPNET}};
+
+static at_status family_of(const char *path, const json_t *config, const family **found, at_error *err) {
+    const char *class = json_string_value(json_object_get(config, "tokenizer_class"));
+    *found = &BERT;
+    if (!class) return AT_OK;
+    for (size_t i = 0; i < sizeof CLASSES / sizeof *CLASSES; i++) {
+        size_t len = strlen(CLASSES[i].class);
+        if (strncmp(class, CLASSES[i].class, len) || (class[len] && strcmp(class + len, "Fast"))) continue;
+        *found = CLASSES[i].family;
+        return AT_OK;
+    }
+    return at_fail(err, AT_BAD_MODEL, "%s: how a %.80s reads a vocab.txt is not known here; save the model with a tokenizer.json", path, class);
+}
+
+static at_status add_entries(at_tokenizer *t, const family *f, const json_t *config, const json_t *added, at_entries *entries, at_error *err) {
     const json_t *value;
     size_t i;
     AT_TRY(add_numbered(t, config, added, entries, err));
-    for (i = 0; i < sizeof keys / sizeof *keys; i++) {
-        json_t *usual = json_string(keys[i][1]);
-        at_status st = usual ? add_entry(t, entries, special_token(config, keys[i][0], usual), 1, err)
-                             : at_fail_memory(err, 16);
+    for (i = 0; i < N_ROLES; i++) {
+        if (!f->usual[i]) continue;
+        const json_t *given = json_object_get(config, ROLES[i]);
+        json_t *usual = json_pack("{s:s, s:b}", "content", content_of(config, ROLES[i], f->usual[i]), "lstrip", i == MASK && f->is_mpnet);
+        at_status st = usual ? add_entry(t, entries, json_is_object(given) ? given : usual, 1, err) : at_fail_memory(err, 16);
         json_decref(usual);
         AT_TRY(st);
     }
     json_array_foreach((json_t *)json_object_get(config, "additional_special_tokens"), i, value)
         AT_TRY(add_entry(t, entries, value, 1, err));
     return AT_OK;
-}
-
-static const char *content_of(const json_t *config, const char *key, const char *usual) {
-    const json_t *value = json_object_get(config, key);
-    const char *content = json_string_value(json_is_object(value) ? json_object_get(value, "content") : value);
-    return content ? content : usual;
 }
 
 static at_status set_bert(at_tokenizer *t, const char *path, const json_t *config, at_error *err) {
@@ -150,24 +176,29 @@ static at_status set_bert(at_tokenizer *t, const char *path, const json_t *confi
     return at_tokenizer_set_wordpiece(t, path, content_of(config, "unk_token", "[UNK]"), "##", 100, err);
 }
 
-static at_status set_template(at_tokenizer *t, const char *path, const json_t *config, at_error *err) {
-    const char *cls = content_of(config, "cls_token", "[CLS]"), *sep = content_of(config, "sep_token", "[SEP]");
+static at_status set_template(at_tokenizer *t, const family *f, const char *path, const json_t *config, at_error *err) {
+    const char *cls = content_of(config, "cls_token", f->usual[CLS]), *sep = content_of(config, "sep_token", f->usual[SEP]);
     int32_t cls_id = at_tokenizer_id(t, cls), sep_id = at_tokenizer_id(t, sep);
     if (cls_id < 0 || sep_id < 0)
         return at_fail(err, AT_BAD_MODEL, "%s: the token '%.80s' is not there", path, cls_id < 0 ? cls : sep);
-    return at_templates_bert(&t->arena, cls_id, sep_id, &t->templates, err);
+    if (!f->is_mpnet) return at_templates_bert(&t->arena, cls_id, sep_id, &t->templates, err);
+    AT_TRY(at_templates_roberta(&t->arena, cls_id, sep_id, 0, &t->templates, err));
+    t->templates.n_trims = 0; /* no token of WordPiece has a space to trim */
+    return AT_OK;
 }
 
 at_status at_tokenizer_read_vocab_txt(at_tokenizer *t, const char *folder, const json_t *config, const json_t *added,
                                       at_error *err) {
     char *path = at_path_join(&t->arena, folder, "vocab.txt"), *text;
     size_t len;
+    const family *f;
     at_entries entries = {AT_NEW_ARRAY(&t->arena, at_added_entry, MAX_ENTRIES), 0};
     if (!path || !entries.item) return at_fail_memory(err, MAX_ENTRIES * sizeof *entries.item);
+    AT_TRY(family_of(path, config, &f, err));
     AT_TRY(at_file_read(&t->arena, path, AT_JSON_TOKENIZER_BYTES, AT_BAD_MODEL, &text, &len, err));
     AT_TRY(read_lines(t, path, text, len, err));
     AT_TRY(set_bert(t, path, config, err));
-    AT_TRY(add_entries(t, config, added, &entries, err));
+    AT_TRY(add_entries(t, f, config, added, &entries, err));
     AT_TRY(at_tokenizer_set_added(t, path, entries.item, entries.n, err));
-    return set_template(t, path, config, err);
+    return set_template(t, f, path, config, err);
 }

@@ -213,16 +213,47 @@ static at_status read_file(at_tokenizer *t, const char *path, at_error *err) {
     return st;
 }
 
+/* The class that transformers takes for a family whose folder names none. Those of the other families are what is taken anyway. */
+static at_status add_class(const char *folder, json_t *config, at_error *err) {
+    static const char *const CLASSES[][2] = {{"albert", "AlbertTokenizer"},         {"camembert", "CamembertTokenizer"},
+                                             {"deberta-v2", "DebertaV2Tokenizer"},  {"mpnet", "MPNetTokenizer"},
+                                             {"mt5", "T5Tokenizer"},                {"t5", "T5Tokenizer"},
+                                             {"xlm-roberta", "XLMRobertaTokenizer"}};
+    json_t *model = NULL;
+    if (json_is_string(json_object_get(config, "tokenizer_class"))) return AT_OK;
+    AT_TRY(load_optional(folder, "config.json", &model, err));
+    const char *type = json_string_value(json_object_get(model, "model_type"));
+    for (size_t i = 0; type && i < sizeof CLASSES / sizeof *CLASSES; i++)
+        if (!strcmp(type, CLASSES[i][0])) json_object_set_new(config, "tokenizer_class", json_string(CLASSES[i][1]));
+    json_decref(model);
+    return AT_OK;
+}
+
+static at_status read_spm_file(at_tokenizer *t, const char *path, const json_t *config, const json_t *added, at_error *err) {
+    at_arena scratch = {0};
+    char *bytes;
+    size_t len;
+    at_status st = at_file_read(&scratch, path, AT_JSON_TOKENIZER_BYTES, AT_BAD_MODEL, &bytes, &len, err);
+    if (!st) st = at_tokenizer_read_spm(t, path, bytes, len, config, added, err);
+    at_arena_free(&scratch);
+    return st;
+}
+
+typedef enum old_kind { OLD_SPM, OLD_BPE, OLD_TXT } old_kind;
+
 /* What only `map` says joins `config`. */
-static at_status read_old_folder(at_tokenizer *t, const char *folder, const json_t *config, const json_t *map, int is_bpe,
+static at_status read_old_folder(at_tokenizer *t, const char *folder, const json_t *config, const json_t *map, old_kind kind, const char *spm,
                                  at_error *err) {
     json_t *both = json_object(), *added = NULL;
     at_status st = both ? AT_OK : at_fail_memory(err, sizeof *both);
     if (map) json_object_update(both, (json_t *)map);
     if (config) json_object_update(both, (json_t *)config);
     if (!st) st = load_optional(folder, "added_tokens.json", &added, err);
+    if (!st && kind != OLD_BPE) st = add_class(folder, both, err);
     if (!st)
-        st = is_bpe ? at_tokenizer_read_bpe_files(t, folder, both, added, err) : at_tokenizer_read_vocab_txt(t, folder, both, added, err);
+        st = kind == OLD_SPM   ? read_spm_file(t, spm, both, added, err)
+             : kind == OLD_BPE ? at_tokenizer_read_bpe_files(t, folder, both, added, err)
+                               : at_tokenizer_read_vocab_txt(t, folder, both, added, err);
     json_decref(both);
     json_decref(added);
     return st;
@@ -230,22 +261,12 @@ static at_status read_old_folder(at_tokenizer *t, const char *folder, const json
 
 /* The names that SentencePiece models go by; NULL where none is there. */
 static const char *find_spm(at_tokenizer *t, const char *folder) {
-    static const char *const names[] = {"tokenizer.model", "spiece.model", "sentencepiece.model", NULL};
+    static const char *const names[] = {"tokenizer.model", "spiece.model", "sentencepiece.model", "sentencepiece.bpe.model", "spm.model", NULL};
     for (int i = 0; names[i]; i++) {
         const char *path = at_path_join(&t->arena, folder, names[i]);
         if (path && at_file_exists(path)) return path;
     }
     return NULL;
-}
-
-static at_status read_spm_file(at_tokenizer *t, const char *path, const json_t *config, at_error *err) {
-    at_arena scratch = {0};
-    char *bytes;
-    size_t len;
-    at_status st = at_file_read(&scratch, path, AT_JSON_TOKENIZER_BYTES, AT_BAD_MODEL, &bytes, &len, err);
-    if (!st) st = at_tokenizer_read_spm(t, path, bytes, len, config, err);
-    at_arena_free(&scratch);
-    return st;
 }
 
 static at_status open_parts(at_tokenizer *t, const char *folder, const json_t *config, const json_t *map, at_error *err) {
@@ -254,11 +275,13 @@ static at_status open_parts(at_tokenizer *t, const char *folder, const json_t *c
     if (!json || !txt || !merges) return at_fail_memory(err, strlen(folder));
     if (at_file_exists(json)) return read_file(t, json, err);
     const char *spm = find_spm(t, folder);
-    if (spm) return read_spm_file(t, spm, config, err);
-    if (at_file_exists(merges)) return read_old_folder(t, folder, config, map, 1, err);
-    if (at_file_exists(txt)) return read_old_folder(t, folder, config, map, 0, err);
+    if (spm) return read_old_folder(t, folder, config, map, OLD_SPM, spm, err);
+    if (at_file_exists(merges)) return read_old_folder(t, folder, config, map, OLD_BPE, NULL, err);
+    if (at_file_exists(txt)) return read_old_folder(t, folder, config, map, OLD_TXT, NULL, err);
     return at_fail(err, AT_BAD_MODEL,
-                   "%s: neither tokenizer.json, nor tokenizer.model, nor vocab.json with merges.txt, nor vocab.txt is there", folder);
+                   "%s: neither tokenizer.json, nor tokenizer.model (spiece.model, sentencepiece.model, sentencepiece.bpe.model, spm.model), nor "
+                   "vocab.json with merges.txt, nor vocab.txt is there",
+                   folder);
 }
 
 static at_status open_with(at_tokenizer *t, const char *folder, json_t **config, json_t **map, json_t **sentence,
@@ -324,7 +347,7 @@ at_status at_tokenizer_open_spm(const char *name, const void *bytes, size_t len,
     *tokenizer = NULL;
     at_tokenizer *t = calloc(1, sizeof *t);
     if (!t) return at_fail_memory(err, sizeof *t);
-    at_status st = at_tokenizer_read_spm(t, name, bytes, len, NULL, err);
+    at_status st = at_tokenizer_read_spm(t, name, bytes, len, NULL, NULL, err);
     if (!st) {
         read_roles(t, NULL, NULL);
         st = at_tokenizer_finish(t, err);

@@ -96,7 +96,8 @@ static void what_is_wrong_within_a_part_is_named(void **state) {
 
 static void broken_files_are_refused(void **state) {
     (void)state;
-    refused("neither tokenizer.json, nor tokenizer.model, nor vocab.json with merges.txt, nor vocab.txt is there");
+    refused("neither tokenizer.json, nor tokenizer.model (spiece.model, sentencepiece.model, sentencepiece.bpe.model, spm.model), nor "
+            "vocab.json with merges.txt, nor vocab.txt is there");
     json_refused("{\"model\":", "tokenizer.json:1:");
     json_refused("[]", "is no JSON object");
     json_refused("{}", "there is no \"model\"");
@@ -370,6 +371,64 @@ static void old_folders_need_their_special_tokens_only(void **state) {
     refused("is empty");
 }
 
+static void same_ids(const at_tokenizer *t, const char *text, const char *second, const int32_t *ids, int n) {
+    at_error err;
+    at_encoding e = {0};
+    check_ok(at_encode(t, text, strlen(text), second, second ? strlen(second) : 0, NULL, &e, &err), &err);
+    assert_int_equal(e.n, n);
+    for (int i = 0; i < n; i++) assert_int_equal(e.ids[i], ids[i]);
+    for (int i = 0; second && i < n; i++) assert_int_equal(e.types[i], 0);
+    at_encoding_free(&e);
+}
+
+/* As transformers 5.23: other tokens, two of them between texts, the mask with the space before it; also where config.json alone says what it is. */
+static void a_class_of_vocab_txt_is_followed(void **state) {
+    (void)state;
+    static const char *const SAID[][2] = {{"tokenizer_config.json", "{\"tokenizer_class\": \"MPNetTokenizerFast\", \"mask_token\": \"<mask>\"}"},
+                                          {"config.json", "{\"model_type\": \"mpnet\"}"}};
+    for (int i = 0; i < 2; i++) {
+        empty_folder(state);
+        put_text("vocab.txt", "[UNK]\nhello\n<s>\nb\n");
+        put_text(SAID[i][0], SAID[i][1]);
+        at_tokenizer *t = opened();
+        assert_int_equal(at_tokenizer_id(t, "</s>"), 4);
+        assert_int_equal(at_tokenizer_id(t, "<pad>"), 5);
+        assert_int_equal(at_tokenizer_special(t, "mask"), 6);
+        assert_int_equal(at_tokenizer_special(t, "cls"), 2);
+        assert_int_equal(at_tokenizer_special(t, "sep"), 4);
+        same_ids(t, "Hello <mask> b", NULL, (int32_t[]){2, 1, 6, 3, 4}, 5);
+        same_ids(t, "hello", "b", (int32_t[]){2, 1, 4, 4, 3, 4}, 6);
+        int32_t start;
+        at_encoding e = {0};
+        at_error err;
+        check_ok(at_encode(t, "b <mask>", 8, NULL, 0, NULL, &e, &err), &err);
+        start = e.start[2];
+        assert_int_equal(start, 1);
+        at_encoding_free(&e);
+        at_tokenizer_close(t);
+    }
+    empty_folder(state);
+    put_text("vocab.txt", "[UNK]\n[CLS]\n[SEP]\n[PAD]\n[MASK]\n");
+    put_text("tokenizer_config.json", "{\"tokenizer_class\": \"DistilBertTokenizer\"}");
+    at_tokenizer_close(opened());
+    put_text("tokenizer_config.json", "{\"tokenizer_class\": \"BertJapaneseTokenizer\"}");
+    refused("how a BertJapaneseTokenizer reads a vocab.txt is not known here; save the model with a tokenizer.json");
+}
+
+/* The mask of a RoBERTa takes no space with it unless its file says so, as in transformers 5.23 with or without a class. */
+static void a_mask_of_merges_leaves_the_space(void **state) {
+    (void)state;
+    put_text("vocab.json", "{\"<s>\":0,\"<pad>\":1,\"</s>\":2,\"<unk>\":3,\"a\":4,\"b\":5,\"\xc4\xa0\":6,\"<mask>\":7}");
+    put_text("merges.txt", "#version: 0.2\n");
+    at_tokenizer *t = opened();
+    same_ids(t, "a <mask> b", NULL, (int32_t[]){0, 4, 6, 7, 6, 5, 2}, 7);
+    at_tokenizer_close(t);
+    put_text("tokenizer_config.json", "{\"tokenizer_class\": \"RobertaTokenizer\", \"mask_token\": {\"content\": \"<mask>\", \"lstrip\": true}}");
+    t = opened();
+    same_ids(t, "a <mask> b", NULL, (int32_t[]){0, 4, 7, 6, 5, 2}, 6);
+    at_tokenizer_close(t);
+}
+
 int main(void) {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, empty_folder, remove_folder)
     const struct CMUnitTest tests[] = {
@@ -387,6 +446,8 @@ int main(void) {
         TEST(too_long_words_are_unknown),
         TEST(decodes_as_its_decoder_says),
         TEST(old_folders_need_their_special_tokens_only),
+        TEST(a_class_of_vocab_txt_is_followed),
+        TEST(a_mask_of_merges_leaves_the_space),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -92,7 +92,7 @@ static void ids_are_sentencepieces_own(void **state) {
 static void the_class_decides_what_stands_around(void **state) {
     (void)state;
     static const struct { const char *config; int32_t first, last; } cases[] = {
-        {"{\"tokenizer_class\":\"T5Tokenizer\"}", -1, 2}, {"{\"tokenizer_class\":\"LlamaTokenizerFast\"}", 1, -1}};
+        {"{\"tokenizer_class\":\"T5Tokenizer\"}", -1, 2}, {"{\"tokenizer_class\":\"MT5Tokenizer\"}", -1, 2}, {"{\"tokenizer_class\":\"LlamaTokenizerFast\"}", 1, -1}};
     char path[512], folder[64] = "/tmp/attune-spm-XXXXXX", to[600];
     at_error err;
     at_encoding e = {0};
@@ -102,7 +102,7 @@ static void the_class_decides_what_stands_around(void **state) {
     snprintf(to, sizeof to, "%s/spiece.model", folder);
     check_ok(at_file_copy(path, to, &err), &err);
     snprintf(to, sizeof to, "%s/tokenizer_config.json", folder);
-    for (int i = 0; i < 2; i++) {
+    for (int i = 0; i < 3; i++) {
         check_ok(at_file_write(to, cases[i].config, strlen(cases[i].config), &err), &err);
         check_ok(at_tokenizer_open(folder, &t, &err), &err);
         check_ok(at_encode(t, "the", 3, NULL, 0, NULL, &e, &err), &err);
@@ -115,6 +115,69 @@ static void the_class_decides_what_stands_around(void **state) {
     check_fails(at_tokenizer_open(folder, &t, &err), AT_BAD_MODEL, &err, "how a ElvishTokenizer reads a SentencePiece model");
     check_ok(at_folder_remove(folder, &err), &err);
     at_encoding_free(&e);
+}
+
+static void put_json(const char *folder, const char *name, const json_t *content) {
+    char path[600];
+    at_error err;
+    snprintf(path, sizeof path, "%s/%s", folder, name);
+    check_ok(at_json_save(path, (json_t *)(uintptr_t)content, &err), &err);
+}
+
+static size_t compare_texts(const at_tokenizer *t, const json_t *texts, const json_t *answer) {
+    at_encoding e = {0};
+    at_error err;
+    json_t *text;
+    size_t i, bad = 0;
+    json_array_foreach((json_t *)(uintptr_t)texts, i, text) {
+        at_arena arena = {0};
+        char *decoded;
+        size_t len;
+        const json_t *want = json_array_get(json_object_get(answer, "decoded"), i);
+        check_ok(at_encode(t, json_string_value(text), json_string_length(text), NULL, 0, NULL, &e, &err), &err);
+        int same = same_ids(&e, json_array_get(json_object_get(answer, "ids"), i));
+        check_ok(at_decode_bytes(t, &arena, e.ids, e.n, 1, &decoded, &len, &err), &err);
+        int reads = len == json_string_length(want) && !memcmp(decoded, json_string_value(want), len);
+        if (!(same && reads) && bad++ < 3)
+            print_error("%s, text %zu: %s\n", json_string_value(json_object_get(answer, "model")), i, same ? decoded : "ids");
+        at_arena_free(&arena);
+    }
+    at_encoding_free(&e);
+    return bad;
+}
+
+/* ALBERT, CamemBERT, DeBERTa-v2, XLM-RoBERTa: what transformers makes of the same folders (tests/oracle/make_spm_class_vectors.py). */
+static void classes_read_in_their_own_ways(void **state) {
+    (void)state;
+    json_t *recorded = recorded_load(check_source("text/data/sentencepiece/classes.json")), *answer, *content;
+    const char *name;
+    size_t i, bad = 0;
+    json_array_foreach(json_object_get(recorded, "cases"), i, answer) {
+        char folder[64] = "/tmp/attune-spm-XXXXXX", from[600], to[600];
+        at_error err;
+        at_encoding e = {0};
+        at_tokenizer *t;
+        assert_non_null(mkdtemp(folder));
+        snprintf(from, sizeof from, "%s/%s.model", check_source("text/data/sentencepiece"), json_string_value(json_object_get(answer, "model")));
+        snprintf(to, sizeof to, "%s/%s", folder, json_string_value(json_object_get(answer, "file")));
+        check_ok(at_file_copy(from, to, &err), &err);
+        json_object_foreach(json_object_get(answer, "others"), name, content) put_json(folder, name, content);
+        check_ok(at_tokenizer_open(folder, &t, &err), &err);
+        size_t differ = compare_texts(t, json_object_get(recorded, "texts"), answer);
+        if (differ) print_error("case %zu: %zu texts differ\n", i, differ);
+        bad += differ;
+        assert_int_equal(at_tokenizer_size(t), json_integer_value(json_object_get(answer, "size")));
+        assert_int_equal(at_tokenizer_special(t, "mask"), json_integer_value(json_object_get(answer, "mask")));
+        check_ok(at_encode(t, "the cat", 7, "a", 1, NULL, &e, &err), &err);
+        assert_true(same_ids(&e, json_object_get(answer, "pair")));
+        for (int k = 0; k < e.n; k++) assert_int_equal(e.types[k], json_integer_value(json_array_get(json_object_get(answer, "types"), (size_t)k)));
+        at_encoding_free(&e);
+        at_tokenizer_close(t);
+        check_ok(at_folder_remove(folder, &err), &err);
+    }
+    assert_int_equal(i, 9);
+    assert_int_equal(bad, 0);
+    json_decref(recorded);
 }
 
 static void what_is_no_model_is_refused(void **state) {
@@ -133,6 +196,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(ids_are_sentencepieces_own),
         cmocka_unit_test(the_class_decides_what_stands_around),
+        cmocka_unit_test(classes_read_in_their_own_ways),
         cmocka_unit_test(what_is_no_model_is_refused),
     };
     int failed = cmocka_run_group_tests(tests, NULL, NULL);
