@@ -471,6 +471,40 @@ static void marks_of_other_trainers_change_nothing(void **state) {
     at_arena_free(&arena);
 }
 
+#define NOMIC(more) \
+    "{\"model_type\": \"nomic_bert\", \"activation_function\": \"swiglu\", \"causal\": false, \"fused_bias_fc\": true, \"fused_dropout_add_ln\": true, " \
+    "\"layer_norm_epsilon\": 1e-12, \"mlp_fc1_bias\": false, \"mlp_fc2_bias\": false, \"n_embd\": 768, \"n_head\": 12, \"n_inner\": 3072, \"n_layer\": 12, " \
+    "\"n_positions\": 8192, \"pad_vocab_size_multiple\": 64, \"prenorm\": false, \"qkv_proj_bias\": false, \"rotary_emb_base\": 1000, " \
+    "\"rotary_emb_fraction\": 1.0, \"rotary_emb_interleaved\": false, \"rotary_emb_scale_base\": null, \"scale_attn_weights\": true, " \
+    "\"summary_use_proj\": true, \"use_flash_attn\": true, \"use_rms_norm\": false, \"use_xentropy\": true, \"vocab_size\": 30528" more "}"
+
+static void the_config_of_nomic_berts_makers_is_read(void **state) {
+    (void)state;
+    static const struct { const char *config, *refused; } CASES[] = {
+        {NOMIC(""), NULL},
+        {NOMIC(", \"prenorm\": true"), "'prenorm' is true; this form of Nomic BERT is not supported"},
+        {NOMIC(", \"hidden_size\": 384"), "'n_embd' is 768, but 'hidden_size' is 384 for transformers"},
+        {NOMIC(", \"rotary_emb_base\": 10000"), "'rotary_emb_base' is not a number from 1000"},
+        {NOMIC(", \"activation_function\": \"gelu\""), "only 'swiglu' is supported"},
+        {NOMIC(", \"moe_every_n_layers\": 2"), "'moe_every_n_layers' is not a number"}};
+    for (size_t i = 0; i < sizeof CASES / sizeof *CASES; i++) {
+        at_arena arena = {0};
+        at_arch arch;
+        at_error err;
+        json_t *config = json_loads(CASES[i].config, 0, NULL);
+        at_status got = at_arch_read(config, "x", &arena, &arch, &err);
+        if (CASES[i].refused) check_fails(got, AT_BAD_MODEL, &err, CASES[i].refused);
+        else {
+            check_ok(got, &err);
+            assert_true(arch.hidden == 768 && arch.layers == 12 && arch.heads == 12 && arch.intermediate == 3072 && arch.max_positions == 2048);
+            assert_true(arch.norm_epsilon == 1e-12 && arch.hidden_dropout == 0 && arch.gated && arch.activation == AT_ACT_SILU);
+            assert_true(fabs(arch.rope[0].inverse[1] - pow(1000, -2.0 / 64)) < 1e-12);
+        }
+        json_decref(config);
+        at_arena_free(&arena);
+    }
+}
+
 /* As T5Config: what stands there by itself counts. */
 static void t5_obeys_what_is_said_of_its_feed_forward(void **state) {
     (void)state;
@@ -543,6 +577,7 @@ int main(void) {
         cmocka_unit_test(dropout_acts_at_every_place_with_a_mask_of_its_own),
         cmocka_unit_test(each_head_has_the_dropout_that_its_class_has),
         cmocka_unit_test(marks_of_other_trainers_change_nothing),
+        cmocka_unit_test(the_config_of_nomic_berts_makers_is_read),
         cmocka_unit_test(t5_obeys_what_is_said_of_its_feed_forward),
         cmocka_unit_test(no_wrong_family_is_put_forward),
         cmocka_unit_test(new_weights_do_not_depend_on_their_layout),
