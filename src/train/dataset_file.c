@@ -21,12 +21,12 @@ static const struct field {
               {offsetof(at_dataset, place), 4},    {offsetof(at_dataset, span), 8},     {offsetof(at_dataset, label), 4},
               {offsetof(at_dataset, target), 4},   {offsetof(at_dataset, source), 4}};
 enum { N_FIELDS = sizeof FIELDS / sizeof *FIELDS, MAGIC_BYTES = 16, ALIGN = 64 };
-static const char MAGIC[MAGIC_BYTES] = "attune tokens 2";
+static const char MAGIC[MAGIC_BYTES] = "attune tokens 3";
 
 typedef struct header {
     char magic[MAGIC_BYTES];
     uint64_t key, hash[2]; /* of the header from here on, and of all that follows */
-    int64_t n, target_width, max_tokens, n_cut_examples, n_cut_tokens, longest, max_id, max_type, has_table;
+    int64_t n, target_width, max_tokens, n_cut_examples, n_cut_tokens, longest, max_id, max_type, has_table, draw;
     uint64_t count[N_FIELDS], there[N_FIELDS]; /* elements; 0: the pointer is NULL */
 } header;
 
@@ -57,6 +57,7 @@ static void describe(const at_dataset *d, uint64_t key, header *h) {
     h->max_id = d->max_id;
     h->max_type = d->max_type;
     h->has_table = d->table != NULL;
+    h->draw = d->draw;
     for (int f = 0; f < N_FIELDS; f++) {
         h->there[f] = array_of(d, f) != NULL;
         h->count[f] = h->there[f] ? count[f] : 0;
@@ -165,7 +166,7 @@ at_status at_dataset_load(const char *path, uint64_t key, const char *user_path,
     }
     *d = (at_dataset){.n = (int)h->n, .target_width = (int)h->target_width, .max_tokens = (int)h->max_tokens,
                       .n_cut_examples = (int)h->n_cut_examples, .n_cut_tokens = (uint64_t)h->n_cut_tokens, .longest = (int)h->longest,
-                      .max_id = (int32_t)h->max_id, .max_type = (uint8_t)h->max_type, .table = h->has_table ? table : NULL,
+                      .max_id = (int32_t)h->max_id, .max_type = (uint8_t)h->max_type, .draw = (at_draw)h->draw, .table = h->has_table ? table : NULL,
                       .map = map, .map_bytes = bytes};
     take_arrays(d, h);
     d->path = at_strdup(&d->arena, user_path ? user_path : "");

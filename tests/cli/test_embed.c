@@ -48,6 +48,13 @@ static void every_shape_is_recognised(void **state) {
                    "loss: in-batch", "");
 }
 
+/* So many tokens are kept in a file and mapped: the texts of a pair stay together there too. */
+static void many_pairs_stay_pairs(void **state) {
+    (void)state;
+    program_expect("cd $D && (echo anchor,positive; yes 'a b c d e f g h i j k l m n,b c d e f g h i j k l m n o' | head -3520) > many.csv && " TRAIN "--train many.csv --eval pairs.csv "
+                   "--batch-size 32 --epochs 1 --output many && ls -d many/work/tokens-train; grep '\"steps\"' many/all_results.json; grep -c '\"loss\": 0.0,' many/trainer_state.json", 1, "\"steps\": 110", "");
+}
+
 /* What a vector is made of where a text is too long: as the model was trained, or as is asked. */
 static void long_texts_are_a_decision(void **state) {
     (void)state;
@@ -238,7 +245,7 @@ static void what_cannot_be_is_said(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(every_shape_is_recognised),     cmocka_unit_test(long_texts_are_a_decision), cmocka_unit_test(few_rows_are_judged_out_of_fold),
+        cmocka_unit_test(every_shape_is_recognised),     cmocka_unit_test(long_texts_are_a_decision), cmocka_unit_test(many_pairs_stay_pairs), cmocka_unit_test(few_rows_are_judged_out_of_fold),
         cmocka_unit_test(the_folder_is_one_of_sentence_transformers),
         cmocka_unit_test(pairs_are_answered_and_judged), cmocka_unit_test(numbers_of_pairs_are_judged), cmocka_unit_test(threads_do_not_show),
                     cmocka_unit_test(a_kill_does_not_show),               cmocka_unit_test(a_kill_does_not_show_behind_dense_layers),

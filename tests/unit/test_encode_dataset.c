@@ -120,13 +120,14 @@ static void a_kept_dataset_is_the_same_and_no_private_memory(void **state) {
         uint64_t *place_at = d->place_at;
         uint32_t *row = d->row;
         if (!all) d->place_at = NULL, d->row = NULL, d->place = NULL;
-        else d->span = span, d->target = target, d->target_width = 2, d->table = table, d->place = place;
+        else d->span = span, d->target = target, d->target_width = 2, d->table = table, d->place = place, d->draw = AT_DRAW_ROWS;
         check_ok(at_dataset_store(d, path, 7, &err), &err);
         assert_null(load(path, 8));
         kept = load(path, 7);
         assert_non_null(kept);
         assert_non_null(kept->map);
         assert_true(kept->table == (all ? table : NULL));
+        assert_int_equal(kept->draw, all ? AT_DRAW_ROWS : AT_DRAW_EXAMPLES);
         check_same(d, kept);
         at_dataset_close(kept);
         d->place_at = place_at;
