@@ -11,7 +11,7 @@
 enum { BOS, EOS, UNK, SEP, PAD, CLS, MASK, N_ROLES };
 static const char *const ROLES[N_ROLES] = {"bos_token", "eos_token", "unk_token", "sep_token", "pad_token", "cls_token", "mask_token"};
 
-enum { OWN = -1 }; /* a text of `front` that is no role's */
+enum { OWN = -1, MOST_ADDED = 16384 }; /* OWN: a text of `front` that is no role's */
 
 struct at_spm_class {
     const char *name;
@@ -92,6 +92,17 @@ const at_spm_class *at_spm_class_find(const json_t *config) {
 static const char *token_of(const at_spm_class *class, const json_t *config, int role) {
     const char *given = at_added_content(json_object_get(config, ROLES[role]));
     return given && *given ? given : class->usual[role];
+}
+
+static int is_added(const at_spm_piece *piece) { return piece->type == AT_PIECE_CONTROL || piece->type == AT_PIECE_USER_DEFINED; }
+
+/* Each added token is compared with those before it. */
+static at_status check_size(const char *path, const at_spm *spm, const at_spm_class *class, at_error *err) {
+    int n = 0;
+    for (int i = 0; i < spm->n; i++) n += is_added(&spm->piece[i]);
+    if (n > MOST_ADDED) return at_fail(err, AT_BAD_MODEL, "%s: more than %d pieces are control symbols or the user's own", path, MOST_ADDED);
+    if (spm->n > class->left_out && class->unknown < spm->n) return AT_OK;
+    return at_fail(err, AT_BAD_MODEL, "%s: has %d pieces, too few for the class %s", path, spm->n, class->name);
 }
 
 /* ---- the parts ---- */
@@ -176,10 +187,10 @@ static json_t *added_of(at_arena *arena, const at_spm *spm, const at_spm_class *
         json_decref(usual);
     }
     for (int i = 0; i < spm->n; i++) {
-        int kind = spm->piece[i].type;
-        if (kind != AT_PIECE_CONTROL && kind != AT_PIECE_USER_DEFINED) continue;
-        json_t *token = json_pack("{s:s%, s:b, s:b}", "content", spm->piece[i].text, spm->piece[i].len, "special", kind == AT_PIECE_CONTROL, "normalized", 0);
-        at_added_put(list, token, kind == AT_PIECE_CONTROL, 0);
+        int control = spm->piece[i].type == AT_PIECE_CONTROL;
+        if (!is_added(&spm->piece[i])) continue;
+        json_t *token = json_pack("{s:s%, s:b, s:b}", "content", spm->piece[i].text, spm->piece[i].len, "special", control, "normalized", 0);
+        at_added_put(list, token, control, 0);
         json_decref(token);
     }
     return list;
@@ -210,9 +221,8 @@ static at_status set_template(at_tokenizer *t, const char *path, const at_spm_cl
 at_status at_tokenizer_read_spm_class(at_tokenizer *t, const char *path, const at_spm *spm, const at_spm_class *class, const json_t *config,
                                       const json_t *added, at_error *err) {
     if (spm->model_type != AT_SPM_UNIGRAM)
-        return at_fail(err, AT_BAD_MODEL, "%s: is a model of BPE; an %s reads Unigram models", path, class->name);
-    if (spm->n <= class->left_out || class->unknown >= spm->n)
-        return at_fail(err, AT_BAD_MODEL, "%s: has %d pieces, too few for an %s", path, spm->n, class->name);
+        return at_fail(err, AT_BAD_MODEL, "%s: is a model of BPE; the class %s reads Unigram models", path, class->name);
+    AT_TRY(check_size(path, spm, class, err));
     json_t *root = json_pack("{s:o, s:o, s:o, s:o, s:o}", "normalizer", normalizer_of(spm, class, config), "pre_tokenizer",
                              pre_tokenizer_of(class, config), "model", model_of(spm, class, config), "decoder", metaspace(class, config), "added_tokens",
                              added_of(&t->arena, spm, class, config, added));

@@ -92,7 +92,8 @@ static void ids_are_sentencepieces_own(void **state) {
 static void the_class_decides_what_stands_around(void **state) {
     (void)state;
     static const struct { const char *config; int32_t first, last; } cases[] = {
-        {"{\"tokenizer_class\":\"T5Tokenizer\"}", -1, 2}, {"{\"tokenizer_class\":\"MT5Tokenizer\"}", -1, 2}, {"{\"tokenizer_class\":\"LlamaTokenizerFast\"}", 1, -1}};
+        {"{\"tokenizer_class\":\"T5Tokenizer\"}", -1, 2}, {"{\"tokenizer_class\":\"MT5Tokenizer\"}", -1, 2},
+        {"{\"tokenizer_class\":\"LlamaTokenizerFast\"}", 1, -1}};
     char path[512], folder[64] = "/tmp/attune-spm-XXXXXX", to[600];
     at_error err;
     at_encoding e = {0};
@@ -180,6 +181,33 @@ static void classes_read_in_their_own_ways(void **state) {
     json_decref(recorded);
 }
 
+static void refused_by(const char *folder, const char *class, const char *words) {
+    char config[128];
+    at_error err;
+    at_tokenizer *t;
+    snprintf(config, sizeof config, "%s/tokenizer_config.json", folder);
+    json_t *said = json_pack("{s:s}", "tokenizer_class", class);
+    check_ok(at_json_save(config, said, &err), &err);
+    json_decref(said);
+    check_fails(at_tokenizer_open(folder, &t, &err), AT_BAD_MODEL, &err, words);
+}
+
+static void what_a_class_cannot_read_is_refused(void **state) {
+    (void)state;
+    static const char FEW[] = "\x0a\x05\x0a\x01" "a\x18\x02";
+    char folder[64] = "/tmp/attune-spm-XXXXXX", to[600], from[600];
+    at_error err;
+    assert_non_null(mkdtemp(folder));
+    snprintf(from, sizeof from, "%s/bpe.model", check_source("text/data/sentencepiece"));
+    snprintf(to, sizeof to, "%s/sentencepiece.bpe.model", folder);
+    check_ok(at_file_copy(from, to, &err), &err);
+    refused_by(folder, "XLMRobertaTokenizer", "is a model of BPE; the class XLMRobertaTokenizer reads Unigram models");
+    check_ok(at_file_write(to, FEW, sizeof FEW - 1, &err), &err);
+    refused_by(folder, "XLMRobertaTokenizer", "has 1 pieces, too few");
+    refused_by(folder, "AlbertTokenizer", "has 1 pieces, too few");
+    check_ok(at_folder_remove(folder, &err), &err);
+}
+
 static void what_is_no_model_is_refused(void **state) {
     (void)state;
     at_error err;
@@ -197,6 +225,7 @@ int main(void) {
         cmocka_unit_test(ids_are_sentencepieces_own),
         cmocka_unit_test(the_class_decides_what_stands_around),
         cmocka_unit_test(classes_read_in_their_own_ways),
+        cmocka_unit_test(what_a_class_cannot_read_is_refused),
         cmocka_unit_test(what_is_no_model_is_refused),
     };
     int failed = cmocka_run_group_tests(tests, NULL, NULL);
