@@ -38,8 +38,8 @@ at_status at_tokenizer_set_wordpiece(at_tokenizer *t, const char *path, const ch
     int32_t id = at_vocab_id(&t->vocab, unknown, strlen(unknown));
     if (id < 0)
         return at_fail(err, AT_BAD_MODEL, "%s: the unknown token '%.80s' is not in the vocabulary", path, unknown);
-    t->model = (at_model){.type = &at_model_wordpiece, .unknown = id, .as.wordpiece = {&t->vocab, id, max_chars}};
-    return AT_OK;
+    t->model = (at_model){.type = &at_model_wordpiece, .unknown = id, .as.wordpiece = {.vocab = &t->vocab, .unknown = id, .max_chars = max_chars}};
+    return at_wordpiece_init(&t->arena, &t->model.as.wordpiece, prefix, err) ? at_fail_prefix(err, "%s", path) : AT_OK;
 }
 
 /* The id that the library gives: the vocabulary's, else the next free one. */

@@ -150,6 +150,36 @@ static void a_long_token_is_found(void **state) {
     free(text);
 }
 
+/* A WordPiece with very long tokens goes another way to the same ids: aaa.. is 600, 600 and 200 single ones; a character between ends a match. */
+static void long_pieces_are_found_as_short_ones_are(void **state) {
+    (void)state;
+    char *text = malloc(1 << 14), *run = malloc(1 << 12);
+    at_error err;
+    at_encoding e = {0};
+    memset(run, 'a', 4096);
+    for (int with = 0; with < 2; with++) {
+        snprintf(text, 1 << 14, "{\"model\":{\"type\":\"WordPiece\",\"unk_token\":\"u\",\"continuing_subword_prefix\":\"##\",\"max_input_chars_per_word\":5000,"
+                 "\"vocab\":{\"u\":0,\"a\":1,\"##a\":2,\"##\u00e9\":3,\"##aa\u00e9\":4%s%.*s%s%.*s%s}}}", with ? ",\"" : "", with ? 600 : 0, run,
+                 with ? "\":5,\"##" : "", with ? 600 : 0, run, with ? "\":6" : "");
+        at_tokenizer *t = recorded_open_file("tokenizer.json", text, strlen(text), NULL);
+        check_ok(at_encode(t, run, 1400, NULL, 0, NULL, &e, &err), &err);
+        assert_int_equal(e.n, with ? 202 : 1400);
+        assert_int_equal(e.ids[0], with ? 5 : 1);
+        assert_int_equal(e.ids[1], with ? 6 : 2);
+        assert_int_equal(e.ids[e.n - 1], 2);
+        check_ok(at_encode(t, "aaaa\xc3\xa9" "a\xc3\xa9", 9, NULL, 0, NULL, &e, &err), &err);
+        static const int32_t want[] = {1, 2, 4, 2, 3};
+        assert_int_equal(e.n, 5);
+        for (int i = 0; i < 5; i++) assert_int_equal(e.ids[i], want[i]);
+        check_ok(at_encode(t, "a\xc3\xa8", 3, NULL, 0, NULL, &e, &err), &err);
+        assert_true(e.n == 1 && e.ids[0] == 0);
+        at_tokenizer_close(t);
+    }
+    at_encoding_free(&e);
+    free(text);
+    free(run);
+}
+
 static void very_long_and_very_deep_things_are_refused(void **state) {
     (void)state;
     char *text = malloc(1 << 16);
@@ -437,6 +467,7 @@ int main(void) {
         TEST(broken_files_are_refused),
         TEST(wrong_references_are_refused),
         TEST(a_long_token_is_found),
+        TEST(long_pieces_are_found_as_short_ones_are),
         TEST(very_long_and_very_deep_things_are_refused),
         TEST(what_grows_without_an_end_is_refused),
         TEST(length_settings_have_an_order),
