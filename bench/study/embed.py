@@ -127,15 +127,16 @@ def table_lines(rows):
     yield ""
     yield "| trained on | loss | attune | sentence-transformers | difference |"
     yield "|---|---|---:|---:|---:|"
-    below = []
+    below, judged = [], 0
     for name, loss in RUNS:
         ours, theirs = ([100 * r["spearman"] for r in rows if (r["data"], r["loss"], r["program"]) == (name, loss, program)] for program in PROGRAMS)
         whole = ours and len(ours) == len(theirs)
         difference = mean(ours) - mean(theirs) if whole else None
+        judged += bool(whole)
         below += [f"{name} {loss}"] if whole and difference < -ALLOWED else []
         yield f"| {TITLES[name]} | {loss} | {cell(ours)} | {cell(theirs)} | {f'{difference:+.2f}' if whole else ''} |"
     yield ""
-    yield f"- Not below sentence-transformers by more than {ALLOWED} points: {'holds' if not below else 'does not hold: ' + ', '.join(below)}."
+    yield f"- Not below sentence-transformers by more than {ALLOWED} points: {'holds' if not below else 'does not hold: ' + ', '.join(below)}, on {judged} of {len(RUNS)} rows."
 
 
 def write_table(rows):
