@@ -87,7 +87,7 @@ static void models(void **state) {
     static const mistake LIST[] = {
         {"rm -r model", "", 4, "'model' is neither a folder nor a model in the cache"},
         {"rm model/config.json", "", 4, "model: not a model folder: it has no config.json"},
-        {"rm model/vocab.txt", "", 4, "model: neither tokenizer.json, nor tokenizer.model, nor vocab.json with merges.txt, nor vocab.txt is there"},
+        {"rm model/vocab.txt", "", 4, "model: neither tokenizer.json, nor tokenizer.model (spiece.model, sentencepiece.model, sentencepiece.bpe.model, spm.model), nor vocab.json with merges.txt, nor vocab.txt is there"},
         {"rm " WEIGHTS, "", 4, "model: no weights: neither model.safetensors nor"},
         {"truncate -s 40000 " WEIGHTS, "", 4, "model.safetensors: truncated: tensor 'bert."},
         {"truncate -s 100 " WEIGHTS, "", 4, "truncated: the header claims"},
