@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "io/table_ids.h"
 #include "run/score_text.h"
 #include "run/session.h"
 #include "task/columns.h"
@@ -21,46 +22,27 @@ typedef struct judging {
 
 /* ---- rows that belong together ---- */
 
-typedef struct named_row {
-    at_cell id;
-    int row;
-} named_row;
-
-static int by_id(const void *a, const void *b) {
-    const named_row *x = a, *y = b;
-    uint32_t n = x->id.len < y->id.len ? x->id.len : y->id.len;
-    int order = n ? memcmp(x->id.text, y->id.text, n) : 0;
-    if (order) return order;
-    if (x->id.len != y->id.len) return x->id.len < y->id.len ? -1 : 1;
-    return 0;
-}
-
-static int by_id_and_row(const void *a, const void *b) {
-    int order = by_id(a, b);
-    return order ? order : ((const named_row *)a)->row - ((const named_row *)b)->row;
-}
-
 /* Sorted by id; the second of two rows with one id into *twice, else -1. */
-static named_row *index_of(const at_table *t, int column, at_arena *arena, int *twice) {
-    named_row *all = AT_NEW_ARRAY(arena, named_row, t->n_rows);
+static at_id_row *index_of(const at_table *t, int column, at_arena *arena, int *twice) {
+    at_id_row *all = AT_NEW_ARRAY(arena, at_id_row, t->n_rows);
     *twice = -1;
     if (!all) return NULL;
-    for (int r = 0; r < t->n_rows; r++) all[r] = (named_row){at_table_cell(t, r, column), r};
-    if (t->n_rows) qsort(all, (size_t)t->n_rows, sizeof *all, by_id_and_row);
+    for (int r = 0; r < t->n_rows; r++) all[r] = (at_id_row){at_table_cell(t, r, column), r};
+    if (t->n_rows) qsort(all, (size_t)t->n_rows, sizeof *all, at_id_row_order);
     for (int i = 1; i < t->n_rows && *twice < 0; i++)
-        if (!by_id(&all[i - 1], &all[i])) *twice = i;
+        if (!at_id_order(&all[i - 1], &all[i])) *twice = i;
     return all;
 }
 
-static named_row *find(const named_row *all, int n, at_cell id) {
-    named_row wanted = {id, 0};
-    return bsearch(&wanted, all, (size_t)n, sizeof *all, by_id);
+static at_id_row *find(const at_id_row *all, int n, at_cell id) {
+    at_id_row wanted = {id, 0};
+    return bsearch(&wanted, all, (size_t)n, sizeof *all, at_id_order);
 }
 
 static at_status match_ids(const judging *j, int right_column, int column, int *row, at_arena *arena, int *matched, at_error *err) {
     const at_table *t = j->right, *other = j->read;
     int twice_right, twice;
-    named_row *right = index_of(t, right_column, arena, &twice_right), *answers = index_of(other, column, arena, &twice);
+    at_id_row *right = index_of(t, right_column, arena, &twice_right), *answers = index_of(other, column, arena, &twice);
     *matched = twice_right < 0;
     if (!right || !answers) return at_fail_memory(err, 0);
     if (!*matched) return AT_OK; /* no ids, whatever the column is called */
@@ -69,7 +51,7 @@ static at_status match_ids(const judging *j, int right_column, int column, int *
                        (unsigned)other->line[answers[twice].row], answers[twice].id.text, (unsigned)other->line[answers[twice - 1].row]);
     for (int r = 0; r < t->n_rows; r++) {
         at_cell id = at_table_cell(t, r, right_column);
-        const named_row *found = find(answers, other->n_rows, id);
+        const at_id_row *found = find(answers, other->n_rows, id);
         if (!found)
             return at_fail(err, AT_BAD_DATA, "%s: there is no answer for the id '%.80s' of %s:%u", other->path, id.text ? id.text : "",
                            t->path, (unsigned)t->line[r]);

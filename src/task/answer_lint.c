@@ -5,6 +5,7 @@
 
 #include <xxhash.h>
 
+#include "io/table_ids.h"
 #include "task/answer.h"
 #include "task/lint.h"
 #include "text/unicode.h"
@@ -74,33 +75,18 @@ static int look_at_answers(at_lint *lint, const at_lint_split *split, int row, c
 
 /* ---- ids ---- */
 
-typedef struct named_row {
-    at_cell id;
-    int row;
-} named_row;
-
-static int by_id(const void *a, const void *b) {
-    const named_row *x = a, *y = b;
-    uint32_t n = x->id.len < y->id.len ? x->id.len : y->id.len;
-    int order = n ? memcmp(x->id.text, y->id.text, n) : 0;
-    if (order) return order;
-    if (x->id.len != y->id.len) return x->id.len < y->id.len ? -1 : 1;
-    return x->row - y->row;
-}
-
 /* first[r]: the row before r that has its id, else r. */
 static void look_at_ids(at_lint *lint, const at_lint_split *split, at_arena *scratch) {
     const at_table *t = split->table;
-    named_row *all = AT_NEW_ARRAY(scratch, named_row, t->n_rows);
+    at_id_row *all = AT_NEW_ARRAY(scratch, at_id_row, t->n_rows);
     int *first = AT_NEW_ARRAY(scratch, int, t->n_rows), n = 0;
     for (int r = 0; r < t->n_rows && all && first; r++) {
         first[r] = r;
-        if (at_table_cell(t, r, split->question_id - 1).len) all[n++] = (named_row){at_table_cell(t, r, split->question_id - 1), r};
+        if (at_table_cell(t, r, split->question_id - 1).len) all[n++] = (at_id_row){at_table_cell(t, r, split->question_id - 1), r};
     }
-    if (n) qsort(all, (size_t)n, sizeof *all, by_id);
+    if (n) qsort(all, (size_t)n, sizeof *all, at_id_row_order);
     for (int i = 1; i < n; i++)
-        if (all[i].id.len == all[i - 1].id.len && !memcmp(all[i].id.text, all[i - 1].id.text, all[i].id.len))
-            first[all[i].row] = first[all[i - 1].row];
+        if (!at_id_order(&all[i], &all[i - 1])) first[all[i].row] = first[all[i - 1].row];
     for (int r = 0; r < t->n_rows && all && first; r++)
         if (first[r] != r)
             at_lint_add(lint, AT_LINT_ID_TWICE, t->path, t->line[r], "%sthe id is that of line %u, too, which asks %s", at_lint_who(lint, split, r),
