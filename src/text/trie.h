@@ -1,4 +1,4 @@
-/* A trie of some tokens of a vocabulary, byte by byte; its edges lie in one table with open addressing. */
+/* A trie of some tokens of a vocabulary, byte by byte; its edges lie in one table with open addressing. A node has a greater number than the one before it. */
 #ifndef AT_TEXT_TRIE_H
 #define AT_TEXT_TRIE_H
 
@@ -29,6 +29,26 @@ static inline uint32_t at_trie_follow(const at_trie *trie, uint32_t node, unsign
         if (trie->edge[i].key == key) return trie->edge[i].node;
         if (trie->edge[i].key == UINT32_MAX) return 0;
     }
+}
+
+/* For every node the longest proper end of its text that the trie has too: all tokens that end at each place of a text are then found in one walk (Aho and
+ * Corasick 1975), however long they are. */
+typedef struct at_trie_links {
+    uint32_t *fail; /* by node: the node of that end; 0: the root */
+    uint32_t *next; /* by node: the longest proper end that is a token; 0: none */
+} at_trie_links;
+
+/* Memory from the arena. AT_BAD_MODEL where more than `most` tokens end at one place of some text. */
+at_status at_trie_link(at_arena *arena, const at_trie *trie, int most, at_trie_links *links, at_error *err);
+
+/* The node after one more byte of a text: of the longest end of it that the trie has. */
+static inline uint32_t at_trie_step(const at_trie *trie, const at_trie_links *links, uint32_t node, unsigned char byte) {
+    while (node) {
+        uint32_t next = at_trie_follow(trie, node, byte);
+        if (next) return next;
+        node = links->fail[node];
+    }
+    return trie->first[byte];
 }
 
 /* Bytes of the longest token that the text begins with, and which it is; 0: none. */

@@ -8,6 +8,11 @@
 
 #define UNKNOWN_PENALTY 10.0
 
+enum {
+    LONG_TOKEN = 128,  /* bytes: no more are tried from each character of a text */
+    MOST_NESTED = 1024 /* long tokens that end at one place of a text; the longest known runs of spaces or dashes have a few dozen */
+};
+
 void at_unigram_work_free(at_unigram_work *work) {
     at_room_free(work->best);
     *work = (at_unigram_work){0};
@@ -24,6 +29,10 @@ at_status at_unigram_init(at_arena *arena, at_unigram *u, const uint8_t *skip, a
     }
     u->unknown_score = lowest - UNKNOWN_PENALTY;
     AT_TRY(at_trie_init(arena, &u->trie, vocab, skip, err));
+    if (vocab->whole.longest > LONG_TOKEN) {
+        if (!(u->links = AT_NEW(arena, at_trie_links))) return at_fail_memory(err, sizeof *u->links);
+        AT_TRY(at_trie_link(arena, &u->trie, MOST_NESTED, u->links, err));
+    }
     for (uint32_t b = 0; b < 256; b++) {
         char text[8];
         int len = snprintf(text, sizeof text, "<0x%02X>", b);
@@ -38,13 +47,26 @@ static inline void offer(const at_unigram *u, at_best *at, double score, int32_t
     *at = (at_best){score, from, id};
 }
 
+/* The character at bytes [begin, end) as an unknown token. */
+static at_status offer_unknown(const at_unigram *u, at_best *best, int begin, int end, at_error *err) {
+    double till_here = best[begin].score;
+    at_best *at = &best[end];
+    double score = u->single ? (double)((float)u->unknown_score + (float)till_here) : u->unknown_score + till_here;
+    if (at->from >= 0 && !(score > at->score)) return AT_OK;
+    if (u->unknown < 0)
+        return at_fail(err, AT_BAD_DATA, "a character is not in the tokenizer's vocabulary, which has no unknown token");
+    *at = (at_best){score, begin, u->unknown};
+    return AT_OK;
+}
+
+static int character_ends(const unsigned char *text, int at, int len) { return at == len || (text[at] & 0xc0) != 0x80; }
+
 static at_status fill(const at_unigram *u, at_best *best, const unsigned char *text, int len, at_error *err) {
-    for (int i = 0; i <= len; i++) best[i] = (at_best){0, -1, -1};
     for (int begin = 0, next; begin < len; begin = next) {
         double till_here = best[begin].score;
         int has_single = 0;
         next = begin + 1;
-        while (next < len && (text[next] & 0xc0) == 0x80) next++;
+        while (!character_ends(text, next, len)) next++;
         uint32_t node = u->trie.first[text[begin]];
         for (int i = begin + 1; node; i++) {
             int32_t id = u->trie.id[node];
@@ -55,13 +77,27 @@ static at_status fill(const at_unigram *u, at_best *best, const unsigned char *t
             if (i == len) break;
             node = at_trie_follow(&u->trie, node, text[i]);
         }
-        if (has_single) continue;
-        at_best *at = &best[next];
-        double score = u->single ? (double)((float)u->unknown_score + (float)till_here) : u->unknown_score + till_here;
-        if (at->from >= 0 && !(score > at->score)) continue;
-        if (u->unknown < 0)
-            return at_fail(err, AT_BAD_DATA, "a character is not in the tokenizer's vocabulary, which has no unknown token");
-        *at = (at_best){score, begin, u->unknown};
+        if (!has_single) AT_TRY(offer_unknown(u, best, begin, next, err));
+    }
+    return AT_OK;
+}
+
+/* The same by where tokens end, in the same order: of those that end at one place the longest, which begins first, comes first. The work does not grow with
+ * the length of tokens. */
+static at_status fill_linked(const at_unigram *u, at_best *best, const unsigned char *text, int len, at_error *err) {
+    uint32_t node = 0;
+    for (int end = 1, begin = 0; end <= len; end++) {
+        node = at_trie_step(&u->trie, u->links, node, text[end - 1]);
+        if (!character_ends(text, end, len)) continue;
+        int has_single = 0;
+        for (uint32_t at = u->trie.id[node] >= 0 ? node : u->links->next[node]; at; at = u->links->next[at]) {
+            int32_t id = u->trie.id[at];
+            int from = end - (int)u->vocab->len[id];
+            offer(u, &best[end], u->score[id] + best[from].score, from, id);
+            has_single |= from == begin;
+        }
+        if (!has_single) AT_TRY(offer_unknown(u, best, begin, end, err));
+        begin = end;
     }
     return AT_OK;
 }
@@ -90,7 +126,8 @@ at_status at_unigram_split(const at_unigram *u, at_unigram_work *work, at_word *
         work->best = best;
         work->cap = (int)cap;
     }
-    AT_TRY(fill(u, work->best, (const unsigned char *)word->bytes, len, err));
+    for (int i = 0; i <= len; i++) work->best[i] = (at_best){0, -1, -1};
+    AT_TRY((u->links ? fill_linked : fill)(u, work->best, (const unsigned char *)word->bytes, len, err));
     for (int end = len, begin; end > 0; end = begin) {
         int32_t id = work->best[end].id;
         begin = work->best[end].from;

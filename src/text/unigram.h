@@ -11,6 +11,7 @@ typedef struct at_unigram {
     const at_vocab *vocab;
     const double *score;   /* by id */
     at_trie trie;          /* of the tokens that a text may become */
+    at_trie_links *links;  /* of the trie, where tokens are long; else NULL */
     double unknown_score;
     int32_t unknown;       /* -1: none */
     int byte_fallback;

@@ -2,6 +2,8 @@
  * (tests/oracle/make_kind_vectors.py): ids, offsets, words, types, special mask; decoding, at once and as a stream. */
 #include "check.h"
 
+#include <math.h>
+
 #include "text/recorded.h"
 
 static json_t *vectors;
@@ -25,12 +27,30 @@ static json_t *whole(const json_t *indices) {
     return parts;
 }
 
-static at_tokenizer *open_case(const json_t *one) {
+/* A piece of more bytes than are tried from each character, which no text has: what a text becomes is then found the other way. */
+static void add_long_piece(json_t *model) {
+    char text[300];
+    json_t *pieces = json_deep_copy(json_object_get(model, "vocab")), *piece;
+    double lowest = 0;
+    size_t i;
+    json_array_foreach(pieces, i, piece) lowest = fmin(lowest, json_number_value(json_array_get(piece, 1)));
+    memset(text, 'q', sizeof text);
+    json_array_append_new(pieces, json_pack("[s%, f]", text, sizeof text, lowest));
+    json_object_set_new(model, "vocab", pieces);
+}
+
+static int is_unigram(const json_t *one) {
+    const json_t *model = json_array_get(json_object_get(vectors, "models"), (size_t)json_integer_value(json_object_get(one, "model")));
+    return !strcmp(json_string_value(json_object_get(model, "type")), "Unigram");
+}
+
+static at_tokenizer *open_case(const json_t *one, int with_long) {
     static const char *const SHARED[] = {"vocab", "merges"};
     size_t number = (size_t)json_integer_value(json_object_get(one, "model"));
     json_t *parts = whole(json_object_get(one, "parts")), *model = json_copy(json_array_get(json_object_get(vectors, "models"), number));
     for (int i = 0; i < 2; i++)
         if (json_object_get(model, SHARED[i])) json_object_set(model, SHARED[i], shared(json_object_get(model, SHARED[i])));
+    if (with_long) add_long_piece(model);
     json_object_set_new(parts, "model", model);
     put_charsmap(json_object_get(parts, "normalizer"));
     char *text = json_dumps(parts, JSON_REAL_PRECISION(17));
@@ -98,10 +118,10 @@ static int holds(const json_t *list, size_t number) {
     return 0;
 }
 
-static size_t differences(const json_t *one, const json_t *texts) {
+static size_t differences(const json_t *one, const json_t *texts, int with_long) {
     const char *name = recorded_name(one);
     size_t bad = 0, n = json_array_size(texts);
-    at_tokenizer *t = open_case(one);
+    at_tokenizer *t = open_case(one, with_long);
     recorded_line line = {0};
     hashes answers = {.n = 0}, decoded = {.n = 0};
     for (size_t i = 0; i < n; i++) {
@@ -122,8 +142,61 @@ static void every_kind_is_as_recorded(void **state) {
     json_t *cases = json_object_get(vectors, "cases"), *one;
     size_t i, bad = 0;
     assert_true(json_array_size(cases) > 100);
-    json_array_foreach(cases, i, one) bad += differences(one, json_object_get(vectors, "texts"));
+    json_array_foreach(cases, i, one) bad += differences(one, json_object_get(vectors, "texts"), 0);
     assert_int_equal(bad, 0);
+}
+
+static void long_pieces_change_nothing_else(void **state) {
+    (void)state;
+    json_t *cases = json_object_get(vectors, "cases"), *one;
+    size_t i, bad = 0, n = 0;
+    json_array_foreach(cases, i, one) {
+        if (!is_unigram(one)) continue;
+        bad += differences(one, json_object_get(vectors, "texts"), 1);
+        n++;
+    }
+    assert_true(n > 5);
+    assert_int_equal(bad, 0);
+}
+
+static json_t *runs_of(char byte, int from, int till, double score) {
+    char text[4096];
+    json_t *pieces = json_pack("[[s, i]]", "<unk>", 0);
+    memset(text, byte, sizeof text);
+    for (int n = from; n <= till; n++) json_array_append_new(pieces, json_pack("[s%, f]", text, (size_t)n, score * n));
+    return pieces;
+}
+
+/* The time that a text takes does not grow with the length of the pieces, and a vocabulary where it had to is refused. */
+static void long_pieces_cost_nothing(void **state) {
+    (void)state;
+    enum { PIECE = 4000, TEXT = 300 * PIECE + 7 };
+    json_t *pieces = runs_of('a', PIECE, PIECE, -1);
+    json_array_append_new(pieces, json_pack("[s, i]", "a", -5));
+    json_t *root = json_pack("{s:{s:s, s:i, s:o}}", "model", "type", "Unigram", "unk_id", 0, "vocab", pieces);
+    char *json = json_dumps(root, JSON_REAL_PRECISION(17)), *text = malloc(TEXT), path[64];
+    at_tokenizer *t = recorded_open_file("tokenizer.json", json, strlen(json), NULL);
+    at_encoding e = {0};
+    at_error err;
+    assert_non_null(text);
+    memset(text, 'a', TEXT);
+    check_ok(at_encode(t, text, TEXT, NULL, 0, NULL, &e, &err), &err);
+    assert_int_equal(e.n, 307);
+    at_encoding_free(&e);
+    at_tokenizer_close(t);
+    free(text);
+    free(json);
+    json_object_set_new(json_object_get(root, "model"), "vocab", runs_of('a', 1, 1100, -1));
+    snprintf(path, sizeof path, "/tmp/attune-nested-%d", (int)getpid());
+    check_ok(at_folder_make(path, &err), &err);
+    char file[96];
+    snprintf(file, sizeof file, "%s/tokenizer.json", path);
+    json = json_dumps(root, JSON_REAL_PRECISION(17));
+    check_ok(at_file_write(file, json, strlen(json), &err), &err);
+    check_fails(at_tokenizer_open(path, &t, &err), AT_BAD_MODEL, &err, "more than 1024 tokens are each the end of a longer one");
+    check_ok(at_folder_remove(path, &err), &err);
+    free(json);
+    json_decref(root);
 }
 
 /* A regular expression that blows up ends in an error, soon. */
@@ -225,7 +298,8 @@ static void folders_of_two_files_are_read(void **state) {
 int main(void) {
     vectors = recorded_load(check_source("text/data/kinds.json"));
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(every_kind_is_as_recorded),       cmocka_unit_test(a_slow_expression_is_stopped),
+        cmocka_unit_test(every_kind_is_as_recorded),  cmocka_unit_test(long_pieces_change_nothing_else),
+        cmocka_unit_test(long_pieces_cost_nothing),       cmocka_unit_test(a_slow_expression_is_stopped),
         cmocka_unit_test(words_are_not_remembered_across_tokenizers), cmocka_unit_test(truncation_and_padding_are_told),
         cmocka_unit_test(one_text_of_a_pair_is_cut),       cmocka_unit_test(folders_of_two_files_are_read),
     };
