@@ -191,7 +191,7 @@ at_show *at_show_open(const at_options *options, unsigned command) {
     s->terminal = isatty(STDERR_FILENO);
     s->logging_steps = steps ? atoi(steps) : 10;
     s->started = now();
-    s->words = command & (AT_CMD_PREDICT | AT_CMD_GENERATE | AT_CMD_EMBED | AT_CMD_SEARCH) ? stderr : stdout;
+    s->words = command & (AT_CMD_PREDICT | AT_CMD_GENERATE | AT_CMD_EMBED | AT_CMD_SEARCH | AT_CMD_TOKENIZE) ? stderr : stdout;
     return s;
 }
 

@@ -3,8 +3,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include "model/gguf.h"
+#include "run/events.h"
 
 static const size_t CHAT_BYTES = (size_t)64 << 20;
 
@@ -47,13 +49,21 @@ static const json_t *list_of(const json_t *root, const char *key) {
     return json_is_null(list) ? NULL : list;
 }
 
+at_status at_tools_read(const char *path, json_t **tools, at_error *err) {
+    AT_TRY(load(path, tools, err));
+    if (json_is_array(*tools)) return AT_OK;
+    json_decref(*tools);
+    *tools = NULL;
+    return at_fail(err, AT_BAD_DATA, "%s: the tools are not a list", path);
+}
+
 at_status at_conversation_read(const char *path, const char *tools_path, at_conversation *c, at_error *err) {
     *c = (at_conversation){0};
     AT_TRY(load(path, &c->root, err));
-    if (tools_path) AT_TRY(load(tools_path, &c->tools, err));
+    if (tools_path) AT_TRY(at_tools_read(tools_path, &c->tools, err));
     if (json_is_object(c->root) && !(c->more = rest_of(c->root))) return at_fail_memory(err, 0);
     const json_t *tools = c->tools ? c->tools : list_of(c->root, "tools");
-    if (tools && !json_is_array(tools)) return at_fail(err, AT_BAD_DATA, "%s: the tools are not a list", tools_path ? tools_path : path);
+    if (tools && !json_is_array(tools)) return at_fail(err, AT_BAD_DATA, "%s: the tools are not a list", path);
     c->request = (at_chat_request){.messages = json_is_object(c->root) ? json_object_get(c->root, "messages") : c->root, .tools = tools,
                                    .documents = list_of(c->root, "documents"), .more = c->more};
     if (!c->request.messages) return at_fail(err, AT_BAD_DATA, "%s: there is no list of messages", path);
@@ -65,6 +75,28 @@ void at_conversation_close(at_conversation *c) {
     json_decref(c->tools);
     json_decref(c->more);
     *c = (at_conversation){0};
+}
+
+/* The text is made once more without them; where that is an error, the template asks for them. */
+static int leave_no_trace(const at_chat *chat, const at_chat_request *request, const at_jinja_text *with) {
+    at_chat_request without = *request;
+    at_jinja_text text;
+    at_arena arena = {0};
+    at_error err;
+    without.tools = NULL;
+    int same = !at_chat_text(chat, &without, &arena, &text, &err) && text.len == with->len && !memcmp(text.text, with->text, text.len);
+    at_arena_free(&arena);
+    return same;
+}
+
+at_status at_conversation_text(const at_chat *chat, const at_chat_request *request, const at_listener *listener, at_arena *arena, at_jinja_text *out,
+                               at_error *err) {
+    at_chat_request same = *request;
+    if (!same.now) same.now = time(NULL);
+    AT_TRY(at_chat_text(chat, &same, arena, out, err));
+    if (json_array_size(request->tools) && leave_no_trace(chat, &same, out))
+        at_tell_warning(listener, "The model's chat template has no place for tools: the text is the same without them, and the model does not know of them.");
+    return AT_OK;
 }
 
 static at_status open_packed(const char *path, at_chat **chat, at_error *err) {

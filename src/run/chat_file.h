@@ -15,6 +15,13 @@ typedef struct at_conversation {
 at_status at_conversation_read(const char *path, const char *tools_path, at_conversation *conversation, at_error *err);
 void at_conversation_close(at_conversation *conversation);
 
+/* As at_chat_text. Tools that leave no trace in the text are warned of: the template has no place for them, so the model does not know of them. */
+at_status at_conversation_text(const at_chat *chat, const at_chat_request *request, const at_listener *listener, at_arena *arena, at_jinja_text *out,
+                               at_error *err);
+
+/* A list of tools in a file of its own; path "-": standard input. The caller gives up the reference. */
+at_status at_tools_read(const char *path, json_t **tools, at_error *err);
+
 /* The chat template of a model folder or of a GGUF file. */
 at_status at_model_chat_open(const char *folder, at_chat **chat, at_error *err);
 

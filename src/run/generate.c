@@ -28,6 +28,7 @@ typedef struct generating {
     int index; /* of the text */
     int templated; /* the text has its special tokens already */
     at_chat *chat;
+    json_t *tools; /* of the questions; NULL: none */
 } generating;
 
 /* ---- what ends a text ---- */
@@ -100,6 +101,8 @@ static at_status settle_beams(generating *g, const at_sampling *sampling, at_err
 
 static at_status open_all(generating *g, const at_options *o, const at_listener *listener, at_error *err) {
     *g = (generating){.options = o, .listener = listener};
+    if (at_options_text(o, "tools", NULL) && !at_options_text(o, "chat", NULL) && !at_options_flag(o, "ask"))
+        return at_fail(err, AT_USAGE, "--tools are for a conversation: give --chat FILE, or --ask with a question");
     AT_TRY(open_model(g, err));
     at_sampling sampling = sampling_of(o);
     AT_TRY(at_chooser_make(&g->sampler, &g->arena, &sampling, g->model->arch.vocab_size, err));
@@ -112,6 +115,7 @@ static at_status open_all(generating *g, const at_options *o, const at_listener 
 
 static void close_all(generating *g) {
     at_chat_close(g->chat);
+    json_decref(g->tools);
     at_tokenizer_close(g->tokenizer);
     at_model_close(g->model);
     at_arena_free(&g->arena);
@@ -223,7 +227,7 @@ static at_status take(generating *g, const char *name, const char *text, size_t 
 static at_status answer(generating *g, const at_chat_request *request, at_error *err) {
     at_arena arena = {0};
     at_jinja_text text;
-    at_status st = at_chat_text(g->chat, request, &arena, &text, err);
+    at_status st = at_conversation_text(g->chat, request, g->listener, &arena, &text, err);
     g->templated = 1;
     if (!st) st = continue_text(g, &arena, text.text, text.len, err);
     at_arena_free(&arena);
@@ -242,9 +246,11 @@ static at_status take_conversation(generating *g, const char *path, at_error *er
 
 static at_status take_question(generating *g, const char *text, at_error *err) {
     json_t *messages = json_pack("[{s:s, s:s}]", "role", "user", "content", text);
-    at_chat_request request = {.messages = messages, .add_generation_prompt = 1};
+    const char *path = at_options_text(g->options, "tools", NULL);
     if (!messages) return at_fail(err, AT_BAD_DATA, "prompt: not valid UTF-8");
     at_status st = g->chat ? AT_OK : at_model_chat_open(g->model->folder, &g->chat, err);
+    if (!st && path && !g->tools) st = at_tools_read(path, &g->tools, err);
+    at_chat_request request = {.messages = messages, .tools = g->tools, .add_generation_prompt = 1};
     if (!st) st = answer(g, &request, err);
     json_decref(messages);
     return st;

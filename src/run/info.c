@@ -17,7 +17,8 @@ typedef struct about {
     at_arena arena;
     const char *folder;
     at_model *model;
-    at_tokenizer *tokenizer;
+    at_tokenizer *tokenizer; /* where has_tokenizer is 0, a stand-in for the plan */
+    int has_tokenizer;
     at_pool *pool;
     at_kernels kernels;
     const at_backend *backend;
@@ -174,6 +175,8 @@ static char *words(about *a) {
     if (task) at_str_addf(&s, "task        %s: %s\n", task->name, task->summary);
     if (a->model->trained_head && (!task || task->names_labels)) at_str_addf(&s, "labels      %s\n", labels_words(a, &a->arena));
     at_str_addf(&s, "longest     %d tokens (%s)\n", a->max_tokens, a->max_source);
+    if (!a->has_tokenizer)
+        at_str_add(&s, "tokenizer   none: the folder lacks a tokenizer.json (or tokenizer.model, vocab.json with merges.txt, vocab.txt); without it no text can be read\n");
     at_str_addf(&s, "to run      %.0f MB\n", 4 * a->parameters / 1e6);
     if (a->planned)
         at_str_addf(&s,
@@ -199,13 +202,24 @@ static json_t *fields(const about *a) {
     const at_arch *r = &m->arch;
     const char *head = m->trained_head ? at_head_name(m->head.kind) : NULL;
     const at_task *task = m->trained_head ? at_task_of_model(m) : NULL;
-    return json_pack("{s:s, s:s, s:i, s:i, s:i, s:i, s:i, s:i, s:f, s:s?, s:s?, s:o, s:i, s:s, s:f, s:f, s:s, s:i}",
+    return json_pack("{s:s, s:s, s:i, s:i, s:i, s:i, s:i, s:i, s:f, s:s?, s:s?, s:o, s:i, s:s, s:b, s:f, s:f, s:s, s:i}",
                      "folder", a->folder, "family", r->family, "layers", r->layers, "hidden", r->hidden, "heads",
                      r->heads, "intermediate", r->intermediate, "vocabulary", r->vocab_size, "positions",
                      r->max_positions, "parameters", a->parameters, "head", head, "task", task ? task->name : NULL,
                      "labels", names_json(&m->labels), "max_length", a->max_tokens, "max_length_source", a->max_source,
-                     "memory_to_run", 4 * a->parameters, "memory_to_train", (double)a->plan.total, "kernels",
+                     "tokenizer", a->has_tokenizer, "memory_to_run", 4 * a->parameters, "memory_to_train", (double)a->plan.total, "kernels",
                      a->backend->name, "threads", at_pool_threads(a->pool));
+}
+
+/* A folder may be weights and sizes alone; the plan then needs tokens from elsewhere. */
+static at_status open_tokenizer(about *a, at_error *err) {
+    a->has_tokenizer = at_gguf_is(a->folder) || at_tokenizer_is_in(a->folder);
+    if (a->has_tokenizer) return at_model_tokenizer_open(a->folder, &a->tokenizer, err);
+    json_t *root = json_pack("{s:{s:s}, s:{s:s, s:s, s:{s:i}}}", "pre_tokenizer", "type", "WhitespaceSplit", "model", "type", "WordLevel", "unk_token", "a", "vocab",
+                             "a", 0);
+    at_status st = root ? at_tokenizer_open_parsed("stand-in", root, NULL, &a->tokenizer, err) : at_fail_memory(err, 0);
+    json_decref(root);
+    return st;
 }
 
 static at_status inform(about *a, at_error *err) {
@@ -217,7 +231,7 @@ static at_status inform(about *a, at_error *err) {
     AT_TRY(at_pool_open(&a->pool, at_cpu_count(), err));
     at_model_options options = {.head = AT_HEAD_NONE, .keep_head = 1, .pool = a->pool};
     AT_TRY(at_model_open(a->folder, &options, &a->model, err));
-    AT_TRY(at_model_tokenizer_open(a->folder, &a->tokenizer, err));
+    AT_TRY(open_tokenizer(a, err));
     AT_TRY(at_session_choose_length(a->tokenizer, &a->model->arch, at_options_int(o, "max_length", 0), &a->max_tokens,
                                     &a->max_source, err));
     a->parameters = count_parameters(a->model);

@@ -142,7 +142,7 @@ static const at_setting SETTINGS[] = {
     REAL("min_p", NULL, "0", 0, 1, GENERATION, "Draw among the tokens that have this share of the most probable one's probability.", G),
     REAL("repetition_penalty", NULL, "1", 0.01, 100, GENERATION, "Above 1 makes tokens that the text has already less probable.", G),
     TEXT("stop", "stop_strings", NULL, GENERATION, "TEXT",
-         "A text that ends the answer, or a JSON list of such; it is not part of the answer.", G),
+         "A text that ends the answer, or a JSON list of such; it is not part of the answer. Given again, each of them ends it.", G),
     INT("seed", NULL, "42", 0, 9007199254740991.0, GENERATION, "Decides what is drawn.", G),
 
     CHOICE("method", NULL, "two-step head full gradual", "two-step", METHOD,

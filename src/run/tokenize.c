@@ -33,6 +33,8 @@ static at_status open_tokenizer(tokenizing *t, const at_options *o, const at_lis
     *t = (tokenizing){.options = o, .listener = listener, .stats = at_options_flag(o, "stats")};
     const char *name = at_options_text(o, "model", NULL);
     if (!name) return at_fail(err, AT_USAGE, "--model is missing: the folder of a model or of a tokenizer");
+    if (at_options_text(o, "tools", NULL) && !at_options_text(o, "chat", NULL))
+        return at_fail(err, AT_USAGE, "--tools are for a conversation: give --chat FILE");
     t->encode.no_special = at_options_flag(o, "no_special");
     t->encode.max_tokens = (int)at_options_int(o, "max_length", 0);
     AT_TRY(at_model_folder_find(&t->arena, name, &t->folder, err));
@@ -242,7 +244,7 @@ static at_status take_chat(tokenizing *t, const char *path, at_error *err) {
     at_status st = at_model_chat_open(t->folder, &chat, err);
     if (!st) st = at_conversation_read(path, at_options_text(t->options, "tools", NULL), &conversation, err);
     conversation.request.add_generation_prompt = at_options_flag(t->options, "add_generation_prompt");
-    if (!st) st = at_chat_text(chat, &conversation.request, &t->arena, &text, err);
+    if (!st) st = at_conversation_text(chat, &conversation.request, t->listener, &t->arena, &text, err);
     if (!st) st = show_text(t, &text, path, err);
     at_conversation_close(&conversation);
     at_chat_close(chat);

@@ -154,6 +154,12 @@ static const char *shell_word(at_train_run *run, const char *path) {
     return quoted ? quoted : path;
 }
 
+/* What the model is for: vectors, texts that go on, or answers. */
+static const char *next_command(const at_train_run *run) {
+    if (run->head == AT_HEAD_EMBED) return "embed";
+    return run->head == AT_HEAD_LM && !run->model->arch.decoder.layers ? "generate" : "predict";
+}
+
 at_status at_train_finish(at_train_run *run, at_error *err) {
     AT_TRY(choose_rest(run, err));
     if (run->test) AT_TRY(at_train_judge(run, run->test, &run->test_score, err));
@@ -169,9 +175,8 @@ at_status at_train_finish(at_train_run *run, at_error *err) {
     at_tell(run->listener, "done",
             json_pack("{s:s?, s:s, s:s?, s:o}", "output", run->folder.path, "kept", run->tuned ? "tuned" : "head",
                       "metric", s->main_name, "main", at_json_number(s->main)),
-            "Done%s%s.%s%s%s", run->folder.path ? ": the model is in " : "", run->folder.path ? run->folder.path : "",
-            run->folder.path ? (run->head == AT_HEAD_EMBED ? " Try: attune embed --model " : " Try: attune predict --model ") : "", run->folder.path ? shell_word(run, run->folder.path) : "",
-            run->folder.path ? " \"your text\"" : "");
+            "Done%s%s.%s", run->folder.path ? ": the model is in " : "", run->folder.path ? run->folder.path : "",
+            run->folder.path ? at_format(&run->arena, " Try: attune %s --model %s \"your text\"", next_command(run), shell_word(run, run->folder.path)) : "");
     double wanted = at_options_real(run->options, "min_score", -INFINITY);
     const at_score *judged = run->test_score.values ? &run->test_score : s;
     if (judged->values && judged->main < wanted)

@@ -284,6 +284,18 @@ static at_status open_parts(at_tokenizer *t, const char *folder, const json_t *c
                    folder);
 }
 
+int at_tokenizer_is_in(const char *folder) {
+    static const char *const OTHERS[] = {"tokenizer.json", "merges.txt", "vocab.txt"};
+    at_tokenizer scratch = {0};
+    int found = find_spm(&scratch, folder) != NULL;
+    for (size_t i = 0; i < sizeof OTHERS / sizeof *OTHERS && !found; i++) {
+        const char *path = at_path_join(&scratch.arena, folder, OTHERS[i]);
+        found = path && at_file_exists(path);
+    }
+    at_arena_free(&scratch.arena);
+    return found;
+}
+
 static at_status open_with(at_tokenizer *t, const char *folder, json_t **config, json_t **map, json_t **sentence,
                            at_error *err) {
     AT_TRY(load_optional(folder, "tokenizer_config.json", config, err));

@@ -42,6 +42,7 @@ typedef struct at_tokenizer_settings {
     int32_t pad_id;
 } at_tokenizer_settings;
 
+int at_tokenizer_is_in(const char *folder); /* one of the files that at_tokenizer_open reads a vocabulary from is there */
 at_status at_tokenizer_open(const char *folder, at_tokenizer **tokenizer, at_error *err);
 /* From what a tokenizer.json and a tokenizer_config.json (or NULL) hold; `name` is for errors. */
 at_status at_tokenizer_open_parsed(const char *name, const json_t *root, const json_t *config, at_tokenizer **tokenizer, at_error *err);

@@ -118,6 +118,10 @@ static void the_other_commands_say_the_same(void **state) {
     (void)state;
     program_expect("cd $D && rm -rf m && cp -r model m && truncate -s 40000 m/model.safetensors && $A predict --model m good", 4, "", "model.safetensors: truncated");
     program_expect("cd $D && $A eval --model m dev.csv", 4, "", "model.safetensors: truncated");
+    program_expect("cd $D && mkdir bare && cp model/config.json model/model.safetensors bare && $A info bare", 0, "tokenizer   none: the folder lacks a tokenizer.json", "");
+    program_expect("cd $D && $A info bare | grep '^to train' > bare.txt && $A info model | grep '^to train' | cmp -n 20 - bare.txt && $A info bare --json", 0, "\"tokenizer\":false", "");
+    program_expect("cd $D && $A info model --json", 0, "\"tokenizer\":true", "");
+    program_expect("cd $D && echo '{' > bare/tokenizer.json && $A info bare", 4, "", "tokenizer.json");
     program_expect("cd $D && rm m/model.safetensors && touch m/pytorch_model.bin && $A info m", 4, "", "only the pickle pytorch_model.bin");
     program_expect("cd $D && sed 's/\"bert\"/\"mamba\"/' model/config.json > m/config.json && $A info m", 4, "", "model_type 'mamba' is not one that attune knows: bert");
 }

@@ -65,6 +65,10 @@ static void a_conversation_is_answered(void **state) {
     program_expect("$A generate --model generate-folder/talks.gguf --max-new-tokens 12 --json --ask 'quick brown'", 0, IDS, "");
     program_expect("$A generate --model generate-folder/talks.gguf --max-new-tokens 12 --json --chat generate-folder/chat.json", 0, "\"prompt_tokens\"", "");
     program_expect(TINY "--chat a --input b", 2, "", "both given");
+    program_write_file("generate-folder/tools.json", "[{\"name\": \"g\"}]");
+    program_expect("$A generate --model generate-folder/talks.gguf --max-new-tokens 12 --tools generate-folder/tools.json --ask 'quick brown'", 0, "",
+                   "chat template has no place for tools");
+    program_expect(TINY "--tools generate-folder/tools.json elf", 2, "", "--tools are for a conversation");
 }
 
 static void a_file_is_described(void **state) {

@@ -4,7 +4,7 @@
 static int make(void **state) {
     if (tiny_folder_make(state)) return 1;
     setenv("TINY", check_source("unit/data/gguf/tiny.gguf"), 1);
-    static const char *const says[] = {"Method: full (the body itself is what is trained",
+    static const char *const says[] = {"Method: full (the body itself is what is trained", "Try: attune generate --model adapted ",
                                        "texts from column 'text'", NULL};
     return prepared("cd $D && cp $TINY tiny.gguf && for i in {1..40}; do echo 'the quick brown fox'; echo 'a b c d e f g h good'; echo; "
                     "done > texts.txt && $A train --model tiny.gguf --train texts.txt --task language --output adapted --folds 1 --epochs "

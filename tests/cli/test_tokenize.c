@@ -54,8 +54,17 @@ static void a_conversation_is_shown_as_the_model_sees_it(void **state) {
     program_expect("$A tokenize --model tokenize-folder --chat tokenize-folder/chat.json --add-generation-prompt --json", 0, "\"text\":\"[S]good day,\"", "");
     program_expect("$A tokenize --model tokenize-folder --chat tokenize-folder/object.json --json", 0, "\"text\":\"[S]dayf3\"", "");
     program_expect("$A tokenize --model tokenize-folder --chat - --tools tokenize-folder/tools.json < tokenize-folder/object.json", 0, "[S]dayg3\n", "");
+    program_expect("$A tokenize --model tokenize-folder --chat tokenize-folder/object.json 2>&1 | grep -c 'no place for tools'", 1, "0\n", "");
+    program_expect("echo '[]' > tokenize-folder/none.json && $A tokenize --model tokenize-folder --chat tokenize-folder/chat.json --tools tokenize-folder/none.json 2>&1 "
+                   "| grep -c 'no place for tools'", 1, "0\n", "");
+    program_expect("$A tokenize --model tokenize-folder --tools tokenize-folder/tools.json day", 2, "", "--tools are for a conversation");
+    program_expect("$A tokenize --model tokenize-folder --chat tokenize-folder/chat.json --tools tokenize-folder/texts.csv", 3, "", "texts.csv");
+    program_expect("echo '{}' > tokenize-folder/none.json && $A tokenize --model tokenize-folder --chat tokenize-folder/chat.json --tools tokenize-folder/none.json", 3,
+                   "", "none.json: the tools are not a list");
     setenv("GGUFS", check_source("unit/data/gguf"), 1);
     program_expect("$A tokenize --model $GGUFS/talks.gguf --chat tokenize-folder/chat.json", 0, "good day", "");
+    program_expect("$A tokenize --model $GGUFS/talks.gguf --chat tokenize-folder/chat.json --tools tokenize-folder/tools.json", 0, "good day",
+                   "chat template has no place for tools");
     program_expect("$A tokenize --model $GGUFS/tiny.gguf --chat tokenize-folder/chat.json", 4, "", "has no chat template (tokenizer.chat_template)");
     program_expect("echo '{}' | $A tokenize --model tokenize-folder --chat -", 3, "", "error: -: there is no list of messages");
     program_expect("echo '[' | $A tokenize --model tokenize-folder --chat -", 3, "", "error: standard input:");
