@@ -134,6 +134,11 @@ static void show_step(at_show *s, const at_event *event) {
     }
 }
 
+/* The end of what was asked for, without a newline, for a file that is the same but for its answers. */
+static void show_unended(const at_show *s, const char *text) {
+    if (!s->json) fputs(text, stdout);
+}
+
 /* An answer that grows: no line's end but its own. */
 static void show_text(at_show *s, const char *text) {
     size_t n = strlen(text);
@@ -154,6 +159,10 @@ static void on_event(void *context, const at_event *event) {
         return;
     }
     end_line(s);
+    if (!strcmp(event->kind, "unended")) {
+        show_unended(s, event->text);
+        return;
+    }
     if (!strcmp(event->kind, "step")) {
         show_step(s, event);
         return;

@@ -93,10 +93,12 @@ static at_status send_line(at_answers *a, const char *kind, const at_str *line, 
     if (!line->len) return AT_OK;
     if (a->writer) return write_line(a, line, err);
     if (!a->listener || !a->listener->event) return AT_OK;
-    char *text = at_strndup(&a->row, line->text, line->text[line->len - 1] == '\n' ? line->len - 1 : line->len);
+    int ends = line->text[line->len - 1] == '\n';
+    char *text = at_strndup(&a->row, line->text, ends ? line->len - 1 : line->len);
     if (!text) return at_fail_memory(err, line->len);
-    at_event event = {.kind = kind, .text = text, .json = json};
+    at_event event = {.kind = kind, .text = ends ? text : NULL, .json = json}, open = {.kind = "unended", .text = text};
     a->listener->event(a->listener->context, &event);
+    if (!ends) a->listener->event(a->listener->context, &open); /* the end of a file that has no newline there */
     return AT_OK;
 }
 

@@ -256,7 +256,8 @@ static at_recipe_facts gather_facts(const at_train_run *run) {
                          .n_answers = (double)(run->state.task->whole ? (size_t)at_dataset_units(d) : at_dataset_outputs(d)),
                          .rate_share = run->state.task->rate_share,
                          .steps_share = run->state.task->steps_share,
-                         .fewest_epochs = run->state.task->fewest_epochs};
+                         .fewest_epochs = run->state.task->fewest_epochs,
+                         .new_head = run->new_head};
     for (int c = 0; d->label && !d->place_at && c < f.n_classes; c++) {
         int count = 0;
         for (int i = 0; i < d->n; i++) count += d->label[i] == c;
@@ -283,7 +284,24 @@ static at_status cut_off(at_train_run *run, at_error *err) {
     return at_dataset_subset(run->all, outside, held, &run->eval, err);
 }
 
+/* Whether what the body is trained through begins from nothing: the folder of an encoder may have no head for hidden words. */
+static at_status look_for_head(at_train_run *run, at_error *err) {
+    at_model *sizes = NULL;
+    if (!run->state.task->full_only || run->goes_on) return AT_OK;
+    AT_TRY(at_train_open_sizes(run, &sizes, err));
+    int of_head = 0, fresh = 0;
+    for (int i = 0; i < sizes->params.n; i++) {
+        if (!sizes->params.weights[i].is_head) continue;
+        of_head++;
+        for (int k = 0; k < sizes->report.n_fresh; k++) fresh += !strcmp(sizes->params.weights[i].name, sizes->report.fresh[k]);
+    }
+    run->new_head = of_head && fresh == of_head;
+    at_model_close(sizes);
+    return AT_OK;
+}
+
 static at_status set_apart(at_train_run *run, at_error *err) {
+    AT_TRY(look_for_head(run, err));
     at_recipe_facts facts = gather_facts(run);
     AT_TRY(at_recipe_choose(&facts, &run->arena, &run->recipe, err));
     double share = at_options_real(run->options, "eval_share", 0);

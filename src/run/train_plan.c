@@ -143,6 +143,15 @@ static void tell_long(const at_train_run *run) {
             "Long texts: %s%s%s.", how ? at_long_name(how) : "truncate-tail", lost, d->n_cut_examples || windows ? "" : "; there are none");
 }
 
+/* What comes of it is worse than either where the texts are few, which nothing else says. */
+static void tell_new_head(const at_train_run *run) {
+    if (!run->new_head) return;
+    at_tell(run->listener, "choice", json_pack("{s:b}", "new_head", 1),
+            "Head: the folder has none for the task %s; a new one begins from nothing and learns first, and changes the body meanwhile. On few texts "
+            "that leaves the body neither what it was nor used to them: compare with the body as it is, or begin from a folder that has such a head.",
+            run->state.task->name);
+}
+
 static void tell_choices(const at_train_run *run) {
     const at_recipe *r = &run->recipe;
     const at_hyper *h = &run->hyper;
@@ -152,6 +161,7 @@ static void tell_choices(const at_train_run *run) {
                       run->eval ? run->eval->n : 0),
             "Judged: %s.", r->why_judging);
     if (!trains) return;
+    tell_new_head(run);
     const at_options *o = run->options;
     at_tell(run->listener, "choice", json_pack("{s:f, s:f}", "learning_rate", h->learning_rate, "layer_decay", h->layer_decay), "Rate: %s.",
             at_options_is_auto(o, "learning_rate") ? r->why_rate : "as given");

@@ -39,6 +39,7 @@ typedef struct at_train_run {
     at_head_kind head;
     at_method method;             /* as asked for, or what the task can do */
     int goes_on;                  /* the folder's own trained head is kept */
+    int new_head;                 /* the body itself is what is trained, and all of the head that it is trained through is made anew */
     at_recipe recipe;
     at_hyper hyper;
     double softening;             /* of step 1's penalty, for the head that step 2 starts from */

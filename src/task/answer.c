@@ -100,10 +100,7 @@ static int answer_recognise(const at_table *t, const at_columns *wanted, at_aren
 static at_status check_texts(const at_table *t, int column, at_error *err) {
     char name[AT_QUESTION_NAME];
     for (int r = 0; r < t->n_rows; r++) {
-        at_cell cell = at_table_cell(t, r, column);
-        uint32_t i = 0;
-        while (i < cell.len && (unsigned char)cell.text[i] <= ' ') i++;
-        if (i == cell.len)
+        if (at_cell_is_blank(at_table_cell(t, r, column)))
             return at_fail(err, AT_BAD_DATA, "%s:%u: %sthe text (column '%s') is empty; fill it in or remove the row", t->path,
                            (unsigned)t->line[r], at_answer_name(t, r, name), t->column[column]);
     }

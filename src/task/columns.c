@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/str.h"
+#include "text/unicode.h"
 
 static const char *const TEXT_NAMES[] = {"text",    "sentence", "message", "content",     "review", "tweet",   "body",
                                          "comment", "document", "query",   "description", "title",  "utterance", NULL};
@@ -128,6 +129,18 @@ const char *at_question_name(const at_table *t, int row, int column, char name[A
     if (!n) return "";
     snprintf(name, AT_QUESTION_NAME, "question '%.*s': ", (int)n, id.text);
     return name;
+}
+
+int at_is_white(uint32_t cp) { return cp <= ' ' || (at_cp_flags(cp) & AT_CP_SPACE); }
+
+int at_cell_is_blank(at_cell cell) {
+    for (uint32_t i = 0; i < cell.len;) {
+        uint32_t cp;
+        int width = at_utf8_decode((const unsigned char *)cell.text + i, cell.len - i, &cp);
+        if (!width || !at_is_white(cp)) return 0;
+        i += (uint32_t)width;
+    }
+    return 1;
 }
 
 at_status at_column_number(const at_table *t, int row, int column, double *value, at_error *err) {

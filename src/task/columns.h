@@ -18,6 +18,10 @@ int at_columns_is_text(const char *name);
 enum { AT_QUESTION_NAME = 96 };
 /* "question 'ID': ", by which messages name a row beside its line, into `name`; "" where there is no id (column -1: no such column). */
 const char *at_question_name(const at_table *table, int row, int column, char name[AT_QUESTION_NAME]);
+/* White space: Unicode's, and what is below it in ASCII. */
+int at_is_white(uint32_t cp);
+/* Nothing but white space: such a text is empty, for training and for the lint. */
+int at_cell_is_blank(at_cell cell);
 /* The number in a cell, or AT_BAD_DATA with its line. */
 at_status at_column_number(const at_table *table, int row, int column, double *value, at_error *err);
 

@@ -193,16 +193,10 @@ at_status at_embed_measure(const at_table *t, int column, at_embedding *e, at_er
 
 /* ---- examples ---- */
 
-static int is_blank(at_cell cell) {
-    for (uint32_t i = 0; i < cell.len; i++)
-        if ((unsigned char)cell.text[i] > ' ') return 0;
-    return 1;
-}
-
 static at_status check_texts(const at_table *t, const at_embed_columns *c, at_error *err) {
     for (int r = 0; r < t->n_rows; r++)
         for (int i = 0; i < c->n_texts; i++)
-            if (is_blank(at_table_cell(t, r, c->text[i])))
+            if (at_cell_is_blank(at_table_cell(t, r, c->text[i])))
                 return at_fail(err, AT_BAD_DATA, "%s:%u: the text (column '%s') is empty; fill it in or remove the row", t->path, (unsigned)t->line[r],
                                t->column[c->text[i]]);
     return AT_OK;
@@ -270,7 +264,7 @@ static at_status fill_labels(const at_table *t, int column, at_dataset *d, at_er
     int32_t n = 0;
     for (int r = 0; r < d->n && !st; r++) {
         at_cell cell = at_table_cell(t, r, column);
-        if (is_blank(cell))
+        if (at_cell_is_blank(cell))
             st = at_fail(err, AT_BAD_DATA, "%s:%u: the label (column '%s') is empty; fill it in or remove the row", t->path, (unsigned)t->line[r],
                          t->column[column]);
         uint64_t hash = XXH3_64bits(cell.text ? cell.text : "", cell.len) | 1;

@@ -25,12 +25,6 @@ static int same_label(const labelled_row *a, const labelled_row *b) {
     return a->label.len == b->label.len && !memcmp(a->label.text, b->label.text, a->label.len);
 }
 
-static int is_blank(at_cell cell) {
-    for (uint32_t i = 0; i < cell.len; i++)
-        if ((unsigned char)cell.text[i] > ' ') return 0;
-    return 1;
-}
-
 /* A text is near those of its label: one that is alone with its label teaches nothing, and finds nothing. */
 static void look_at_labels(at_lint *lint, const at_table *t, int column, at_arena *scratch) {
     labelled_row *all = AT_NEW_ARRAY(scratch, labelled_row, t->n_rows);
@@ -42,7 +36,7 @@ static void look_at_labels(at_lint *lint, const at_table *t, int column, at_aren
     }
     for (int r = 0; r < t->n_rows; r++) {
         at_cell cell = at_table_cell(t, r, column);
-        if (is_blank(cell)) at_lint_add(lint, AT_LINT_EMPTY_LABEL, t->path, t->line[r], "the label (column '%s') is empty", t->column[column]);
+        if (at_cell_is_blank(cell)) at_lint_add(lint, AT_LINT_EMPTY_LABEL, t->path, t->line[r], "the label (column '%s') is empty", t->column[column]);
         else all[n++] = (labelled_row){cell, r};
     }
     if (n) qsort(all, (size_t)n, sizeof *all, by_label);

@@ -19,12 +19,6 @@ typedef struct text_pass {
     at_str key, other;
 } text_pass;
 
-static int is_space(uint32_t cp) {
-    if (cp < 0x80) return cp <= ' ';
-    utf8proc_category_t c = utf8proc_category((utf8proc_int32_t)cp);
-    return c == UTF8PROC_CATEGORY_ZS || c == UTF8PROC_CATEGORY_ZL || c == UTF8PROC_CATEGORY_ZP || cp == 0x85;
-}
-
 static uint32_t lower(uint32_t cp) {
     if (cp < 0x80) return cp >= 'A' && cp <= 'Z' ? cp + 32 : cp;
     return (uint32_t)utf8proc_tolower((utf8proc_int32_t)cp);
@@ -43,7 +37,7 @@ static void fold_more(at_str *key, const char *text, size_t len) {
             n = 1;
         }
         i += (size_t)n;
-        if (is_space(cp)) {
+        if (at_is_white(cp)) {
             space = begun;
             continue;
         }

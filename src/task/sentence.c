@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/room.h"
+#include "task/columns.h"
 #include "text/unicode.h"
 
 static const char *const TOKENS[] = {"tokens", "words", NULL}, *const TAGS[] = {"ner_tags", "tags", "pos_tags", "labels", "ner", NULL};
@@ -215,7 +216,6 @@ static at_status read_lists(const at_table *t, int row, const at_sentence_column
 
 /* ---- words of a text ---- */
 
-static int is_space(uint32_t cp) { return cp <= ' ' || (at_cp_flags(cp) & AT_CP_SPACE); }
 static int is_punctuation(uint32_t cp) { return (at_cp_flags(cp) & AT_CP_PUNCT) != 0; }
 
 /* A place in a text. */
@@ -242,7 +242,7 @@ static place word_end(place from, int fine) {
     for (int stop = is_punctuation(cp); !stop && p.at < p.len;) {
         cp = next_letter(&p);
         int breaks = is_punctuation(cp);
-        stop = is_space(cp) || (breaks && fine);
+        stop = at_is_white(cp) || (breaks && fine);
         if (!stop && !breaks) end = p;
     }
     return end;
@@ -253,7 +253,7 @@ static int list_words(const char *text, size_t len, int fine, uint32_t line, con
     int n = 0;
     for (place p = {text, len, 0, 0}; p.at < len;) {
         place next = p;
-        if (is_space(next_letter(&next))) {
+        if (at_is_white(next_letter(&next))) {
             p = next;
             continue;
         }

@@ -10,15 +10,9 @@ at_status at_texts_bind(at_task_state *s, const at_table *t, const at_columns *w
     return AT_OK;
 }
 
-static int is_blank(at_cell cell) {
-    for (uint32_t i = 0; i < cell.len; i++)
-        if ((unsigned char)cell.text[i] > ' ') return 0;
-    return 1;
-}
-
 static at_status texts_are_there(const at_table *t, int column, at_error *err) {
     for (int r = 0; column >= 0 && r < t->n_rows; r++)
-        if (is_blank(at_table_cell(t, r, column)))
+        if (at_cell_is_blank(at_table_cell(t, r, column)))
             return at_fail(err, AT_BAD_DATA, "%s:%u: the text (column '%s') is empty; fill it in or remove the row",
                            t->path, t->line[r], t->column[column]);
     return AT_OK;

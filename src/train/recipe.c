@@ -2,7 +2,7 @@
 
 #include <math.h>
 
-enum { SMALL = 1000, MIDDLING = 6000, LARGE = 20000, MANY_OUTPUTS = 20000, FEWEST_STEPS = 60 };
+enum { SMALL = 1000, MIDDLING = 6000, LARGE = 20000, MANY_OUTPUTS = 20000, FEWEST_STEPS = 60, NEW_HEAD_STEPS = 1000 };
 
 static double clamp(double x, double low, double high) { return x < low ? low : x > high ? high : x; }
 
@@ -50,11 +50,12 @@ static void choose_rate(const at_recipe_facts *f, at_arena *arena, at_recipe *r)
 static void choose_length(const at_recipe_facts *f, at_arena *arena, at_recipe *r) {
     at_hyper *h = &r->hyper;
     h->batch_size = f->n_train < 2000 ? 16 : 32;
-    double steps_an_epoch = ceil((double)f->n_train / h->batch_size);
+    double steps_an_epoch = ceil((double)f->n_train / h->batch_size), least = 110 * (f->steps_share > 0 ? f->steps_share : 1);
     int fewest = f->fewest_epochs > 0 && f->n_train < LARGE ? f->fewest_epochs : 3;
-    h->num_train_epochs = clamp(ceil(110 * (f->steps_share > 0 ? f->steps_share : 1) / steps_an_epoch), fewest, 12);
-    r->why_length = at_format(arena, "%d examples in batches of %d: %.0f epochs, %.0f steps", f->n_train, h->batch_size,
-                              h->num_train_epochs, h->num_train_epochs * steps_an_epoch);
+    double usual = clamp(ceil(least / steps_an_epoch), fewest, 12);
+    h->num_train_epochs = f->new_head ? clamp(ceil(NEW_HEAD_STEPS / steps_an_epoch), usual, 12) : usual;
+    r->why_length = at_format(arena, "%d examples in batches of %d: %.0f epochs, %.0f steps%s", f->n_train, h->batch_size, h->num_train_epochs,
+                              h->num_train_epochs * steps_an_epoch, h->num_train_epochs > usual ? "; more than usual, for the head is new and learns first" : "");
 }
 
 static void choose_stopping(at_arena *arena, at_recipe *r) {

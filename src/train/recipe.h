@@ -27,6 +27,7 @@ typedef struct at_recipe_facts {
     double n_answers;     /* the same, but one an example where its outputs are one choice */
     double rate_share, steps_share; /* of the task (at_task); 0: 1 */
     int fewest_epochs;    /* of the task; 0: 3 */
+    int new_head;         /* the body itself is what is trained, and a head that it is trained through is made anew */
 } at_recipe_facts;
 
 typedef struct at_recipe {

@@ -52,6 +52,7 @@ static void data(void **state) {
         {"printf 'a\\0b,fine\\n' >> rows.csv", "", 3, "rows.csv:62: byte 2 of the line is NUL"},
         {"echo ',fine' >> rows.csv", "", 3, "rows.csv:62: the text (column 'text') is empty"},
         {"echo '  ,fine' >> rows.csv", "", 3, "rows.csv:62: the text (column 'text') is empty"},
+        {"echo $'\xc2\xa0\xe2\x80\xaf,fine' >> rows.csv", "", 3, "rows.csv:62: the text (column 'text') is empty"},
         {"echo 'a b,' >> rows.csv", "", 3, "rows.csv:62: the label (column 'label') is empty"},
         {"sed -i s/poor/fine/ rows.csv", "", 3, "rows.csv: every row has the label 'fine'"},
         {"printf 'text,label\\na,fine\\nb,poor\\nc,good\\n' > rows.csv", "", 3, "3 examples for 3 different labels"},

@@ -36,6 +36,15 @@ static void long_texts_are_read_whole(void **state) {
     program_expect("cd $D && ! $A train --model model --train both.csv --task mask --output x --dry-run 2>&1 | grep -q 'lose their'", 0, "", "");
 }
 
+/* A folder without a head for hidden words: what that means is said, and small texts are seen more often. Not where the head is there. */
+static void a_new_head_is_said(void **state) {
+    (void)state;
+    program_expect("cd $D && $A train --model model --train texts.txt --task mask --output x --dry-run", 0,
+                   "Head: the folder has none for the task mask; a new one begins from nothing and learns first", "");
+    program_expect("cd $D && $A train --model model --train texts.txt --task mask --output x --dry-run", 0, "12 epochs, 180 steps; more than usual, for the head is new", "");
+    program_expect("cd $D && $A train --model adapted --train texts.txt --task mask --output x --dry-run | grep -c 'begins from nothing\\|head is new'", 1, "0\n", "");
+}
+
 static void it_is_a_body_for_a_task(void **state) {
     (void)state;
     program_expect("cd $D && $A train --model adapted --train rows.csv --task classify --output after --folds 1 --epochs 1 --quiet && grep "
@@ -88,7 +97,7 @@ static void what_cannot_be_is_said(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(the_model_is_what_others_open), cmocka_unit_test(it_is_a_body_for_a_task),
+        cmocka_unit_test(the_model_is_what_others_open), cmocka_unit_test(a_new_head_is_said), cmocka_unit_test(it_is_a_body_for_a_task),
         cmocka_unit_test(long_texts_are_read_whole), cmocka_unit_test(it_fills_masks),
         cmocka_unit_test(threads_do_not_show),           cmocka_unit_test(a_kill_does_not_show),    cmocka_unit_test(its_own_head_goes_on),
         cmocka_unit_test(what_cannot_be_is_said),

@@ -66,6 +66,9 @@ static void a_column_is_added_and_the_rest_stays(void **state) {
                    "sed -E 's/[ \\t][^ \\t]+$//' $f.out | cmp - $f.conll || exit 1; done", 0, "", "");
     program_expect("cd $D && (printf '# sent_id = 1\\r\\n'; sed 's/$/\\r/' tabs.conll; printf 'a\\tb\\tc') > odd.conll && $A predict --model tagger --input odd.conll --output odd.out "
                    "--format conll --quiet && sed -E 's/\\t[^\\t\\r]+(\\r?)$/\\1/' odd.out | cmp - odd.conll", 0, "", "");
+    program_expect("cd $D && printf 'a L O\nb L O' > open.conll && $A predict --model tagger open.conll > piped && $A predict --model tagger open.conll --output open.out --quiet && "
+                   "cmp piped open.out && sed -E 's/ [^ ]+$//' piped | cmp - open.conll", 0, "", "");
+    program_expect("cd $D && $A predict --model tagger open.conll --json --quiet | grep -c prediction; $A predict --model tagger open.conll --json | grep unended", 1, "1\n", "");
     program_expect("cd $D && $A predict --model tagger tabs.conll | head -1", 0, "-DOCSTART-\t-X-\tO\tO\n", "");
 }
 

@@ -88,6 +88,19 @@ static void tokens_are_judged_by_fewer_texts_and_seen_more_often(void **state) {
     assert_true(choose(few).hyper.num_train_epochs == 12 && choose(facts_of(300, 150)).hyper.num_train_epochs == 6);
 }
 
+/* A body that is trained through a head from nothing is wrong for many steps: small corpora are seen more often, large ones are not. */
+static void a_new_head_gets_steps_to_learn(void **state) {
+    (void)state;
+    at_recipe_facts small = facts_of(4000, 4000), large = facts_of(100000, 100000);
+    small.method = large.method = AT_METHOD_FULL;
+    at_recipe known = choose(small);
+    small.new_head = large.new_head = 1;
+    at_recipe fresh = choose(small);
+    assert_true(known.hyper.num_train_epochs == 3 && fresh.hyper.num_train_epochs == 8);
+    assert_true(strstr(fresh.why_length, "the head is new") && !strstr(known.why_length, "the head is new"));
+    assert_true(choose(large).hyper.num_train_epochs == 3 && !strstr(choose(large).why_length, "the head is new"));
+}
+
 static int keeps(double step1, double low, double high, double step2) {
     at_score one = {.main = step1, .low = low, .high = high}, two = {.main = step2, .low = NAN, .high = NAN};
     return at_recipe_keeps_step2(&one, &two);
@@ -122,6 +135,7 @@ int main(void) {
         cmocka_unit_test(lower_blocks_learn_slower_on_few_examples),
         cmocka_unit_test(lengths_stay_sensible),
         cmocka_unit_test(tokens_are_judged_by_fewer_texts_and_seen_more_often),
+        cmocka_unit_test(a_new_head_gets_steps_to_learn),
         cmocka_unit_test(step_2_is_kept_in_whole_where_it_mends_most),
         cmocka_unit_test(step_1_is_kept_only_where_it_is_better_by_more_than_its_noise),
     };
