@@ -28,7 +28,8 @@
 /* Made by tokenizers of every family; what is not there is not copied. */
 static const char *const TOKENIZER_FILES[] = {"tokenizer.json", "tokenizer_config.json", "special_tokens_map.json",
                                               "added_tokens.json", "vocab.txt", "vocab.json", "merges.txt", "tokenizer.model",
-                                              "spiece.model", "sentencepiece.bpe.model", "chat_template.jinja", NULL};
+                                              "spiece.model", "sentencepiece.model", "sentencepiece.bpe.model", "spm.model",
+                                              "chat_template.jinja", NULL};
 
 static const char GENERATION_FILE[] = "generation_config.json"; /* of language models */
 

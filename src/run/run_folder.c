@@ -33,22 +33,42 @@ static at_status add_hash(json_t *hashes, const char *name, const char *path, at
     return json_object_set_new(hashes, name, json_string(text)) ? at_fail_memory(err, sizeof text) : AT_OK;
 }
 
-static at_status hash_model(json_t *hashes, const char *folder, at_arena *arena, at_error *err) {
-    static const char *const ENDINGS[] = {".json", ".safetensors", "vocab.txt", NULL};
+static int ends_with(const char *name, const char *ending) {
+    size_t len = strlen(name), tail = strlen(ending);
+    return len >= tail && !strcmp(name + len - tail, ending);
+}
+
+/* What is read of a model's folder: what a model is saved as, and weights in parts. Results, cards and records are none of it. */
+static int is_of_a_model(const char *name) {
+    return at_model_saves(name) || ends_with(name, ".safetensors") || ends_with(name, ".safetensors.index.json");
+}
+
+/* The files below a model's folder, those of its modules (1_Pooling ...) among them, as "model/NAME"; a GGUF file is one of its own. */
+static at_status hash_model(json_t *hashes, const char *path, const char *as, int depth, at_arena *arena, at_error *err) {
     char **names;
     int n;
-    if (!at_is_folder(folder)) return AT_OK; /* opening it will say what is wrong */
-    AT_TRY(at_folder_list(arena, folder, &names, &n, err));
+    if (!at_is_folder(path)) return at_file_exists(path) ? add_hash(hashes, as, path, AT_BAD_MODEL, err) : AT_OK; /* opening it will say what is wrong */
+    AT_TRY(at_folder_list(arena, path, &names, &n, err));
     for (int i = 0; i < n; i++) {
-        size_t len = strlen(names[i]);
-        for (int e = 0; ENDINGS[e]; e++) {
-            size_t tail = strlen(ENDINGS[e]);
-            char *path = at_path_join(arena, folder, names[i]);
-            if (len < tail || strcmp(names[i] + len - tail, ENDINGS[e]) || !path || at_is_folder(path)) continue;
-            AT_TRY(add_hash(hashes, at_format(arena, "model/%s", names[i]), path, AT_BAD_MODEL, err));
-        }
+        if (!is_of_a_model(names[i])) continue;
+        const char *below = at_path_join(arena, path, names[i]), *below_as = at_format(arena, "%s/%s", as, names[i]);
+        if (!below || !below_as) return at_fail_memory(err, strlen(path));
+        if (depth == 0 || !at_is_folder(below)) AT_TRY(hash_model(hashes, below, below_as, depth + 1, arena, err));
     }
     return AT_OK;
+}
+
+/* Settings that name what is read: it decides, not where it lies. */
+static const char *const READ[] = {"train", "eval", "test", "model", NULL};
+
+/* The record without the places of what was hashed: a folder may be written with a slash at its end, or moved. */
+static char *fingerprint_of(const json_t *record, at_arena *arena) {
+    json_t *copy = json_deep_copy(record);
+    for (int i = 0; READ[i]; i++) json_object_del(json_object_get(copy, "settings"), READ[i]);
+    char *text = copy ? json_dumps(copy, JSON_COMPACT | JSON_SORT_KEYS) : NULL, *kept = text ? at_strdup(arena, text) : NULL;
+    free(text);
+    json_decref(copy);
+    return kept;
 }
 
 static at_status make_record(at_run_folder *f, const at_options *options, const char *model, const char *precision, at_arena *arena,
@@ -63,36 +83,99 @@ static at_status make_record(at_run_folder *f, const at_options *options, const 
         const char *path = at_options_text(options, FILES[i], NULL);
         if (path) AT_TRY(add_hash(hashes, FILES[i], path, AT_BAD_DATA, err));
     }
-    if (model) AT_TRY(hash_model(hashes, model, arena, err));
-    char *text = json_dumps(f->record, JSON_COMPACT | JSON_SORT_KEYS);
-    f->fingerprint = text ? at_strdup(arena, text) : NULL;
-    free(text);
+    if (model) AT_TRY(hash_model(hashes, model, "model", 0, arena, err));
+    f->fingerprint = fingerprint_of(f->record, arena);
     return f->fingerprint ? AT_OK : at_fail_memory(err, 0);
 }
 
 /* ---- what the folder holds ---- */
 
-static void add_differences(at_str *list, const json_t *before, const json_t *now, const char *what) {
+/* 1 where a hash is that of the file, or of a part of the folder, that the setting names. */
+static int is_hash_of(const char *setting, const char *hash) {
+    size_t len = strlen(setting);
+    return !strncmp(hash, setting, len) && (!hash[len] || hash[len] == '/');
+}
+
+/* 1 where all that the setting names has these hashes. */
+static int has_hashes(const char *setting, const json_t *hashes, const json_t *others) {
     const char *key;
     json_t *value;
-    json_object_foreach((json_t *)now, key, value) {
-        const json_t *old = json_object_get(before, key);
-        if (json_equal(old, value)) continue;
-        char *was = json_dumps(old, JSON_ENCODE_ANY), *is = json_dumps(value, JSON_ENCODE_ANY);
-        if (strcmp(what, "hashes")) at_str_addf(list, "%s%s: %s -> %s", list->len ? "; " : "", key, was ? was : "none", is ? is : "none");
-        else at_str_addf(list, "%sthe content of %s", list->len ? "; " : "", key);
-        free(was);
-        free(is);
+    int n = 0;
+    json_object_foreach((json_t *)hashes, key, value) {
+        if (!is_hash_of(setting, key)) continue;
+        n++;
+        if (!json_equal(value, json_object_get(others, key))) return 0;
     }
-    json_object_foreach((json_t *)before, key, value)
-        if (!json_object_get(now, key)) at_str_addf(list, "%s%s is not there any more", list->len ? "; " : "", key);
+    return n > 0;
+}
+
+static const char *ending_of(const json_t *path) {
+    const char *text = json_string_value(path), *dot = text ? strrchr(text, '.') : NULL;
+    return dot && !strchr(dot, '/') ? dot : "";
+}
+
+/* The same file under another name, read as the same format. */
+static int is_moved(const char *setting, const json_t *old, const json_t *value, const json_t *before, const json_t *now) {
+    const json_t *hashes = json_object_get(before, "hashes"), *others = json_object_get(now, "hashes");
+    return at_word_index(setting, READ) >= 0 && has_hashes(setting, hashes, others) && has_hashes(setting, others, hashes) &&
+           (!strcmp(setting, "model") || !strcmp(ending_of(old), ending_of(value)));
+}
+
+static void add_setting(at_str *list, const char *key, const json_t *old, const json_t *value) {
+    char *was = json_is_null(old) ? NULL : json_dumps(old, JSON_ENCODE_ANY), *is = json_is_null(value) ? NULL : json_dumps(value, JSON_ENCODE_ANY);
+    at_str_addf(list, "%s%s: %s -> %s", list->len ? "; " : "", key, was ? was : "none", is ? is : "none");
+    free(was);
+    free(is);
+}
+
+static void add_settings(at_str *list, const json_t *before, const json_t *now) {
+    const json_t *old = json_object_get(before, "settings");
+    const char *key;
+    json_t *value;
+    json_object_foreach(json_object_get(now, "settings"), key, value) {
+        const json_t *was = json_object_get(old, key);
+        if (!json_equal(was, value) && !is_moved(key, was, value, before, now)) add_setting(list, key, was, value);
+    }
+    json_object_foreach((json_t *)old, key, value)
+        if (!json_object_get(json_object_get(now, "settings"), key)) at_str_addf(list, "%s%s is not there any more", list->len ? "; " : "", key);
+}
+
+/* Another file is told by its name alone. */
+static int is_told(const char *hash, const json_t *before, const json_t *now) {
+    for (int i = 0; READ[i]; i++)
+        if (is_hash_of(READ[i], hash) &&
+            !json_equal(json_object_get(json_object_get(before, "settings"), READ[i]), json_object_get(json_object_get(now, "settings"), READ[i])))
+            return 1;
+    return 0;
+}
+
+static void add_contents(at_str *list, const json_t *before, const json_t *now) {
+    const json_t *old = json_object_get(before, "hashes"), *new = json_object_get(now, "hashes");
+    const char *key;
+    json_t *value;
+    json_object_foreach((json_t *)new, key, value)
+        if (!json_equal(json_object_get(old, key), value) && !is_told(key, before, now))
+            at_str_addf(list, "%sthe content of %s", list->len ? "; " : "", key);
+    json_object_foreach((json_t *)old, key, value)
+        if (!json_object_get(new, key) && !is_told(key, before, now)) at_str_addf(list, "%s%s is not there any more", list->len ? "; " : "", key);
+}
+
+/* A run that is done has a model, or somebody has taken it away. */
+static at_status check_model(const at_run_folder *f, at_arena *arena, at_error *err) {
+    static const char *const FILES[] = {"config.json", "model.safetensors", NULL};
+    for (int i = 0; FILES[i]; i++) {
+        const char *path = at_path_join(arena, f->path, FILES[i]);
+        if (!path) return at_fail_memory(err, strlen(f->path));
+        if (!at_file_exists(path))
+            return at_fail(err, AT_BAD_MODEL, "%s: this very run is done, but its model is not there any more. Use --restart to do it again", path);
+    }
+    return AT_OK;
 }
 
 static at_status compare(at_run_folder *f, const json_t *before, at_arena *arena, at_error *err) {
     at_str list = {.arena = arena};
-    static const char *const PARTS[] = {"settings", "hashes", NULL};
-    for (int i = 0; PARTS[i]; i++)
-        add_differences(&list, json_object_get(before, PARTS[i]), json_object_get(f->record, PARTS[i]), PARTS[i]);
+    add_settings(&list, before, f->record);
+    add_contents(&list, before, f->record);
     if (!json_equal(json_object_get(before, "version"), json_object_get(f->record, "version")))
         at_str_addf(&list, "%sthe version of attune", list.len ? "; " : "");
     if (list.len)
@@ -102,7 +185,8 @@ static at_status compare(at_run_folder *f, const json_t *before, at_arena *arena
     const char *status = json_string_value(json_object_get(before, "status"));
     f->finished = status && !strcmp(status, "done");
     f->resumed = !f->finished;
-    return AT_OK;
+    f->score = json_incref(json_object_get(before, "score"));
+    return f->finished ? check_model(f, arena, err) : AT_OK;
 }
 
 static at_status save_record(const at_run_folder *f, const char *status, at_error *err) {
@@ -206,6 +290,16 @@ static at_status lock_folder(at_run_folder *f, at_error *err) {
     return at_fail(err, AT_USAGE, "%s: another training is at work in this folder; wait for its end, or choose another --output", f->path);
 }
 
+/* 1 where a path lies in a folder, or is it. */
+static int lies_in(const char *path, const char *folder) {
+    char *inner = realpath(path, NULL), *outer = realpath(folder, NULL);
+    size_t len = outer ? strlen(outer) : 0;
+    int yes = inner && outer && !strncmp(inner, outer, len) && (!inner[len] || inner[len] == '/');
+    free(inner);
+    free(outer);
+    return yes;
+}
+
 at_status at_run_folder_open(at_run_folder *f, const at_options *options, const char *model, const char *precision, at_arena *arena,
                              at_error *err) {
     *f = (at_run_folder){.path = at_options_text(options, "output", NULL)};
@@ -213,6 +307,8 @@ at_status at_run_folder_open(at_run_folder *f, const at_options *options, const 
     if (!f->path) return AT_OK;
     if (at_file_exists(f->path) && !at_is_folder(f->path)) return at_fail(err, AT_USAGE, "%s: is a file; --output names a folder", f->path);
     int dry = at_options_flag(options, "dry_run");
+    if (model && lies_in(model, f->path))
+        return at_fail(err, AT_USAGE, "%s: holds the model that is to be trained; choose another --output, so that it stays as it is", f->path);
     if (!dry && at_is_folder(f->path)) AT_TRY(lock_folder(f, err));
     if (at_is_folder(f->path)) AT_TRY(look_inside(f, options, arena, err));
     if (!dry) return AT_OK;
@@ -243,7 +339,8 @@ void at_run_folder_close(at_run_folder *f) {
     if (f->lock) close(f->lock);
     f->lock = 0;
     json_decref(f->record);
-    f->record = NULL;
+    json_decref(f->score);
+    f->record = f->score = NULL;
 }
 
 /* ---- mapped floats ---- */

@@ -12,6 +12,7 @@ typedef struct at_run_folder {
     const char *path;
     json_t *record;       /* of this run: settings and hashes */
     const char *fingerprint; /* the record's text: what a checkpoint belongs to */
+    json_t *score;        /* of the same run that is done: metric and main, what it was judged by; NULL: not known */
     int finished;         /* the same run is already done */
     int resumed;          /* it was begun before */
     int replaces;         /* --restart, and there is a run to be replaced */
@@ -19,7 +20,8 @@ typedef struct at_run_folder {
                  not known */
 } at_run_folder;
 
-/* Looks and compares, and changes nothing. AT_USAGE where another training is at work there. model: the folder that
+/* Looks and compares, and changes nothing. Files and the model are told apart by what is in them, not by where they lie; AT_USAGE where the model lies in
+ * the folder itself, AT_BAD_MODEL where the same run is done and its model has been taken away. AT_USAGE where another training is at work there. model: the folder that
  * --model names, for the hashes. precision: what the run really computes with, which `auto` leaves to the machine. With --dry-run the path is NULL after it. */
 at_status at_run_folder_open(at_run_folder *folder, const at_options *options, const char *model, const char *precision, at_arena *arena,
                              at_error *err);

@@ -143,6 +143,17 @@ static at_status train(at_train_run *run, at_error *err) {
     return at_train_finish(run, err);
 }
 
+/* The same command again, whose score is still what it is. */
+static at_status finished_before(at_train_run *run, at_error *err) {
+    const json_t *score = run->folder.score, *main = json_object_get(score, "main");
+    const char *metric = json_string_value(json_object_get(score, "metric"));
+    AT_TRY(at_run_folder_tidy(&run->folder, err));
+    at_tell(run->listener, "done",
+            json_pack("{s:s, s:b, s:s*, s:O*}", "output", run->folder.path, "already", 1, "metric", metric, "main", main),
+            "%s: this very run is already done. Use --restart to do it again.", run->folder.path);
+    return metric && json_is_number(main) ? at_train_check_score(run, metric, json_number_value(main), err) : AT_OK;
+}
+
 at_status at_train(const at_options *options, const at_listener *listener, at_error *err) {
     at_train_run *run = calloc(1, sizeof *run);
     if (!run) return at_fail_memory(err, sizeof *run);
@@ -152,10 +163,7 @@ at_status at_train(const at_options *options, const at_listener *listener, at_er
     at_status st = open_run(run, err);
     if (!st) st = open_parts(run, err);
     if (!st && run->folder.finished) {
-        st = at_run_folder_tidy(&run->folder, err);
-        if (!st)
-            at_tell(listener, "done", json_pack("{s:s, s:b}", "output", run->folder.path, "already", 1),
-                    "%s: this very run is already done. Use --restart to do it again.", run->folder.path);
+        st = finished_before(run, err);
     } else {
         if (!st) st = at_train_data(run, err);
         if (!st) st = train(run, err);

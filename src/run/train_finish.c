@@ -160,6 +160,28 @@ static const char *next_command(const at_train_run *run) {
     return run->head == AT_HEAD_LM && !run->model->arch.decoder.layers ? "generate" : "predict";
 }
 
+/* What stands behind the model in the command that answers. */
+static const char *words_to_try(const at_train_run *run) {
+    const at_task_state *s = &run->state;
+    if (s->task->example) return at_format((at_arena *)&run->arena, " %s", s->task->example);
+    return s->columns.text2 && run->head != AT_HEAD_EMBED ? " --pairs $'the first text\\tthe second'" : " \"your text\"";
+}
+
+static const at_score *judged(const at_train_run *run) { return run->test_score.values ? &run->test_score : chosen(run); }
+
+at_status at_train_check_score(const at_train_run *run, const char *metric, double main, at_error *err) {
+    double wanted = at_options_real(run->options, "min_score", -INFINITY);
+    return main < wanted ? at_fail(err, AT_BELOW, "%s %.4f is below --min-score %.4f", metric, main, wanted) : AT_OK;
+}
+
+/* For the same command again: what the run was judged by. */
+static at_status keep_score(at_train_run *run, at_error *err) {
+    const at_score *s = judged(run);
+    json_t *score = s->values ? json_pack("{s:s, s:o}", "metric", s->main_name, "main", at_json_number(s->main)) : NULL;
+    if (!s->values) return AT_OK;
+    return json_object_set_new(run->folder.record, "score", score) ? at_fail_memory(err, 0) : AT_OK;
+}
+
 at_status at_train_finish(at_train_run *run, at_error *err) {
     AT_TRY(choose_rest(run, err));
     if (run->test) AT_TRY(at_train_judge(run, run->test, &run->test_score, err));
@@ -169,6 +191,7 @@ at_status at_train_finish(at_train_run *run, at_error *err) {
         AT_TRY(save_model(run, err));
         AT_TRY(save_results(run, err));
         AT_TRY(at_train_card(run, err));
+        AT_TRY(keep_score(run, err));
         AT_TRY(at_run_folder_finish(&run->folder, err));
     }
     const at_score *s = chosen(run);
@@ -176,10 +199,6 @@ at_status at_train_finish(at_train_run *run, at_error *err) {
             json_pack("{s:s?, s:s, s:s?, s:o}", "output", run->folder.path, "kept", run->tuned ? "tuned" : "head",
                       "metric", s->main_name, "main", at_json_number(s->main)),
             "Done%s%s.%s", run->folder.path ? ": the model is in " : "", run->folder.path ? run->folder.path : "",
-            run->folder.path ? at_format(&run->arena, " Try: attune %s --model %s \"your text\"", next_command(run), shell_word(run, run->folder.path)) : "");
-    double wanted = at_options_real(run->options, "min_score", -INFINITY);
-    const at_score *judged = run->test_score.values ? &run->test_score : s;
-    if (judged->values && judged->main < wanted)
-        return at_fail(err, AT_BELOW, "%s %.4f is below --min-score %.4f", judged->main_name, judged->main, wanted);
-    return AT_OK;
+            run->folder.path ? at_format(&run->arena, " Try: attune %s --model %s%s", next_command(run), shell_word(run, run->folder.path), words_to_try(run)) : "");
+    return judged(run)->values ? at_train_check_score(run, judged(run)->main_name, judged(run)->main, err) : AT_OK;
 }

@@ -88,6 +88,7 @@ at_status at_train_open_sizes(at_train_run *run, at_model **model,
 at_status at_train_head(at_train_run *run, at_error *err);   /* step 1 */
 at_status at_train_tune(at_train_run *run, at_error *err);   /* step 2 */
 at_status at_train_finish(at_train_run *run, at_error *err); /* test, files */
+at_status at_train_check_score(const at_train_run *run, const char *metric, double main, at_error *err); /* AT_BELOW where --min-score is more */
 at_status at_train_diagnose(at_train_run *run, at_error *err); /* plain words about what looks wrong, as warnings and notes */
 at_status at_train_card(at_train_run *run, at_error *err);   /* README.md */
 

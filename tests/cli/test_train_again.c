@@ -27,6 +27,51 @@ static void the_same_command_again_is_done(void **state) {
     program_expect("cd $D && stat -c %Y.%i head/* | cmp - before", 0, "", "");
 }
 
+/* Its score is still below what is asked for. */
+static void a_finished_run_is_judged_again(void **state) {
+    (void)state;
+    program_expect(TRAIN "--method head --output head --min-score 1.5", 9, "this very run is already done", "below --min-score 1.5");
+    program_expect(TRAIN "--method head --output head --min-score -1", 0, "", "");
+    program_expect(TRAIN "--method head --output head --json", 0, "\"already\":true,\"metric\":\"accuracy\",\"main\":", "");
+}
+
+static void a_finished_run_without_its_model_is_not_done(void **state) {
+    (void)state;
+    program_expect("cd $D && cp -r head gone && rm gone/model.safetensors", 0, "", "");
+    program_expect(TRAIN "--method head --output gone", 4, "", "error: gone/model.safetensors: this very run is done, but its model is not there any more");
+}
+
+/* What decides is what is in the files, not how their place is written. */
+static void the_same_files_elsewhere_are_the_same_command(void **state) {
+    (void)state;
+    program_expect("cd $D && $A train --model ./model/ --train \"$PWD/train.csv\" --test ./test.csv --num-train-epochs 2 --quiet --method head --output head", 0,
+                   "already done", "");
+    program_expect("cd $D && cp -r model copy && $A train --model copy --train train.csv --test test.csv --num-train-epochs 2 --quiet --method head --output head", 0,
+                   "already done", "");
+    program_expect("cd $D && echo '{\"eval_loss\": 1}' > copy/all_results.json && $A train --model copy --train train.csv --test test.csv --num-train-epochs 2 --quiet "
+                   "--method head --output head", 0, "already done", "");
+    program_expect("cd $D && echo '[unused]' >> copy/vocab.txt && $A train --model copy --train train.csv --test test.csv --num-train-epochs 2 --quiet --method head "
+                   "--output head", 2, "", "(model: \"model\" -> \"copy\"). Give");
+    program_expect("cd $D && $A train --model model --train train.csv --num-train-epochs 2 --quiet --method head --output head", 2, "",
+                   "(test: \"test.csv\" -> none). Give");
+    program_expect("cd $D && $A train --model model --train train.csv --quiet --method head --head mean --output base && $A train --model base --train train.csv --quiet --method head --output on && sed -i 's/Tanh/ReLU/; s/Identity/ReLU/' base/2_Dense/config.json && "
+                   "$A train --model base --train train.csv --quiet --method head --output on", 2, "", "(the content of model/2_Dense/config.json)");
+}
+
+/* --restart would remove it before it is read. */
+static void a_model_is_not_trained_into_its_own_folder(void **state) {
+    (void)state;
+    program_expect("cd $D && cp -r head own && ln -s own link", 0, "", "");
+    static const char *const MODEL[] = {"own", "link", "./own/"};
+    for (int i = 0; i < 3; i++) {
+        program_expect(line_of("cd $D && $A train --model %s --train train.csv --quiet --output own --restart", MODEL[i]), 2, "",
+                       "error: own: holds the model that is to be trained; choose another --output");
+        program_expect(line_of("cd $D && $A train --model %s --train train.csv --quiet --output own", MODEL[i]), 2, "", "holds the model that is to be trained");
+    }
+    program_expect("cd $D && diff -r head own", 0, "", "");
+    program_expect("cd $D && $A train --model own --train train.csv --quiet --method head --output own2", 0, "", "");
+}
+
 static void another_command_is_told_apart(void **state) {
     (void)state;
     program_expect(TRAIN "--method full --output head --seed 7", 2, "", "method: \"head\" -> \"full\"; ");
@@ -78,18 +123,19 @@ static void a_folder_of_something_else_is_refused(void **state) {
     program_expect("cd $D && mkdir -p other && echo 1 > other/thesis.doc", 0, "", "");
     program_expect(TRAIN "--output other", 2, "", "error: other: holds something else (thesis.doc ...)");
     program_expect(TRAIN "--output other --restart", 2, "", "error: other: holds something else");
-    program_expect(TRAIN "--output model", 2, "", "error: model: holds something else");
+    program_expect(TRAIN "--output model", 2, "", "error: model: holds the model that is to be trained");
     program_expect(TRAIN "--output train.csv", 2, "", "error: train.csv: is a file");
     program_expect("cd $D && ls other && ls -A model | wc -l", 0, "thesis.doc\n4\n", "");
     program_expect("cd $D && mkdir blank && " TRAIN "--method head --output blank", 0, "", "");
 }
 
+#define LISTED "find . ! -name before -printf '%%p %%s %%i %%T@\\n' | grep -v '^\\. ' | sort"
+
 static void a_dry_run_writes_nothing(void **state) {
     (void)state;
     for (int m = 0; m < 4; m++)
-        program_expect(line_of("cd $D && ls -lAR > before && $A train --model model --train train.csv --method %s --output dry --dry-run && ls dry", METHOD[m]),
-                       2, m == 1 ? "Judged" : "memory", "");
-    program_expect("cd $D && rm before.txt 2> /dev/null; ls -lAR | grep -v before$ > after; grep -v -E 'before$|after$|^total' before | cmp - <(grep -v -E 'before$|after$|^total' after)", 0, "", "");
+        program_expect(line_of("cd $D && " LISTED " > before && $A train --model model --train train.csv --method %s --output dry --dry-run && " LISTED " | cmp - before && ! ls dry", METHOD[m]),
+                       0, m == 1 ? "Judged" : "memory", "");
 }
 
 static void threads_change_no_bit(void **state) {
@@ -168,6 +214,10 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(every_method_trains_and_its_model_answers),
         cmocka_unit_test(the_same_command_again_is_done),
+        cmocka_unit_test(a_finished_run_is_judged_again),
+        cmocka_unit_test(a_finished_run_without_its_model_is_not_done),
+        cmocka_unit_test(the_same_files_elsewhere_are_the_same_command),
+        cmocka_unit_test(a_model_is_not_trained_into_its_own_folder),
         cmocka_unit_test(another_command_is_told_apart),
         cmocka_unit_test(another_precision_is_told_apart),
         cmocka_unit_test(restart_replaces_the_run_and_nothing_else),

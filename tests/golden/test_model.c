@@ -220,6 +220,28 @@ static const char *without_value_bias(at_arena *arena, const char *name) {
     return strstr(name, "layer.1.attention.self.value.bias") ? "other" : at_strdup(arena, name);
 }
 
+/* Whatever file the tokenizer is: what is saved opens with it. */
+static void every_tokenizer_file_goes_with_the_model(void **state) {
+    (void)state;
+    static const char *const NAMES[] = {"tokenizer.json", "tokenizer_config.json", "special_tokens_map.json", "added_tokens.json", "vocab.txt", "vocab.json", "merges.txt",
+                                        "tokenizer.model", "spiece.model", "sentencepiece.model", "sentencepiece.bpe.model", "spm.model", "chat_template.jinja", NULL};
+    copying c = {.poisoned = -1};
+    at_error err;
+    char path[4200];
+    write_copy(in_temporary("files"), same_names, &c);
+    for (int i = 0; NAMES[i]; i++) {
+        snprintf(path, sizeof path, "%s/%s", in_temporary("files"), NAMES[i]);
+        check_ok(at_file_write(path, NAMES[i], strlen(NAMES[i]), &err), &err);
+    }
+    at_model *m = must_open(in_temporary("files"), (at_model_options){0});
+    check_ok(at_model_save(m, NULL, in_temporary("copied"), &err), &err);
+    for (int i = 0; NAMES[i]; i++) {
+        snprintf(path, sizeof path, "%s/%s", in_temporary("copied"), NAMES[i]);
+        if (!at_file_exists(path) || !at_model_saves(NAMES[i])) fail_msg("%s is lost", NAMES[i]);
+    }
+    at_model_close(m);
+}
+
 static void old_spelling_without_prefix_is_read(void **state) {
     (void)state;
     copying c = {.poisoned = -1};
@@ -569,7 +591,7 @@ int main(void) {
         cmocka_unit_test(a_new_head_drops_the_old_one_and_starts_at_random),
         cmocka_unit_test(what_is_saved_opens_again_bit_for_bit),
         cmocka_unit_test(new_labels_are_saved), cmocka_unit_test(an_encoder_has_no_labels),
-        cmocka_unit_test(old_spelling_without_prefix_is_read),
+        cmocka_unit_test(old_spelling_without_prefix_is_read), cmocka_unit_test(every_tokenizer_file_goes_with_the_model),
         cmocka_unit_test(broken_weights_are_named),
         cmocka_unit_test(absurd_configs_are_refused_at_once),
         cmocka_unit_test(frozen_layers_keep_nothing),
