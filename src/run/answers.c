@@ -66,6 +66,7 @@ static at_status choose_names(at_answers *a, at_error *err) {
     int failed = !(a->label = AT_NEW_ARRAY(&a->arena, const char *, labels->n));
     for (int f = 0; fields[f].kind && !failed; f++) {
         failed |= !(a->name[f] = free_name(a, fields[f].name));
+        a->left_out[f] = state->task->leaves_out && state->task->leaves_out(state, a->like, f);
         for (int i = 0; fields[f].kind == AT_FIELD_LABELS && i < labels->n && !failed; i++)
             failed |= !(a->label[i] = free_name(a, at_format(&a->arena, "%s%s", fields[f].one, labels->name[i])));
     }
@@ -109,6 +110,7 @@ static void add_header(const at_answers *a, at_str *line) {
     at_row_out row = at_row_begin(line, row_format(a->format));
     for (int i = 0; i < a->like->n_columns; i++) at_row_text(&row, "", a->like->column[i], strlen(a->like->column[i]));
     for (int f = 0; fields[f].kind; f++) {
+        if (a->left_out[f]) continue;
         if (fields[f].kind != AT_FIELD_LABELS) at_row_text(&row, "", a->name[f], strlen(a->name[f]));
         else
             for (int i = 0; i < labels->n; i++) at_row_text(&row, "", a->label[i], strlen(a->label[i]));
@@ -281,7 +283,8 @@ static void add_row(const at_answers *a, at_str *line, at_table_format format, c
     const at_answer_field *fields = a->session->state.task->fields;
     at_row_out row = at_row_begin(line, format);
     for (int i = 0; i < a->like->n_columns; i++) add_cell(in, &row, i);
-    for (int f = 0; fields[f].kind; f++) add_field(a, &row, f, answer);
+    for (int f = 0; fields[f].kind; f++)
+        if (!a->left_out[f]) add_field(a, &row, f, answer);
     at_row_end(&row);
 }
 

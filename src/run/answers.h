@@ -19,6 +19,7 @@ typedef struct at_answers {
     at_writer *writer;              /* NULL: events */
     const at_table *like;           /* its columns and its format are the input's */
     const char *name[AT_ANSWER_FIELDS]; /* of the task's fields, as they are written */
+    int left_out[AT_ANSWER_FIELDS];     /* 1: the input has it already */
     const char **label;             /* [labels] names of the columns of a field of labels where a table is flat */
     int width;                      /* of a label in the lines for a person */
     at_writing_wishes wishes;       /* of a text that is written */

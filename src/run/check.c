@@ -8,6 +8,7 @@
 #include "run/events.h"
 #include "run/models.h"
 #include "run/session.h"
+#include "task/labels.h"
 #include "task/lint.h"
 #include "task/mend.h"
 #include "train/long_text.h"
@@ -102,6 +103,7 @@ static at_status add_split(check *c, const char *name, at_error *err) {
     at_lint_split *s = &c->lint.split[i];
     *s = (at_lint_split){.name = name, .table = c->table[i]};
     if (!i) choose_task(c, s->table);
+    if (!i) AT_TRY(at_settings_label_names(c->options, &c->state, err));
     if (!s->table->n_rows) at_lint_add(&c->lint, AT_LINT_NO_ROWS, path, 0, "there is no row that can be read");
     AT_TRY(find_columns(c, s, &why, err));
     c->lint.n_splits++;
@@ -256,8 +258,23 @@ static void tell_end(check *c) {
             "%s: %s.", files.text ? files.text : "", found.text ? found.text : "nothing found, ready to train on");
 }
 
+/* Numbers that --label-names has no name for, which training refuses. */
+static void look_at_numbers(check *c) {
+    for (int i = 0; i < c->lint.n_splits; i++) {
+        const at_lint_split *s = &c->lint.split[i];
+        const char *name;
+        at_error why;
+        for (int r = 0; s->columns.label >= 0 && r < s->table->n_rows; r++) {
+            at_cell cell = at_lint_label(s, r);
+            if (cell.len && at_label_name(&c->state.label_names, s->table->path, s->table->line[r], cell.text, &name, &why))
+                at_lint_sentence(&c->lint, AT_LINT_BAD_LABEL, s->table->path, s->table->line[r], why.text);
+        }
+    }
+}
+
 static at_status look_at_data(check *c, at_error *err) {
     if (c->state.task->lint) return c->state.task->lint(&c->state, &c->lint, err);
+    look_at_numbers(c);
     AT_TRY(at_lint_texts(&c->lint, err));
     AT_TRY(at_lint_near(&c->lint, err));
     AT_TRY(at_lint_labels(&c->lint, err));

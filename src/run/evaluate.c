@@ -145,9 +145,11 @@ static at_status open_all(evaluation *e, at_error *err) {
     AT_TRY(at_session_open_options(&e->session, o, err));
     AT_TRY(at_settings_long_check(o, e->session.state.task, err));
     at_settings_task(o, &e->session.state);
+    AT_TRY(at_settings_label_names(o, &e->session.state, err));
     table_options.plain_lines |= e->session.state.task->plain_texts;
     AT_TRY(at_table_read(path, &table_options, &e->table, err));
     AT_TRY(e->session.state.task->bind(&e->session.state, e->table, &wanted, 1, err));
+    AT_TRY(at_tell_remark(&e->session.state, e->table, e->listener, err));
     at_tell(e->listener, "task", json_pack("{s:s, s:s, s:i}", "task", e->session.state.task->name, "why", e->session.state.why, "labels",
             e->session.state.labels.n), "%s: %d rows, %s; at most %d tokens (%s).", path, e->table->n_rows, e->session.state.why,
             e->session.max_tokens, e->session.max_source);

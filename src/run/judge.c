@@ -148,6 +148,7 @@ static at_status open_all(judging *j, at_error *err) {
     j->state.main_metric = at_options_text(o, "metric_for_best_model", NULL);
     j->state.task = name ? at_task_find(name) : NULL;
     if (!j->state.task) AT_TRY(at_task_recognise(j->right, &j->wanted, &j->arena, &j->state.task, &why, err));
+    AT_TRY(at_settings_label_names(o, &j->state, err));
     if (!j->state.task->judge) return at_fail(err, AT_USAGE, "--task %s: there are no answers of this task to judge; attune eval judges its models",
                                                 j->state.task->name);
     at_tell(j->listener, "task", json_pack("{s:s}", "task", j->state.task->name), "%s: %d rows; %s: %d answers; task %s.", right,

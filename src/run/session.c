@@ -52,6 +52,15 @@ void at_settings_task(const at_options *o, at_task_state *state) {
     if (at_setting_find(command, "seed")) state->seed = (uint64_t)at_options_int(o, "seed", 42);
 }
 
+at_status at_tell_remark(const at_task_state *state, const at_table *t, const at_listener *listener, at_error *err) {
+    at_arena scratch = {0};
+    const char *sentence = NULL;
+    at_status st = state->task->remark ? state->task->remark(state, t, &scratch, &sentence, err) : AT_OK;
+    if (!st && sentence) at_tell_note(listener, "%s", sentence);
+    at_arena_free(&scratch);
+    return st;
+}
+
 at_status at_settings_long_check(const at_options *o, const at_task *task, at_error *err) {
     int choice = at_options_choice(o, "long");
     if (choice && task->in_windows)

@@ -57,7 +57,11 @@ at_status at_session_write(const at_session *session, const at_table *table, int
 /* The settings max_new_tokens, num_beams, length_penalty, early_stopping, no_repeat_ngram_size */
 at_writing_wishes at_settings_wishes(const at_options *options);
 at_table_options at_settings_table(const at_options *options); /* input_format, no_header */
+/* --label-names, for a task that is known; AT_USAGE where its labels have no names. */
+at_status at_settings_label_names(const at_options *options, at_task_state *state, at_error *err);
 void at_settings_task(const at_options *options, at_task_state *state); /* label_separator, scheme, where the command has them */
+/* Notes what the task does to the labels of a table that it is judged by (at_task.remark). */
+at_status at_tell_remark(const at_task_state *state, const at_table *table, const at_listener *listener, at_error *err);
 /* AT_USAGE where --long says nothing to it */
 at_status at_settings_long_check(const at_options *options, const at_task *task, at_error *err);
 at_columns at_settings_columns(const at_options *options);     /* text_column, text2_column and, where the command has it, label_column */

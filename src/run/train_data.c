@@ -112,6 +112,7 @@ static at_status choose_task(at_train_run *run, at_error *err) {
     run->state.task = name ? at_task_find(name) : NULL;
     if (!run->state.task) AT_TRY(recognise(run, &wanted, err));
     AT_TRY(check_stacks(run, name != NULL, err));
+    AT_TRY(at_settings_label_names(run->options, &run->state, err));
     AT_TRY(at_settings_long_check(run->options, run->state.task, err));
     run->state.start_id = run->model->arch.decoder.start_id;
     run->state.unbiased = !at_head_has_bias(&run->model->arch, AT_HEAD_POOLER);
@@ -192,6 +193,7 @@ static at_status tokenise(at_train_run *run, const char *name, const at_table *t
 
 static at_status encode(at_train_run *run, const char *name, const at_table *table, at_dataset **d, at_error *err) {
     if (!table) return AT_OK;
+    AT_TRY(at_tell_remark(&run->state, table, run->listener, err));
     AT_TRY(tokenise(run, name, table, d, err));
     if (!(*d)->n) return at_fail(err, AT_BAD_DATA, "%s: no examples", table->path);
     const at_arch *arch = &run->model->arch;

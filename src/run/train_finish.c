@@ -135,11 +135,18 @@ static void tell_test(const at_train_run *run) {
             isfinite(s->low) ? at_format((at_arena *)&run->arena, " [%.3f, %.3f]", s->low, s->high) : "", s->loss);
 }
 
+static json_t *names_json(const at_labels *names) {
+    json_t *list = json_array();
+    for (int i = 0; i < names->n; i++) json_array_append_new(list, json_string(names->name[i]));
+    return list;
+}
+
 /* The task's own settings go into config.json with its name. */
 static at_status save_model(at_train_run *run, at_error *err) {
     const at_task *task = run->state.task;
     json_t *own = run->state.own ? json_deep_copy(run->state.own) : json_object();
     if (own && run->state.long_texts) json_object_set_new(own, "long", json_string(at_long_name(run->state.long_texts)));
+    if (own && run->state.label_names.n) json_object_set_new(own, "label_names", names_json(&run->state.label_names));
     if (!own || json_object_set_new(own, "task", json_string(task->name)) ||
         json_object_set_new(run->model->config, "attune", own))
         return at_fail_memory(err, 0);

@@ -20,17 +20,22 @@ static at_status label_is_there(const at_table *t, int row, int column, at_error
 }
 
 /* Sorting pointers to all cells keeps this simple; a million rows take a second. */
-static at_status collect_labels(const at_table *t, int column, at_arena *arena, at_labels *labels, at_error *err) {
+static at_status collect_labels(at_task_state *s, const at_table *t, int column, at_error *err) {
+    at_labels there, names = s->label_names;
     const char **all = malloc((size_t)(t->n_rows ? t->n_rows : 1) * sizeof *all);
     if (!all) return at_fail_memory(err, (size_t)t->n_rows * sizeof *all);
     at_status st = AT_OK;
     for (int r = 0; r < t->n_rows && !st; r++) {
         st = label_is_there(t, r, column, err);
-        all[r] = at_table_cell(t, r, column).text;
+        if (!st) st = at_label_name(&names, t->path, t->line[r], at_table_cell(t, r, column).text, &all[r], err);
     }
-    if (!st) st = at_labels_collect(all, (size_t)t->n_rows, arena, labels, err);
+    if (!st) st = at_labels_collect(all, (size_t)t->n_rows, &s->arena, &there, err);
     free(all);
-    return st;
+    if (st) return st;
+    s->labels = there;
+    if (!names.n || there.n < 2) return AT_OK;
+    s->labels = names; /* all of them, in their order */
+    return at_labels_append(&s->labels, there.name, there.n, &s->arena, err);
 }
 
 static at_status check_labels(const at_table *t, int column, const at_labels *labels, at_error *err) {
@@ -51,7 +56,7 @@ static at_status classify_bind(at_task_state *s, const at_table *t, const at_col
     at_found_columns found;
     AT_TRY(at_texts_bind(s, t, wanted, !known, &found, err));
     if (known) return AT_OK;
-    AT_TRY(collect_labels(t, found.label, &s->arena, &s->labels, err));
+    AT_TRY(collect_labels(s, t, found.label, err));
     s->n_out = s->labels.n;
     return check_labels(t, found.label, &s->labels, err);
 }
@@ -65,7 +70,8 @@ static at_status fill_labels(const at_task_state *s, const at_table *t, int colu
     for (int i = 0; i < d->n; i++) {
         int r = at_texts_row(d, i);
         AT_TRY(label_is_there(t, r, column, err));
-        const char *name = at_table_cell(t, r, column).text;
+        const char *name;
+        AT_TRY(at_label_name(&s->label_names, t->path, t->line[r], at_table_cell(t, r, column).text, &name, err));
         d->label[i] = at_label_index_find(index, name);
         if (d->label[i] < 0) return at_label_unknown(&s->labels, t->path, t->line[r], name, err);
     }
@@ -135,6 +141,8 @@ static at_status read_labels(at_task_state *s, const at_table *right, int right_
     for (int r = 0; r < n; r++) {
         AT_TRY(at_judge_label(right, r, right_column, "label", &all[2 * r], err));
         AT_TRY(at_judge_label(answers, r, answer_column, "answer", &all[2 * r + 1], err));
+        AT_TRY(at_label_name(&s->label_names, right->path, right->line[r], all[2 * r], &all[2 * r], err));
+        AT_TRY(at_label_name(&s->label_names, answers->path, answers->line[r], all[2 * r + 1], &all[2 * r + 1], err));
     }
     for (int i = 0; i < n_probable; i++) all[2 * n + i] = probable[i];
     memcpy(sorted, all, count * sizeof *all);

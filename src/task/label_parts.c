@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "base/json.h"
+#include "task/labels.h"
 
 void at_parts_add(at_parts *p, const char *text, size_t len) {
     while (len && (unsigned char)*text <= ' ') text++, len--;
@@ -60,5 +61,6 @@ at_status at_parts_read(at_parts *p, const at_table *t, int row, int column, con
         return at_fail(err, AT_BAD_DATA, "%s:%u: there is no '%s'; a row without labels has an empty one", t->path, (unsigned)t->line[row],
                        t->column[column]);
     else at_parts_split(p, cell, separator);
+    for (int i = 0; p->names && i < p->n; i++) AT_TRY(at_label_name(p->names, t->path, t->line[row], p->name[i], &p->name[i], err));
     return p->failed ? at_fail_memory(err, cell.len) : AT_OK;
 }

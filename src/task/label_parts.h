@@ -4,11 +4,13 @@
 
 #include "base/str.h"
 #include "io/table.h"
+#include "model/model.h"
 
 typedef struct at_parts {
     const char **name; /* [n] copies in the arena */
     int n, cap;
     at_arena *arena;
+    const at_labels *names; /* of those that are whole numbers (at_label_name); NULL: they are called what they are */
     int failed;        /* memory ran out */
 } at_parts;
 

@@ -87,8 +87,28 @@ int32_t at_label_index_find(const at_label_index *index, const char *name) {
     return hit ? hit->id : as_generic(index->labels, name);
 }
 
+at_status at_label_name(const at_labels *names, const char *path, uint32_t line, const char *label, const char **name, at_error *err) {
+    long long number;
+    *name = label;
+    if (!names->n || !at_parse_int(label, &number)) return AT_OK;
+    if (number < 0 || number >= names->n)
+        return at_fail(err, AT_BAD_DATA, "%s:%u: label %lld has no name; --label-names has %d, from 0 (%s) to %d (%s)", path, (unsigned)line, number, names->n,
+                       names->name[0], names->n - 1, names->name[names->n - 1]);
+    *name = names->name[number];
+    return AT_OK;
+}
+
+int at_labels_are_numbers(const at_labels *labels) {
+    long long number;
+    for (int i = 0; i < labels->n; i++)
+        if (!at_parse_int(labels->name[i], &number)) return 0;
+    return labels->n > 0;
+}
+
 at_status at_label_unknown(const at_labels *labels, const char *path, uint32_t line, const char *name, at_error *err) {
     const char *near = at_nearest(name, labels->name, labels->n);
+    long long number;
+    int means = at_parse_int(name, &number) && !at_labels_are_numbers(labels);
     char list[400];
     size_t used = 0;
     for (int i = 0; i < labels->n && used < sizeof list - 60; i++) {
@@ -96,7 +116,8 @@ at_status at_label_unknown(const at_labels *labels, const char *path, uint32_t l
         used += n > 0 ? (size_t)n : 0;
     }
     return at_fail(err, AT_BAD_DATA, "%s:%u: label '%.80s' is not one of %s%s.%s%s%s", path, (unsigned)line, name, list,
-                   used >= sizeof list - 60 ? ", ..." : "", near ? " Did you mean '" : "", near ? near : "", near ? "'?" : "");
+                   used >= sizeof list - 60 ? ", ..." : "", means ? " What numbers mean is said by --label-names" : near ? " Did you mean '" : "",
+                   near && !means ? near : "", near && !means ? "'?" : "");
 }
 
 at_status at_labels_balance(const at_task_state *s, const at_dataset *d, at_real *weight, at_error *err) {

@@ -17,6 +17,12 @@ at_label_index *at_label_index_make(const at_labels *labels, at_arena *arena);
 /* The id of a name, or -1. A model whose labels nobody named (LABEL_0 ...) takes data labelled 0, 1, ... */
 int32_t at_label_index_find(const at_label_index *index, const char *name);
 
+/* What a label of the data is called: where there are names, a whole number is the place of one of them; else it is called what it is.
+ * AT_BAD_DATA for a number without a name. */
+at_status at_label_name(const at_labels *names, const char *path, uint32_t line, const char *label, const char **name, at_error *err);
+/* 1 where there are labels and all are whole numbers. */
+int at_labels_are_numbers(const at_labels *labels);
+
 /* AT_BAD_DATA: "file:line: label 'postive' is not one of ... Did you mean 'positive'?" */
 at_status at_label_unknown(const at_labels *labels, const char *path, uint32_t line, const char *name, at_error *err);
 

@@ -187,7 +187,7 @@ static at_status fill_from_columns(const at_task_state *s, const at_table *t, at
 
 static at_status fill_from_cells(const at_task_state *s, const at_table *t, at_dataset *d, at_error *err) {
     at_arena scratch = {0};
-    at_parts p = {.arena = &scratch};
+    at_parts p = {.arena = &scratch, .names = &s->label_names};
     int column = at_table_column(t, s->columns.label);
     at_label_index *index = at_label_index_make(&s->labels, &scratch);
     at_status st = index ? AT_OK : at_fail_memory(err, 0);

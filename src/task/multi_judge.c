@@ -66,7 +66,7 @@ static at_status read_answer_form(judged *j, const at_task_state *right, const a
 }
 
 static at_status add_names(const at_task_state *s, const at_table *t, at_parts *all, at_error *err) {
-    at_parts row = {.arena = all->arena};
+    at_parts row = {.arena = all->arena, .names = &s->label_names};
     if (at_multi_of(s)->by_columns)
         for (int i = 0; i < s->labels.n; i++) at_parts_add(all, s->labels.name[i], strlen(s->labels.name[i]));
     else

@@ -18,13 +18,20 @@ enum { FEWEST_POSITIVES = 5 };
 /* ---- binding ---- */
 
 static at_status collect(at_task_state *s, const at_table *t, int column, at_error *err) {
-    at_parts row = {.arena = &s->arena}, all = {.arena = &s->arena};
+    at_parts row = {.arena = &s->arena, .names = &s->label_names}, all = {.arena = &s->arena};
     for (int r = 0; r < t->n_rows; r++) {
         AT_TRY(at_parts_read(&row, t, r, column, at_multi_of(s)->separator, err));
         for (int i = 0; i < row.n; i++) at_parts_add(&all, row.name[i], strlen(row.name[i]));
     }
     if (all.failed) return at_fail_memory(err, 0);
-    return at_labels_collect(all.name, (size_t)all.n, &s->arena, &s->labels, err);
+    at_labels there;
+    AT_TRY(at_labels_collect(all.name, (size_t)all.n, &s->arena, &there, err));
+    if (!s->label_names.n || !there.n) {
+        s->labels = there;
+        return AT_OK;
+    }
+    s->labels = s->label_names; /* all of them, in their order */
+    return at_labels_append(&s->labels, there.name, there.n, &s->arena, err);
 }
 
 static at_status set_thresholds(at_task_state *s, at_error *err) {
@@ -53,6 +60,8 @@ at_status at_multi_bind(at_task_state *s, const at_table *t, const at_columns *w
     AT_TRY(at_texts_bind(s, t, &only_texts, 0, &texts, err));
     AT_TRY(at_multi_choose_form(s, t, wanted, &texts, known, err));
     if (known) return AT_OK;
+    if (at_multi_of(s)->by_columns && s->label_names.n)
+        return at_fail(err, AT_USAGE, "--label-names: the labels are columns of 0 and 1, whose names they have");
     if (!at_multi_of(s)->by_columns) AT_TRY(collect(s, t, at_table_column(t, s->columns.label), err));
     if (!s->labels.n) return at_fail(err, AT_BAD_DATA, "%s: no row has a label (column '%s')", t->path, s->columns.label);
     s->n_out = s->labels.n;

@@ -20,7 +20,7 @@ static void look_at_columns(const at_task_state *s, at_lint *lint, const at_tabl
 
 static void look_at_cells(const at_task_state *s, at_lint *lint, const at_table *t) {
     at_arena scratch = {0};
-    at_parts p = {.arena = &scratch};
+    at_parts p = {.arena = &scratch, .names = &s->label_names};
     at_label_index *index = at_label_index_make(&s->labels, &scratch);
     int column = s->columns.label ? at_table_column(t, s->columns.label) : -1;
     at_error err;
@@ -54,7 +54,7 @@ static void look_for_rare(const at_task_state *s, at_lint *lint, const at_table 
 /* A row that cannot be read ends the binding; the others' labels are known all the same, and all bad rows are told then. */
 static at_status bind_what_can_be_read(at_task_state *s, const at_table *t, int *bound, at_error *err) {
     at_arena scratch = {0};
-    at_parts all = {.arena = &scratch}, row = {.arena = &scratch};
+    at_parts all = {.arena = &scratch}, row = {.arena = &scratch, .names = &s->label_names};
     int column = s->data && s->columns.label ? at_table_column(t, s->columns.label) : -1;
     at_error why;
     for (int r = 0; r < t->n_rows && column >= 0; r++) {
@@ -68,7 +68,7 @@ static at_status bind_what_can_be_read(at_task_state *s, const at_table *t, int 
 }
 
 at_status at_multi_lint(const at_task_state *bound, at_lint *lint, at_error *err) {
-    at_task_state s = {.task = bound->task, .label_separator = bound->label_separator};
+    at_task_state s = {.task = bound->task, .label_separator = bound->label_separator, .label_names = bound->label_names};
     const at_lint_split *first = &lint->split[0];
     const char *const *name = first->table->column;
     at_columns wanted = {name[first->columns.text], first->columns.text2 < 0 ? NULL : name[first->columns.text2], bound->columns.label};

@@ -5,6 +5,7 @@
 
 #include "base/room.h"
 #include "task/columns.h"
+#include "task/labels.h"
 #include "text/unicode.h"
 
 static const char *const TOKENS[] = {"tokens", "words", NULL}, *const TAGS[] = {"ner_tags", "tags", "pos_tags", "labels", "ner", NULL};
@@ -157,6 +158,7 @@ static at_status read_columns(const at_table *t, int row, const at_sentence_colu
         s->tag[i] = at_strndup(arena, m, (size_t)(mark_end - m));
         if (!s->tag[i]) return at_fail_memory(err, 0);
         if (mark_end == m) return at_fail(err, AT_BAD_DATA, "%s:%u: the tag is empty", t->path, (unsigned)line);
+        if (c->names) AT_TRY(at_label_name(c->names, t->path, line, s->tag[i], &s->tag[i], err));
         m = mark_end + 1;
     }
     s->text = text.text;
@@ -178,8 +180,8 @@ static char *text_of(const json_t *item, at_arena *arena) {
     return json_is_integer(item) ? at_format(arena, "%lld", (long long)json_integer_value(item)) : NULL;
 }
 
-static at_status fill_lists(const at_table *t, int row, const json_t *tokens, const json_t *tags, at_arena *arena, at_sentence *s,
-                            at_error *err) {
+static at_status fill_lists(const at_table *t, int row, const json_t *tokens, const json_t *tags, const at_labels *names, at_arena *arena,
+                            at_sentence *s, at_error *err) {
     size_t n = json_array_size(tokens);
     at_str text = {.arena = arena};
     int at = 0;
@@ -197,6 +199,7 @@ static at_status fill_lists(const at_table *t, int row, const json_t *tokens, co
         if (tags && !(s->tag[i] = text_of(tag, arena)))
             return at_fail(err, AT_BAD_DATA, "%s:%u: tag %zu is neither a text nor a whole number", t->path, line, i + 1);
         if (tags && !*s->tag[i]) return at_fail(err, AT_BAD_DATA, "%s:%u: tag %zu is empty", t->path, line, i + 1);
+        if (tags && names) AT_TRY(at_label_name(names, t->path, line, s->tag[i], &s->tag[i], err));
     }
     s->text = text.text ? text.text : "";
     s->len = text.len;
@@ -208,7 +211,7 @@ static at_status read_lists(const at_table *t, int row, const at_sentence_column
     json_t *tokens = NULL, *marks = NULL;
     at_status st = load_list(t, row, c->text, &tokens, err);
     if (!st && tags) st = load_list(t, row, c->label, &marks, err);
-    if (!st) st = fill_lists(t, row, tokens, marks, arena, s, err);
+    if (!st) st = fill_lists(t, row, tokens, marks, c->names, arena, s, err);
     json_decref(tokens);
     json_decref(marks);
     return st;

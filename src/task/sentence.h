@@ -35,6 +35,7 @@ typedef struct at_span {
 typedef struct at_sentence_columns {
     at_sentence_form form;
     int text, label;        /* columns of the table; label -1: none */
+    const at_labels *names; /* of tags that are numbers; NULL: they are called what they are */
     int fine;               /* every punctuation character of a text is a word of its own; else only those at the ends of words */
 } at_sentence_columns;
 

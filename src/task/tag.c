@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/room.h"
+#include "io/table_write.h"
 #include "task/labels.h"
 #include "task/metric_tag.h"
 #include "task/tasks.h"
@@ -21,6 +22,7 @@ at_status at_tag_columns(const at_task_state *s, const at_table *t, int need_lab
     if (wanted.label && at_table_column(t, wanted.label) < 0 && !need_labels) wanted.label = NULL;
     AT_TRY(at_sentence_find_columns(t, &wanted, need_labels, NULL, c, NULL, err));
     if (c->form == AT_FORM_TEXT && s->data) c->fine = at_tag_of(s)->fine;
+    c->names = &s->label_names;
     return AT_OK;
 }
 
@@ -48,6 +50,50 @@ static at_status read_tags(const at_table *t, const at_sentence_columns *c, all_
     return AT_OK;
 }
 
+/* The scheme of a table, where it marks the same parts by other tags than the model does; else the model's. Not where the user said how tags are
+ * to be read, and IOB1 and IOB2 have the same tags: which of them a model from elsewhere was trained on is not known. */
+static at_scheme scheme_of(const at_task_state *s, const char *const *tag, const uint64_t *at, int n_rows) {
+    const at_tag_state *own = at_tag_of(s);
+    if (s->scheme || own->scheme == AT_SCHEME_PLAIN) return own->scheme;
+    at_scheme found = at_scheme_detect(tag, at, n_rows);
+    int same_tags = !strcmp(at_scheme_prefixes(found), at_scheme_prefixes(own->scheme));
+    return found == AT_SCHEME_PLAIN || (same_tags && own->foreign) ? own->scheme : found;
+}
+
+/* The same parts by the model's tags. */
+static at_status write_again(const at_task_state *s, at_scheme from, at_sentence *x, at_arena *arena, at_error *err) {
+    at_entity *e = at_alloc_raw(arena, 2 * (size_t)x->n + 2, sizeof *e);
+    at_reading how = from == AT_SCHEME_BILOU ? AT_READ_LENIENT_BILOU : AT_READ_LENIENT;
+    if (e) x->tag = at_scheme_write(e, at_entities(x->tag, x->n, from, how, e), x->n, at_tag_of(s)->scheme, arena);
+    return e && x->tag ? AT_OK : at_fail_memory(err, (size_t)x->n * sizeof *e);
+}
+
+static at_status convert_tags(const at_task_state *s, at_sentence *sentence, int n, at_arena *arena, at_error *err) {
+    uint64_t *at = AT_NEW_ARRAY(arena, uint64_t, n + 1);
+    for (int r = 0; at && r < n; r++) at[r + 1] = at[r] + (uint64_t)sentence[r].n;
+    const char **tag = at ? at_alloc_raw(arena, at[n] + 1, sizeof *tag) : NULL;
+    if (!tag) return at_fail_memory(err, (size_t)n * 16);
+    for (int r = 0; r < n; r++)
+        if (sentence[r].n) memcpy(tag + at[r], sentence[r].tag, (size_t)sentence[r].n * sizeof *tag);
+    at_scheme from = scheme_of(s, tag, at, n);
+    for (int r = 0; r < n && from != at_tag_of(s)->scheme; r++) AT_TRY(write_again(s, from, &sentence[r], arena, err));
+    return AT_OK;
+}
+
+static at_status tag_remark(const at_task_state *s, const at_table *t, at_arena *arena, const char **sentence, at_error *err) {
+    all_tags all = {0};
+    at_sentence_columns c;
+    *sentence = NULL;
+    AT_TRY(at_tag_columns(s, t, 1, &c, err));
+    at_status st = read_tags(t, &c, &all, err);
+    at_scheme own = at_tag_of(s)->scheme, from = st ? own : scheme_of(s, all.tag, all.at, t->n_rows);
+    at_arena_free(&all.arena);
+    if (st || from == own) return st;
+    *sentence = at_format(arena, "%s: the tags are %s, the model's are %s: the same parts are marked in its way.", t->path, at_scheme_name(from),
+                          at_scheme_name(own));
+    return *sentence ? AT_OK : at_fail_memory(err, 0);
+}
+
 static at_status remember(at_task_state *s, at_error *err) {
     const at_tag_state *tag = at_tag_of(s);
     json_decref(s->own);
@@ -64,32 +110,35 @@ static at_status check_scheme(const at_task_state *s, at_scheme scheme, at_schem
     return AT_OK;
 }
 
-static int are_numbers(const at_labels *labels) {
-    long long number;
-    for (int i = 0; i < labels->n; i++)
-        if (!at_parse_int(labels->name[i], &number)) return 0;
-    return 1;
+/* What the data's numbers are called comes first, in its order. */
+static at_status collect(at_task_state *s, const all_tags *all, uint64_t n, int *found, at_error *err) {
+    at_labels there, names = s->label_names;
+    AT_TRY(at_labels_collect(all->tag, n, &s->arena, &there, err));
+    *found = there.n;
+    s->labels = (at_labels){0};
+    AT_TRY(at_labels_append(&s->labels, names.name, names.n, &s->arena, err));
+    return at_labels_append(&s->labels, there.name, there.n, &s->arena, err);
 }
 
 static at_status learn_labels(at_task_state *s, const at_table *t, const at_sentence_columns *c, at_error *err) {
     all_tags all = {0};
     at_tag_state *tag = at_tag_of(s);
     at_scheme looks_like = AT_SCHEME_PLAIN;
+    int found = 0;
     at_status st = read_tags(t, c, &all, err);
     if (!st) looks_like = at_scheme_detect(all.tag, all.at, t->n_rows);
     if (!st && !at_scheme_find(s->scheme, &tag->scheme)) tag->scheme = looks_like;
-    if (!st) st = at_labels_collect(all.tag, all.at[t->n_rows], &s->arena, &s->labels, err);
+    if (!st) st = collect(s, &all, all.at[t->n_rows], &found, err);
     at_arena_free(&all.arena);
     if (!st) st = check_scheme(s, tag->scheme, looks_like, t->path, err);
     if (st) return st;
-    int found = s->labels.n;
     AT_TRY(at_scheme_complete(&s->labels, tag->scheme, &s->arena, err));
     s->n_out = s->labels.n;
     if (found < 2)
         return at_fail(err, AT_BAD_DATA, "%s: every word has the tag '%s' (column '%s'); there is nothing to learn", t->path,
                        s->labels.n ? s->labels.name[0] : "", t->column[c->label]);
     s->why = at_format(&s->arena, "%s; scheme %s%s", s->why, at_scheme_name(tag->scheme),
-                       are_numbers(&s->labels) ? ", for the tags are numbers: parts such as names are marked by tags such as B-PER" : "");
+                       at_labels_are_numbers(&s->labels) ? ", for the tags are numbers: what they mean is said by --label-names O,B-PER,I-PER,..., from 0 on" : "");
     tag->fine = c->fine;
     return s->why ? remember(s, err) : at_fail_memory(err, 0);
 }
@@ -101,6 +150,7 @@ static at_status tag_adopt(at_task_state *s, const at_model *model, at_error *er
     const char *words = json_string_value(json_object_get(s->own, "words"));
     tag->fine = words && !strcmp(words, "fine");
     if (at_scheme_find(json_string_value(json_object_get(s->own, "scheme")), &tag->scheme)) return AT_OK;
+    tag->foreign = 1;
     const uint64_t at[] = {0, (uint64_t)s->labels.n}; /* of another program: by its labels, as if they followed each other */
     tag->scheme = at_scheme_detect(s->labels.name, at, 1);
     if (tag->scheme == AT_SCHEME_IOB1) tag->scheme = AT_SCHEME_IOB2;
@@ -111,6 +161,7 @@ static at_status tag_bind(at_task_state *s, const at_table *t, const at_columns 
     at_sentence_columns c;
     if (!s->data && !(s->data = AT_NEW(&s->arena, at_tag_state))) return at_fail_memory(err, sizeof(at_tag_state));
     AT_TRY(at_sentence_find_columns(t, wanted, !known, &s->arena, &c, &s->why, err));
+    c.names = &s->label_names;
     if (!t->n_rows) return at_fail(err, AT_BAD_DATA, "%s: no examples", t->path);
     s->columns = (at_columns){at_strdup(&s->arena, t->column[c.text]), NULL, c.label < 0 ? NULL : at_strdup(&s->arena, t->column[c.label])};
     return known ? AT_OK : learn_labels(s, t, &c, err);
@@ -154,6 +205,7 @@ static at_status tag_encode(const at_task_state *s, const at_table *t, const at_
                          (unsigned)t->line[r], t->column[c.text]);
     }
     *dataset = NULL;
+    if (!st && need_labels && at_tag_of(s)->scheme != AT_SCHEME_PLAIN) st = convert_tags(s, sentence, t->n_rows, &scratch, err);
     if (!st) st = at_windows_encode(t, sentence, t->n_rows, &scratch, tokenizer, max_tokens, dataset, err);
     if (!st && need_labels) st = fill_labels(s, t, sentence, *dataset, err);
     at_arena_free(&scratch);
@@ -278,16 +330,24 @@ static void put_json(at_str *to, json_t *value) {
     json_decref(value);
 }
 
-enum { FIELD_TAGS, FIELD_SCORES, FIELD_ENTITIES };
+enum { FIELD_TOKENS, FIELD_TAGS, FIELD_SCORES, FIELD_ENTITIES };
+
+/* The words that the tags belong to, where the input has not said them: texts, with spans or without. */
+static int tag_leaves_out(const at_task_state *s, const at_table *t, int field) {
+    at_sentence_columns c;
+    if (field != FIELD_TOKENS || at_tag_columns(s, t, 0, &c, NULL)) return 0;
+    return c.form == AT_FORM_COLUMNS || c.form == AT_FORM_LISTS;
+}
 
 static void tag_put_list(const at_task_state *s, const void *answer, int field, const char *separator, at_str *to) {
     const at_tagged *a = answer;
-    int n = field == FIELD_ENTITIES ? a->n_entities : a->n, joined = separator && (field == FIELD_TAGS || !n);
+    int n = field == FIELD_ENTITIES ? a->n_entities : a->n, joined = separator && (field == FIELD_TAGS || !n); /* a word may be any separator */
     (void)s;
     if (!joined) at_str_add(to, "[");
     for (int i = 0; i < n && !to->failed; i++) {
         if (i) at_str_add(to, joined ? separator : ", ");
         if (joined) at_str_add(to, a->tag[i]);
+        else if (field == FIELD_TOKENS) at_json_add_string(to, a->sentence.word[i].text, a->sentence.word[i].len);
         else if (field == FIELD_TAGS) put_json(to, json_string(a->tag[i]));
         else if (field == FIELD_SCORES) put_json(to, json_real(a->score[i]));
         else put_json(to, entity_json(a, &a->entity[i]));
@@ -321,7 +381,7 @@ static int tag_mistaken(const at_task_state *s, const at_answered *row, at_arena
 
 static const at_head_kind HEADS[] = {AT_HEAD_TOKEN, AT_HEAD_NONE};
 static const at_answer_field FIELDS[] = {
-    {"tags", AT_FIELD_LIST, NULL}, {"scores", AT_FIELD_LIST, NULL}, {"entities", AT_FIELD_LIST, NULL}, {NULL, AT_FIELD_END, NULL}};
+    {"tokens", AT_FIELD_LIST, NULL}, {"tags", AT_FIELD_LIST, NULL}, {"scores", AT_FIELD_LIST, NULL}, {"entities", AT_FIELD_LIST, NULL}, {NULL, AT_FIELD_END, NULL}};
 static const char *const CARD[] = {"f1", "precision", "recall", "accuracy", NULL};
 
 const at_task at_task_tag = {
@@ -350,6 +410,8 @@ const at_task at_task_tag = {
     .fewest_epochs = 5,
     .open_answer = tag_open_answer,
     .put_list = tag_put_list,
+    .leaves_out = tag_leaves_out,
+    .remark = tag_remark,
     .mistaken = tag_mistaken,
     .formats = 1u << AT_ANSWER_TEXT | 1u << AT_ANSWER_CONLL | 1u << AT_ANSWER_SPANS | 1u << AT_ANSWER_HTML,
     .usual_format = at_tag_usual_format,

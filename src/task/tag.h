@@ -10,6 +10,7 @@ struct at_mending;
 
 typedef struct at_tag_state {
     at_scheme scheme;
+    int foreign;            /* the scheme is a guess by the labels of a model that another program trained */
     int fine;               /* how a text alone is cut into words: as the training data was */
     size_t written;         /* of table->raw, by the writer of CoNLL */
     uint32_t line;          /* lines of it */

@@ -9,23 +9,32 @@
 typedef struct tag_pass {
     const at_task_state *state;
     at_lint *lint;
-    at_scheme scheme;
+    at_scheme scheme, here;    /* of the first split, and of that which is looked at */
     at_labels labels;          /* of the first split */
     at_label_index *index;
     at_arena arena;
 } tag_pass;
 
+/* Of a split in another scheme the type is what has to be known: training marks its parts in the scheme of the first. */
+static int is_known(tag_pass *p, const char *tag) {
+    char name[200];
+    if (!p->index) return 1;
+    if (p->here == p->scheme || !strcmp(tag, at_tag_no_part)) return at_label_index_find(p->index, tag) >= 0;
+    snprintf(name, sizeof name, "%c%.190s", at_scheme_prefixes(p->scheme)[0], *tag ? tag + 1 : "");
+    return at_label_index_find(p->index, name) >= 0;
+}
+
 static void look_at_tag(tag_pass *p, const at_table *t, const at_sentence *s, int i) {
     const at_word *w = &s->word[i];
-    const char *expected = at_scheme_expected(s->tag, i, s->n, p->scheme, &p->arena);
+    const char *expected = at_scheme_expected(s->tag, i, s->n, p->here, &p->arena);
     const char *quote = at_lint_quote(p->lint, (at_cell){w->text, w->len});
     char before[80] = "";
     if (i) snprintf(before, sizeof before, " after %.60s", s->tag[i - 1]);
     else snprintf(before, sizeof before, " at the beginning");
     if (expected)
         at_lint_add(p->lint, AT_LINT_SCHEME, t->path, w->line, "token %d, %s, has the tag %.60s%s%s; %s expects %s", i + 1, quote,
-                    s->tag[i], before, i == s->n - 1 ? " and is the last" : "", at_scheme_name(p->scheme), expected);
-    if (p->index && at_label_index_find(p->index, s->tag[i]) < 0)
+                    s->tag[i], before, i == s->n - 1 ? " and is the last" : "", at_scheme_name(p->here), expected);
+    if (!is_known(p, s->tag[i]))
         at_lint_add(p->lint, AT_LINT_UNKNOWN_LABEL, t->path, w->line, "token %d, %s, has the tag %.60s, which %s does not have", i + 1,
                     quote, s->tag[i], p->lint->split[0].table->path);
 }
@@ -110,35 +119,56 @@ static void look_for_rare(tag_pass *p, const at_table *t, const char *const *tag
     at_arena_free(&scratch);
 }
 
-/* Scheme and labels from the first split: what can be read of it. */
-static void learn(tag_pass *p, const at_table *t, const at_sentence_columns *c) {
+/* What can be read of a table. */
+typedef struct readable {
+    const char **tag;
+    uint32_t *line; /* of each */
+    uint64_t *at;   /* [rows + 1] */
+    int rows;
+} readable;
+
+static int read_table(tag_pass *p, const at_table *t, const at_sentence_columns *c, readable *all) {
     at_sentence s;
-    uint64_t *at = AT_NEW_ARRAY(&p->arena, uint64_t, t->n_rows + 1), cap = 0;
-    const char **tag = NULL;
-    uint32_t *line = NULL; /* of each */
-    int rows = 0;
+    uint64_t cap = 0;
+    *all = (readable){.at = AT_NEW_ARRAY(&p->arena, uint64_t, t->n_rows + 1)};
+    uint64_t *at = all->at;
     for (int r = 0; at && r < t->n_rows; r++) {
+        int rows = all->rows;
         if (at_sentence_read(t, r, c, 1, &p->arena, &s, NULL) || !s.tag) continue;
         if (at[rows] + (uint64_t)s.n > cap) {
             cap = 2 * (at[rows] + (uint64_t)s.n) + 1024;
             const char **more = AT_NEW_ARRAY(&p->arena, const char *, cap);
             uint32_t *lines = AT_NEW_ARRAY(&p->arena, uint32_t, cap);
             if (more && lines && at[rows]) {
-                memcpy(more, tag, at[rows] * sizeof *tag);
-                memcpy(lines, line, at[rows] * sizeof *line);
+                memcpy(more, all->tag, at[rows] * sizeof *all->tag);
+                memcpy(lines, all->line, at[rows] * sizeof *lines);
             }
-            line = lines;
-            if (!(tag = lines ? more : NULL)) break;
+            all->line = lines;
+            if (!(all->tag = lines ? more : NULL)) break;
         }
-        if (s.n) memcpy(tag + at[rows], s.tag, (size_t)s.n * sizeof *tag);
-        for (int i = 0; i < s.n; i++) line[at[rows] + (uint64_t)i] = s.word[i].line;
+        if (s.n) memcpy(all->tag + at[rows], s.tag, (size_t)s.n * sizeof *all->tag);
+        for (int i = 0; i < s.n; i++) all->line[at[rows] + (uint64_t)i] = s.word[i].line;
         at[rows + 1] = at[rows] + (uint64_t)s.n;
-        rows++;
+        all->rows++;
     }
-    if (!at || !tag) return;
-    if (!at_scheme_find(p->state->scheme, &p->scheme)) p->scheme = at_scheme_detect(tag, at, rows);
-    look_for_rare(p, t, tag, line, at, rows);
-    p->lint->failed |= at_labels_collect(tag, at[rows], &p->arena, &p->labels, NULL) || at_scheme_complete(&p->labels, p->scheme, &p->arena, NULL);
+    return at && all->tag;
+}
+
+/* Scheme and labels from the first split; of another its own scheme, as training converts it. */
+static void learn(tag_pass *p, const at_table *t, const at_sentence_columns *c, int first) {
+    readable all;
+    int known = read_table(p, t, c, &all);
+    if (!first) {
+        at_scheme own = known && !p->state->scheme ? at_scheme_detect(all.tag, all.at, all.rows) : AT_SCHEME_PLAIN;
+        p->here = own == AT_SCHEME_PLAIN || p->scheme == AT_SCHEME_PLAIN ? p->scheme : own;
+        return;
+    }
+    if (!known) return;
+    if (!at_scheme_find(p->state->scheme, &p->scheme)) p->scheme = at_scheme_detect(all.tag, all.at, all.rows);
+    p->here = p->scheme;
+    look_for_rare(p, t, all.tag, all.line, all.at, all.rows);
+    p->lint->failed |= at_labels_collect(all.tag, all.at[all.rows], &p->arena, &p->labels, NULL) ||
+                       at_scheme_complete(&p->labels, p->scheme, &p->arena, NULL);
     p->index = at_label_index_make(&p->labels, &p->arena);
 }
 
@@ -149,7 +179,8 @@ at_status at_tag_lint(const at_task_state *state, at_lint *lint, at_error *err) 
         const at_table *t = lint->split[i].table;
         at_sentence_columns c;
         st = at_sentence_find_columns(t, &state->columns, 1, &p.arena, &c, NULL, err);
-        if (!st && !i) learn(&p, t, &c);
+        c.names = &state->label_names;
+        if (!st) learn(&p, t, &c, !i);
         if (!st) lint->split[i].columns = (at_found_columns){c.text, -1, c.label};
         for (int r = 0; !st && r < t->n_rows; r++) look_at_row(&p, t, r, &c);
     }

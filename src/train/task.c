@@ -1,6 +1,7 @@
 /* What every task has in common. */
 #include "train/task.h"
 
+#include <limits.h>
 #include <math.h>
 #include <string.h>
 
@@ -29,6 +30,21 @@ static at_status copy_labels(const at_labels *from, at_arena *arena, at_labels *
     return to->name ? AT_OK : at_fail_memory(err, (size_t)from->n * sizeof *to->name);
 }
 
+/* What numbers of the training data were called; what is asked for now wins. */
+static at_status adopt_names(at_task_state *s, at_error *err) {
+    const json_t *list = json_object_get(s->own, "label_names"), *item;
+    size_t i, n = json_array_size(list);
+    if (s->label_names.n || !n || n > INT_MAX) return AT_OK;
+    at_labels names = {AT_NEW_ARRAY(&s->arena, const char *, n), (int)n};
+    if (!names.name) return at_fail_memory(err, n * sizeof *names.name);
+    json_array_foreach(list, i, item) {
+        names.name[i] = at_strdup(&s->arena, json_is_string(item) ? json_string_value(item) : "");
+        if (!names.name[i]) return at_fail_memory(err, 0);
+    }
+    s->label_names = names;
+    return AT_OK;
+}
+
 at_status at_task_adopt(at_task_state *s, const at_model *m, at_error *err) {
     AT_TRY(copy_labels(&m->labels, &s->arena, &s->labels, err));
     s->n_out = m->head.n_out;
@@ -36,6 +52,7 @@ at_status at_task_adopt(at_task_state *s, const at_model *m, at_error *err) {
     json_decref(s->own);
     s->own = json_deep_copy(json_object_get(m->config, "attune")); /* NULL where there is none */
     if (!s->long_texts) s->long_texts = at_long_find(json_string_value(json_object_get(s->own, "long")));
+    AT_TRY(adopt_names(s, err));
     return s->task->adopt ? s->task->adopt(s, m, err) : AT_OK;
 }
 

@@ -33,6 +33,7 @@ typedef struct at_task_state {
     const char *main_metric;   /* what selection looks at: a number of at_score.values; NULL: the task's own choice */
     /* What a person may say about the reading of the data; NULL: recognised or the task's own choice. */
     const char *label_separator; /* between labels that stand in one cell */
+    at_labels label_names;       /* what whole numbers among the labels of the data are called, from 0 on; n 0: what they are */
     const char *scheme;          /* of tags: "iob2" ... */
     int whole_word;              /* hidden tokens: all pieces of a word together */
     int unbiased;                /* a head may have no bias: answers of mean 0 are what it can learn; set before bind */
@@ -163,6 +164,10 @@ struct at_task {
      * of it (all are lists) as JSON; `separator` not NULL: for a table that is flat, texts joined by it. NULL: `answer`. */
     at_status (*open_answer)(const at_task_state *state, const at_answered *row, at_arena *arena, const void **answer, at_error *err);
     void (*put_list)(const at_task_state *state, const void *answer, int field, const char *separator, at_str *to);
+    /* 1: this field is not written, for the input has it already. NULL: all are. */
+    int (*leaves_out)(const at_task_state *state, const at_table *input, int field);
+    /* A sentence in the arena on what is done to the labels of a table before anything is judged by them; NULL: they are taken as they stand. */
+    at_status (*remark)(const at_task_state *state, const at_table *table, at_arena *arena, const char **sentence, at_error *err);
     /* One output as the public header has it: numbers [n_out] (probabilities, or the value); the best one's index. NULL: there is no
      * such form. */
     int (*rank)(const at_task_state *state, const float *logits, float *numbers);

@@ -134,11 +134,58 @@ static void tags_are_complete(void **state) {
     program_expect("cd $D && $A train --model model --train one.conll --eval other.conll --output both --dry-run --restart", 0, "scheme iob1); 5 labels.", "");
     program_expect("cd $D && ! $A check one.conll --eval other.conll | grep -q 'does not have'", 0, "", "");
     program_expect("cd $D && for i in {1..8}; do echo '{\"tokens\": [\"a\", \"good\"], \"ner_tags\": [0, 3]}'; done > numbers.jsonl && $A train --model model --train numbers.jsonl "
-                   "--output x --dry-run", 0, "scheme plain, for the tags are numbers", "");
+                   "--output x --dry-run", 0, "scheme plain, for the tags are numbers: what they mean is said by --label-names O,B-PER,I-PER", "");
     program_expect("cd $D && $A train --model model --train one.conll --scheme iobes --output x --dry-run", 0, "scheme iobes); 9 labels", "");
     program_expect("cd $D && sed 's/I-X/L-X/' one.conll > l.conll && $A train --model model --train l.conll --scheme iob2 --output x", 3, "",
                    "l.conll: the tag 'L-X' is none of the scheme iob2; the tags look like ");
     program_expect("cd $D && printf 'a O\nb B-Z\n\n' >> one.conll && $A check one.conll", 0, "one.conll:50: label 'Z' has only 1 part", "");
+}
+
+/* Numbers as the hub has them: names in their order, kept with the model, which then judges both forms of a file. */
+static void numbers_get_names(void **state) {
+    (void)state;
+    program_expect("cd $D && for i in {1..20}; do echo '{\"tokens\": [\"a\", \"good\", \"b\"], \"ner_tags\": [0, 3, 4]}'; echo '{\"tokens\": [\"c\", \"bad\"], \"ner_tags\": [0, 1]}'; "
+                   "done > hub.jsonl && printf 'O\nB-Y\nI-Y\nB-X\nI-X\n' > names.txt && $A train --model model --train hub.jsonl --label-names O,B-Y,I-Y,B-X,I-X --output hub --method full "
+                   "--folds 1 --epochs 12 --lr 2e-3", 0, "tags from ner_tags; scheme iob2); 5 labels.", "");
+    program_expect("cd $D && tr -d ' \n' < hub/config.json", 0, "\"id2label\":{\"0\":\"O\",\"1\":\"B-Y\",\"2\":\"I-Y\",\"3\":\"B-X\",\"4\":\"I-X\"}", "");
+    program_expect("cd $D && $A predict --model hub --format spans 'a good b'", 0, "1\t2\t8\tX\t", "");
+    program_expect("cd $D && sed 's/\\[0, 3, 4\\]/[\"O\", \"B-X\", \"I-X\"]/; s/\\[0, 1\\]/[\"O\", \"B-Y\"]/' hub.jsonl > named.jsonl && grep -q B-Y named.jsonl && "
+                   "for f in hub named; do $A eval --model hub $f.jsonl | grep f1 > $f.f1 || exit 1; done; cmp hub.f1 named.f1 && cat hub.f1", 0, "1.0000", "");
+    program_expect("cd $D && $A eval --model hub hub.jsonl --label-names O,B-X,I-X,B-Y,I-Y | grep '^f1 '", 0, " 0.0000", "");
+    program_expect("cd $D && $A train --model model --train hub.jsonl --label-names names.txt --output x --dry-run", 0, "scheme iob2); 5 labels", "");
+    program_expect("cd $D && $A check hub.jsonl --label-names names.txt && ! $A check hub.jsonl --label-names names.txt | grep error", 0, "", "");
+    program_expect("cd $D && $A train --model model --train hub.jsonl --label-names O,B-X,I-X --output x --dry-run", 3, "",
+                   "hub.jsonl:1: label 3 has no name; --label-names has 3, from 0 (O) to 2 (I-X)");
+    program_expect("cd $D && $A train --model model --train hub.jsonl --label-names naems.txt --output x --dry-run", 2, "", "--label-names: 'naems.txt' is one name, and no file");
+    program_expect("cd $D && $A train --model model --train hub.jsonl --label-names O,B-X,O --output x --dry-run", 2, "", "'O' is there twice, for 0 and for 2");
+    program_expect("cd $D && $A eval --model tagger hub.jsonl", 3, "", "hub.jsonl:1: label '0' is not one of B-X, I-X, O. What numbers mean is said by --label-names");
+}
+
+/* A text alone: the words that tags and scores belong to are said, by a name that training reads. */
+static void words_of_a_text_are_said(void **state) {
+    (void)state;
+    program_expect("cd $D && $A predict --model tagger --format jsonl 'a good, b'", 0, "{\"text\": \"a good, b\", \"tokens\": [\"a\", \"good\", \",\", \"b\"], \"tags\": [\"", "");
+    program_expect("cd $D && (echo text; echo '\"a, b\"') > one.csv && $A predict --model tagger --input one.csv --format csv", 0,
+                   "text,tokens,tags,scores,entities\n\"a, b\",\"[\"\"a\"\", \"\",\"\", \"\"b\"\"]\",", "");
+    program_expect("cd $D && $A predict --model tagger tabs.conll --format jsonl | grep -c tokens", 1, "0\n", "");
+    program_expect("cd $D && for i in {1..9}; do echo 'a good b'; done > t.txt && $A predict --model tagger --input t.txt --input-format lines --format jsonl --output again.jsonl && "
+                   "sed -i 's/\"tags\": \\[\"[^,]*, [^,]*/\"tags\": [\"O\", \"B-X\"/' again.jsonl && $A train --model model --train again.jsonl --output x --dry-run", 0,
+                   "tokens from 'tokens', tags from tags", "");
+}
+
+/* The same parts in another scheme are the same truth. */
+static void schemes_are_converted(void **state) {
+    (void)state;
+    program_expect("cd $D && awk '{ now = $0; if (before !~ /-X$/) sub(/ B-X$/, \" I-X\"); before = now; print }' train.conll > one.conll && $A eval --model tagger one.conll", 0,
+                   "one.conll: the tags are iob1, the model's are iob2", "");
+    program_expect("cd $D && awk '{ if (held != \"\") { if (held ~ / B-X$/ && $0 !~ / I-X$/) sub(/ B-X$/, \" S-X\", held); else if (held ~ / I-X$/ && $0 !~ / I-X$/) sub(/ I-X$/, \" E-X\", held) } "
+                   "if (NR > 1) print held; held = $0 } END { print held }' train.conll > iobes.conll && grep -q E-X iobes.conll && "
+                   "for f in train one iobes; do $A eval --model tagger $f.conll | grep -v conll > $f.score || exit 1; done; cmp train.score one.score && cmp train.score iobes.score", 0, "", "");
+    program_expect("cd $D && $A eval --model tagger iobes.conll", 0, "iobes.conll: the tags are iobes, the model's are iob2: the same parts are marked in its way.", "");
+    program_expect("cd $D && $A train --model model --train train.conll --eval iobes.conll --output x --dry-run 2>&1", 0, "iobes.conll: the tags are iobes, the model's are iob2", "");
+    program_expect("cd $D && $A eval --model tagger train.conll 2>&1 | grep -c 'the same parts'", 1, "0\n", "");
+    program_expect("cd $D && $A check train.conll --eval iobes.conll && ! $A check train.conll --eval iobes.conll | grep 'expects\\|does not have'", 0, "", "");
+    program_expect("cd $D && sed 's/E-X/E-Z/' iobes.conll > z.conll && $A eval --model tagger z.conll", 3, "", "is not one of B-X, I-X, O");
 }
 
 static void bad_data_are_refused(void **state) {
@@ -204,7 +251,8 @@ int main(void) {
         cmocka_unit_test(many_sentences_are_seen_five_times),
         cmocka_unit_test(every_word_of_a_long_text_is_answered_once),
         cmocka_unit_test(a_document_takes_little_memory), cmocka_unit_test(a_long_document_takes_no_more_memory),
-        cmocka_unit_test(lists_and_spans), cmocka_unit_test(columns_in_every_manner), cmocka_unit_test(tags_are_complete), cmocka_unit_test(bad_data_are_refused),
+        cmocka_unit_test(lists_and_spans), cmocka_unit_test(columns_in_every_manner), cmocka_unit_test(tags_are_complete), cmocka_unit_test(numbers_get_names),
+        cmocka_unit_test(words_of_a_text_are_said), cmocka_unit_test(schemes_are_converted), cmocka_unit_test(bad_data_are_refused),
         cmocka_unit_test(lint_names_line_token_and_what_was_expected),
     };
     return cmocka_run_group_tests(tests, make, tiny_folder_remove);

@@ -110,6 +110,22 @@ static void labels_stand_in_columns_lists_and_cells(void **state) {
     program_expect("cd $D && $A train --model flags --train joined.csv --label-column tags --output flags2" QUICK "--class-weights balanced", 0, "", "");
 }
 
+/* Classes as the hub has them: numbers, whose names stand elsewhere. A name that no row has is a label all the same. */
+static void numbers_get_names(void **state) {
+    (void)state;
+    program_expect("cd $D && (echo text,label; for i in {1..20}; do echo 'a good,2'; echo 'b bad,0'; done) > hub.csv && $A train --model model --train hub.csv --label-names poor,middling,fine "
+                   "--output named --folds 1 --epochs 8 --lr 2e-3 --method full && tr -d ' \\n' < named/config.json", 0, "\"id2label\":{\"0\":\"poor\",\"1\":\"middling\",\"2\":\"fine\"}", "");
+    program_expect("cd $D && $A predict --model named 'a good' && sed 's/,2$/,fine/' hub.csv > words.csv && $A eval --model named words.csv --min-score 1 --quiet && "
+                   "$A eval --model named hub.csv --min-score 1 --quiet", 0, "fine", "");
+    program_expect("cd $D && $A predict --model named hub.csv --format csv > said.csv && $A score --task classify hub.csv said.csv --label-names poor,middling,fine --min-score 1 --quiet", 0, "", "");
+    program_expect("cd $D && echo 'c,3' >> hub.csv && $A eval --model named hub.csv", 3, "", "hub.csv:42: label 3 has no name; --label-names has 3, from 0 (poor) to 2 (fine)");
+    program_expect("cd $D && $A check hub.csv --label-names poor,middling,fine", 3, "error: hub.csv:42: label 3 has no name", "");
+    program_expect("cd $D && for i in {1..20}; do echo '{\"text\": \"a good\", \"labels\": [2, 0]}'; echo '{\"text\": \"b\", \"labels\": [0]}'; done > many.jsonl && "
+                   "$A train --model model --train many.jsonl --label-names poor,middling,fine --output both" QUICK "&& $A eval --model both many.jsonl | grep fine", 0, "fine", "");
+    program_expect("cd $D && $A train --model model --train numbers.csv --label-names a,b --output x", 2, "", "--label-names: the task regress has no labels that could have names");
+    program_expect("cd $D && $A train --model model --train flags.csv --label-names a,b --output x", 2, "", "--label-names: the labels are columns of 0 and 1");
+}
+
 static void bad_labels_are_refused(void **state) {
     (void)state;
     program_expect("cd $D && sed '4s/,[01]$/,2/' flags.csv > f.csv && $A train --model model --train f.csv --label-column fine,poor --output x", 3, "",
@@ -127,7 +143,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(numbers_are_learned_in_the_users_unit), cmocka_unit_test(every_method_and_going_on), cmocka_unit_test(bad_numbers_are_refused),
         cmocka_unit_test(a_score_that_is_no_number_is_null),
-        cmocka_unit_test(labels_stand_in_columns_lists_and_cells), cmocka_unit_test(bad_labels_are_refused),
+        cmocka_unit_test(labels_stand_in_columns_lists_and_cells), cmocka_unit_test(numbers_get_names), cmocka_unit_test(bad_labels_are_refused),
     };
     return cmocka_run_group_tests(tests, make, tiny_folder_remove);
 }
