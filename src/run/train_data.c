@@ -62,7 +62,7 @@ static void tell_task(at_train_run *run) {
     at_tell(run->listener, "task",
             json_pack("{s:s, s:s, s:s*, s:i}", "task", s->task->name, "why", s->why, "recognised_by", run->why_task, "labels", s->labels.n),
             "Task: %s (%s)%s%s%s.%s", s->task->name, s->why, labels, why ? "; recognised: " : "", why ? why : "",
-            !run->goes_on           ? ""
+            !run->goes_on           ? head_fits(run) ? " The model knows them; its head is fitted anew." : ""
             : s->task->names_labels ? " The model knows them all: its own head goes on learning."
                                     : " The model's own head goes on learning.");
     if (s->task->full_only)
@@ -120,7 +120,7 @@ static at_status choose_task(at_train_run *run, at_error *err) {
     if (!run->state.n_out) run->state.n_out = run->model->head.n_projections ? run->model->head.n_out : run->model->arch.hidden;
     AT_TRY(check_head_choice(run, err));
     AT_TRY(choose_method(run, err));
-    run->goes_on = head_fits(run);
+    run->goes_on = run->method != AT_METHOD_HEAD && head_fits(run);
     if (run->goes_on) AT_TRY(at_task_adopt(&run->state, run->model, err));
     run->state.label_smoothing = at_options_real(run->options, "label_smoothing_factor", 0);
     if (run->state.label_smoothing > 0 && !run->state.task->smooths)

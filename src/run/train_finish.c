@@ -86,13 +86,19 @@ static void add_cut(json_t *all, const char *prefix, const at_dataset *d) {
     json_object_set_new(all, name, json_integer((json_int_t)d->n_cut_tokens));
 }
 
+/* A training may end early. */
+double at_train_epochs_done(const at_train_run *run) {
+    double steps = ceil((double)at_dataset_units(run->train) / run->hyper.batch_size);
+    return steps > 0 ? run->result.steps / steps : 0;
+}
+
 static json_t *all_results(const at_train_run *run) {
     static const char *const JUDGED[] = {"file", "split", "out-of-fold"};
     const at_hyper *h = &run->hyper;
     json_t *all =
         json_pack("{s:s, s:s, s:s, s:s, s:f, s:i, s:o, s:i, s:i, s:f, s:i, s:o, s:O}", "method", method_name(run),
                   "head", at_head_name(run->head), "task", run->state.task->name, "judged_by",
-                  JUDGED[run->recipe.judging], "epoch", run->tuned ? h->num_train_epochs : 0.0, "train_samples",
+                  JUDGED[run->recipe.judging], "epoch", run->tuned ? at_train_epochs_done(run) : 0.0, "train_samples",
                   at_dataset_units(run->train), "train_loss", at_json_number(run->tuned ? run->result.train_loss : 0.0), "steps", run->result.steps,
                   "best_step", run->result.best_step, "learning_rate", h->learning_rate, "batch_size", h->batch_size,
                   "phases", phases_json(run), "notes", run->notes);
@@ -114,7 +120,7 @@ static at_status save_json(const at_train_run *run, const char *name, const json
 static at_status save_results(const at_train_run *run, at_error *err) {
     json_t *all = all_results(run), *eval = json_object();
     add_values(eval, "eval", chosen(run));
-    json_t *state = json_pack("{s:f, s:i, s:i, s:o, s:s?, s:O?}", "epoch", run->hyper.num_train_epochs, "global_step",
+    json_t *state = json_pack("{s:f, s:i, s:i, s:o, s:s?, s:O?}", "epoch", at_train_epochs_done(run), "global_step",
                               run->result.steps, "best_global_step", run->result.best_step, "best_metric",
                               at_json_number(chosen(run)->main), "best_model_checkpoint", NULL, "log_history", run->result.history);
     at_status st = save_json(run, "all_results.json", all, err);
@@ -189,8 +195,15 @@ static at_status keep_score(at_train_run *run, at_error *err) {
     return json_object_set_new(run->folder.record, "score", score) ? at_fail_memory(err, 0) : AT_OK;
 }
 
+/* Where nothing was evaluated along the way, the curves of --tensorboard end in what is kept. */
+static void draw_score(at_train_run *run) {
+    run->final = 1;
+    if (run->recipe.judging == AT_JUDGE_FOLDS || run->method == AT_METHOD_HEAD) at_train_draw_score(run, run->result.steps, chosen(run));
+}
+
 at_status at_train_finish(at_train_run *run, at_error *err) {
     AT_TRY(choose_rest(run, err));
+    draw_score(run);
     if (run->test) AT_TRY(at_train_judge(run, run->test, &run->test_score, err));
     tell_test(run);
     AT_TRY(at_train_diagnose(run, err));

@@ -286,7 +286,7 @@ static void tell_step1(at_train_run *run) {
 }
 
 at_status at_train_head(at_train_run *run, at_error *err) {
-    at_tell(run->listener, "note", NULL, "Step 1: the body is frozen; its features are computed once and the head is fitted on them.");
+    at_tell_note(run->listener, "Step 1: the body is frozen; its features are computed once and the head is fitted on them.");
     double began = at_seconds();
     at_dataset *part = NULL;
     const at_dataset *d = run->train;

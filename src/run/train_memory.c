@@ -22,9 +22,8 @@ enum { N_LESS = sizeof LESS / sizeof *LESS };
 
 /* Beside what the trainer takes: the start of a mean of both steps, and a fold's model beside the one that is kept. */
 static size_t beside(const at_train_run *run, const at_model *m) {
-    size_t copies = run->mix < 1;
-    int folds = run->recipe.judging == AT_JUDGE_FOLDS && run->recipe.tuned_folds &&
-                run->method == AT_METHOD_TWO_STEP;
+    size_t copies = run->mix < 1 && run->method != AT_METHOD_HEAD;
+    int folds = run->recipe.judging == AT_JUDGE_FOLDS && run->recipe.tuned_folds && run->method != AT_METHOD_HEAD;
     return (copies + (size_t)folds) * m->params.total * sizeof(at_real);
 }
 

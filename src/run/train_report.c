@@ -114,7 +114,7 @@ static int settings_of(at_train_run *run, at_card_setting *s) {
         s[n++] = (at_card_setting){"learning_rate", at_format(a, "%.3g", h->learning_rate)};
         s[n++] = (at_card_setting){"layer_decay", at_format(a, "%.3g", h->layer_decay)};
         s[n++] = (at_card_setting){"batch_size", at_format(a, "%d", h->batch_size)};
-        s[n++] = (at_card_setting){"epochs", at_format(a, "%.3g", h->num_train_epochs)};
+        s[n++] = (at_card_setting){"epochs", at_format(a, "%.3g", at_train_epochs_done(run))};
         s[n++] = (at_card_setting){"steps", at_format(a, "%d", run->result.steps)};
         s[n++] = (at_card_setting){"weight_decay", at_format(a, "%.3g", h->weight_decay)};
         s[n++] = (at_card_setting){"warmup_ratio", at_format(a, "%.3g", h->warmup_ratio)};

@@ -96,6 +96,8 @@ at_status at_train_card(at_train_run *run, at_error *err);   /* README.md */
 at_status at_train_judge(at_train_run *run, const at_dataset *d, at_score *score, at_error *err);
 const at_dataset *at_train_fitted(const at_train_run *run);  /* the data that the final model is trained on */
 at_listener_hooks at_train_hooks(at_train_run *run);
+void at_train_draw_score(at_train_run *run, int step, const at_score *score); /* into --tensorboard, of the final training */
+double at_train_epochs_done(const at_train_run *run);        /* of the final training; 0 where there was none */
 int at_train_watch(void *run, int done);                     /* at_train_stop between the chunks of a pass */
 int at_train_stop(void *run);                                /* 1: the listener asks to stop */
 

@@ -1,4 +1,5 @@
 /* Step 2: everything is trained from the fitted head on; and, on small data, the same on folds first, to learn whether it pays. */
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -21,6 +22,16 @@ static void draw(at_train_run *run, const char *tag, int step, double value) {
     at_tell_warning(run->listener, "no more TensorBoard figures: %s", err.text);
 }
 
+void at_train_draw_score(at_train_run *run, int step, const at_score *score) {
+    const char *key;
+    json_t *value;
+    char tag[128];
+    json_object_foreach(score->values, key, value) {
+        snprintf(tag, sizeof tag, "eval/%s", key);
+        if (json_is_number(value)) draw(run, tag, step, json_number_value(value));
+    }
+}
+
 /* ---- what the trainer says ---- */
 
 static void on_progress(void *context, const at_progress *p) {
@@ -35,13 +46,7 @@ static void on_progress(void *context, const at_progress *p) {
 static void on_evaluated(void *context, const at_progress *p, const at_score *s, int is_best) {
     at_train_run *run = context;
     json_t *values = json_deep_copy(s->values);
-    const char *key;
-    json_t *value;
-    char tag[128];
-    json_object_foreach(s->values, key, value) {
-        snprintf(tag, sizeof tag, "eval/%s", key);
-        if (json_is_number(value)) draw(run, tag, p->step, json_number_value(value));
-    }
+    at_train_draw_score(run, p->step, s);
     json_object_del(values, "per_class");
     json_object_del(values, "confusion_matrix");
     at_tell(run->listener, "eval",
@@ -171,7 +176,7 @@ static at_status run_fold(at_train_run *run, int f, float *mixed, float *whole, 
     if (!st) {
         if (!at_mapped_is_whole(&answer)) {
             at_tell(run->listener, "fold", json_pack("{s:i, s:i}", "fold", f + 1, "folds", run->recipe.tuned_folds),
-                    "Step 2 on fold %d of %d, to learn whether it pays:", f + 1, run->recipe.tuned_folds);
+                    run->step1.values ? "Step 2 on fold %d of %d, to learn whether it pays:" : "On fold %d of %d, to learn how good it is:", f + 1, run->recipe.tuned_folds);
             st = train_fold(run, &d, answer.values, err);
             if (!st) st = at_mapped_keep(&answer, answer.count, err);
         }
@@ -263,13 +268,25 @@ static void tell_decision(at_train_run *run) {
     const at_score *a = &run->step1, *b = &run->step2;
     if (!a->values || !b->values) return;
     const char *words =
-        !run->tuned ? "Step 1 is better on unseen data: it, the fitted head on the body as it came, is kept"
+        !run->tuned ? a->main > b->main ? "Step 1 is better on unseen data: it, the fitted head on the body as it came, is kept"
+                                        : "Step 2 is not better than step 1 on unseen data: step 1, the fitted head on the body as it came, is kept"
         : b->main > a->main
             ? "Step 2 beats step 1 on unseen data: it is kept"
             : "Step 2 is kept: step 1 is not better on unseen data by more than the noise of so few examples";
     at_tell(run->listener, "decision",
             json_pack("{s:s, s:o, s:o}", "kept", run->tuned ? "tuned" : "head", "head", at_json_number(a->main), "tuned", at_json_number(b->main)),
             "%s (%s: step 1 %.4f, step 2 %.4f).", words, b->main_name, a->main, b->main);
+}
+
+/* Whether or not it is what is kept. */
+static void tell_step2(at_train_run *run) {
+    const at_score *s = &run->step2;
+    if (!s->values) return;
+    at_tell(run->listener, "phase",
+            json_pack("{s:s, s:s, s:o, s:o, s:f}", "phase", "tuned", "metric", s->main_name, "main", at_json_number(s->main), "loss", at_json_number(s->loss), "seconds",
+                      run->tune_seconds),
+            "%s%s: %s %.4f%s, loss %.4f (%.1f s).", run->step1.values ? "Step 2" : "Trained", run->recipe.judging == AT_JUDGE_FOLDS ? ", out of fold" : "", s->main_name,
+            s->main, isfinite(s->low) ? at_format(&run->arena, " [%.3f, %.3f]", s->low, s->high) : "", s->loss, run->tune_seconds);
 }
 
 /* Step 1's result again, where step 2 began elsewhere and came to nothing better. */
@@ -281,16 +298,20 @@ static at_status return_to_step1(at_train_run *run, at_error *err) {
 }
 
 /* The evaluated steps of the final training include step 0, which is step 1's result unless its head was softened: the
- * best state is it where nothing was better. */
+ * best state is it where nothing was better. A mean with where it began is none of the states that were evaluated: it is judged by itself. */
 static at_status tune_by_eval(at_train_run *run, at_error *err) {
-    int softened = run->head_choice.n_folds && run->softening != 1;
+    int softened = run->head_choice.n_folds && run->softening != 1, elsewhere = softened || run->mix < 1;
     if (softened) AT_TRY(fit_start(run, run->train, run->features, run->model, err));
     AT_TRY(train_all(run, err));
     if (!run->result.best.values) return AT_OK;
-    run->step2 = run->result.best;
-    json_incref(run->step2.values);
-    run->tuned = !run->step1.values || (softened ? run->step2.main > run->step1.main : run->result.best_step > 0);
-    return softened && !run->tuned ? return_to_step1(run, err) : AT_OK;
+    if (run->mix < 1) {
+        AT_TRY(at_train_judge(run, run->eval, &run->step2, err));
+    } else {
+        run->step2 = run->result.best;
+        json_incref(run->step2.values);
+    }
+    run->tuned = !run->step1.values || (elsewhere ? run->step2.main > run->step1.main : run->result.best_step > 0);
+    return elsewhere && !run->tuned ? return_to_step1(run, err) : AT_OK;
 }
 
 static at_status tune_by_folds(at_train_run *run, at_error *err) {
@@ -300,16 +321,21 @@ static at_status tune_by_folds(at_train_run *run, at_error *err) {
         run->tuned = !run->step1.values || at_recipe_keeps_step2(&run->step1, &run->step2);
     }
     if (!run->tuned) return AT_OK;
-    at_tell_note(run->listener, "Step 2 on all %d examples:", at_dataset_units(run->train));
+    at_tell_note(run->listener, "%s all %d examples:", run->step1.values ? "Step 2 on" : "On", at_dataset_units(run->train));
     if (run->head_choice.n_folds && run->softening != 1) AT_TRY(fit_start(run, run->all, run->features, run->model, err));
     return train_all(run, err);
 }
 
 at_status at_train_tune(at_train_run *run, at_error *err) {
     double began = at_seconds();
-    at_tell_note(run->listener, "%s", run->step1.values ? "Step 2: everything is trained from there." : "Everything is trained.");
+    static const char *const WORDS[2][3] = {
+        {"Everything is trained.", "Everything but what is frozen is trained.", "Block after block is trained, from the top."},
+        {"Step 2: everything is trained from there.", "Step 2: everything but what is frozen is trained from there.",
+         "Step 2: from there block after block is trained, from the top."}};
+    at_tell_note(run->listener, "%s", WORDS[run->step1.values != NULL][run->method == AT_METHOD_GRADUAL ? 2 : run->frozen ? 1 : 0]);
     at_status st = run->recipe.judging == AT_JUDGE_FOLDS ? tune_by_folds(run, err) : tune_by_eval(run, err);
     run->tune_seconds = at_seconds() - began;
+    if (!st) tell_step2(run);
     if (!st) tell_decision(run);
     return st;
 }

@@ -65,13 +65,15 @@ static void a_terminal_gets_a_bar_of_its_width(void **state) {
 static void every_event_is_valid_and_steps_are_among_them(void **state) {
     (void)state;
     program_run run = program_shell("cd $D && $A train --model model --train train.csv --eval train.csv --output events --json --max-steps 20 --patience 0 --tensorboard board --save-total-limit 1");
-    int steps = 0, evals = 0, done = 0;
+    int steps = 0, evals = 0, done = 0, phases = 0;
     assert_int_equal(run.code, 0);
     for (char *rest, *line = strtok_r(run.out, "\n", &rest); line; line = strtok_r(NULL, "\n", &rest)) {
         json_error_t where;
         json_t *event = json_loads(line, JSON_REJECT_DUPLICATES, &where);
         const char *kind = json_string_value(json_object_get(event, "event"));
         if (!kind) fail_msg("not an event: %s", line);
+        if (!strcmp(kind, "note") && !json_is_string(json_object_get(event, "text"))) fail_msg("without its words: %s", line);
+        if (!strcmp(kind, "phase")) phases++;
         steps += !strcmp(kind, "step");
         evals += !strcmp(kind, "eval");
         done += !strcmp(kind, "done");
@@ -79,7 +81,10 @@ static void every_event_is_valid_and_steps_are_among_them(void **state) {
     }
     assert_true(steps >= 3 && evals >= 1);
     assert_int_equal(done, 1);
+    assert_int_equal(phases, 2);
     program_free(&run);
+    program_expect("cd $D && $A train --model model --train train.csv --output events2 --quiet --method head --tensorboard board2 && "
+                   "cat board2/events.out.tfevents.* | grep -c -a eval/accuracy", 0, "", "");
     program_expect("cd $D && cat board/events.out.tfevents.* | grep -c -a -E 'train/loss|eval/accuracy'", 0, "", "");
 }
 
@@ -140,6 +145,52 @@ static void the_plan_comes_before_the_work(void **state) {
     program_expect("cd $D && $A train --model model --train train.csv --dry-run | grep -c '^Step'", 1, "0\n", "");
 }
 
+#define PLAN "cd $D && $A train --model model --train train.csv --dry-run "
+
+/* The plan is of what was asked for, not of what the recipe would have chosen. */
+static void the_plan_tells_what_was_asked_for(void **state) {
+    (void)state;
+    program_expect(PLAN "--method head | tail -1", 0, "Plan: 60 examples, ", "");
+    program_expect(PLAN "--method head", 0, " parameters (0.0 M frozen).", "");
+    program_expect(PLAN "--eval train.csv --patience 7", 0, "Stop: the best evaluated state is kept; 7 evaluations without a higher score end the training.", "");
+    program_expect(PLAN "--eval train.csv --patience 0", 0, "Stop: the best evaluated state is kept; all steps are taken.", "");
+    program_expect(PLAN "--eval-share 0.3", 0, "Stop: the best evaluated state is kept; all steps are taken.", "");
+    program_expect(PLAN "--patience 3", 0, "Stop: a fixed number of steps: on folds there is nothing to stop early by.", "");
+    program_expect(PLAN "--layer-decay 0.5", 0, "; each block nearer to the input learns 0.5 times as fast.", "");
+    program_expect(PLAN "--lr 2e-4 --head-lr 1e-3", 0, "Rate: 2.0e-04, as given; 1.0e-03 for the head", "");
+    program_expect(PLAN "--batch-size 7", 0, "Length: as given: 60 examples in batches of 7: ", "");
+    program_expect(PLAN "--max-steps 5", 0, "Length: 5 steps, as given, of 16 examples.", "");
+    program_expect(PLAN "--method gradual --max-steps 12", 0, "Gradual: the head alone at first, from the top a further block every 0.5 epochs; everything from epoch 1.5 on.", "");
+    program_expect(PLAN "--method gradual --max-steps 12 --unfreeze-epochs 2", 0, "a further block every 2 epochs; the end comes before the last one joins.", "");
+    program_expect(PLAN "--batch-size 65536 --gradient-accumulation-steps 65536", 2, "", "are 4294967296 examples a step");
+    program_expect(PLAN "--freeze embedings", 2, "", "Did you mean 'embeddings'?");
+    program_expect(PLAN "--freeze layers:1-0", 2, "", "the lower one first");
+}
+
+static void what_is_trained_is_said_as_it_is(void **state) {
+    (void)state;
+#define SAYS "cd $D && $A train --model model --train train.csv --eval train.csv --max-steps 2 --restart --output says "
+    program_expect(SAYS "--method gradual", 0, "Step 2: from there block after block is trained, from the top.", "");
+    program_expect(SAYS "--freeze layers:0", 0, "Step 2: everything but what is frozen is trained from there.", "");
+    program_expect(SAYS "--method full --freeze layers:0", 0, "\nEverything but what is frozen is trained.", "");
+    program_expect("cd $D && $A train --model model --train train.csv --method full --max-steps 2 --restart --output says", 0, "\nTrained, out of fold: accuracy ", "");
+    program_expect("cd $D && $A train --model model --train train.csv --method full --max-steps 2 --restart --output says | grep -c 'Step [12]'", 1, "0\n", "");
+}
+
+/* With --method head, too, which has no head of its own to go on with. */
+static void a_classifier_gets_a_new_head_where_only_that_is_trained(void **state) {
+    (void)state;
+    program_expect("cd $D && $A train --model out --train train.csv --method head --output again", 0, "The model knows them; its head is fitted anew.", "");
+    program_expect("cd $D && cat again/all_results.json", 0, "\"eval_accuracy\": ", "");
+}
+
+static void epochs_are_those_that_were_trained(void **state) {
+    (void)state;
+    program_expect("cd $D && $A train --model model --train train.csv --eval train.csv --method full --lr 1e-9 --patience 2 --output short --quiet && "
+                   "grep -h '\"epoch\"' short/all_results.json", 0, "\"epoch\": 2.0,\n", "");
+    program_expect("cd $D && sed -n 2,3p short/trainer_state.json && grep '| epochs |' short/README.md", 0, "\"epoch\": 2.0,\n  \"global_step\": 8,\n| epochs | 2 |", "");
+}
+
 static void what_is_wrong_has_its_code(void **state) {
     (void)state;
     program_expect("cd $D && $A train --train train.csv --output x", 2, "", "error: --model is missing");
@@ -166,6 +217,10 @@ int main(void) {
         cmocka_unit_test(a_plan_is_printed_and_nothing_trained),
         cmocka_unit_test(what_looks_like_a_mistake_is_said),
         cmocka_unit_test(the_plan_comes_before_the_work),
+        cmocka_unit_test(the_plan_tells_what_was_asked_for),
+        cmocka_unit_test(what_is_trained_is_said_as_it_is),
+        cmocka_unit_test(a_classifier_gets_a_new_head_where_only_that_is_trained),
+        cmocka_unit_test(epochs_are_those_that_were_trained),
         cmocka_unit_test(what_is_wrong_has_its_code),
     };
     return cmocka_run_group_tests(tests, make, tiny_folder_remove);

@@ -126,8 +126,25 @@ static void it_is_given_up_beside_an_evaluation_file_too(void **state) {
     (void)state;
     program_expect("cd $D && $A train --model model --train first.csv --eval first.csv --head pooler --method head --output alone --restart", 0, "", "");
     program_expect("cd $D && $A train --model model --train first.csv --eval first.csv --head pooler --lr 0.5 --max-steps 30 --output harm --restart", 0,
-                   "Step 1 is better on unseen data", "");
+                   ", the fitted head on the body as it came, is kept (accuracy: step 1 ", "");
     program_expect("cd $D && cmp alone/model.safetensors harm/model.safetensors && cat harm/all_results.json", 0, "\"kept\": \"head\"", "");
+}
+
+/* The mean with the beginning is none of the states that were evaluated: what is reported is its own score. */
+static void a_mean_beside_an_evaluation_file_is_judged_itself(void **state) {
+    (void)state;
+    static const char *const METHOD[] = {"full", "two-step", "gradual"};
+    char line[2048];
+    for (int m = 0; m < 3; m++) {
+        snprintf(line, sizeof line, "cd $D && $A train --model model --train train.csv --eval dev.csv --method %s --mix 0.3 --lr 1e-2 --patience 0 --output mean --restart --quiet && "
+                 "$A eval --model mean dev.csv --output judged --quiet > report && for k in eval_accuracy eval_loss; do grep -o \"\\\"$k\\\": [0-9.]*\" mean/all_results.json | cut -c1-21 > a; "
+                 "grep -o \"\\\"$k\\\": [0-9.]*\" judged/all_results.json | cut -c1-21 | diff a - || exit 1; done", METHOD[m]);
+        program_expect(line, 0, "", "");
+    }
+    program_expect("cd $D && $A train --model model --train train.csv --eval dev.csv --head pooler --method head --output alone --restart --quiet && "
+                   "$A train --model model --train train.csv --eval dev.csv --head pooler --lr 0.5 --mix 0.9 --patience 0 --max-steps 20 --output harm --restart", 0,
+                   "step 1, the fitted head on the body as it came, is kept", "");
+    program_expect("cd $D && cmp alone/model.safetensors harm/model.safetensors", 0, "", "");
 }
 
 static double number_after(const char *text, const char *key) {
@@ -165,6 +182,7 @@ int main(void) {
         cmocka_unit_test(a_step_2_that_does_harm_is_given_up),
         cmocka_unit_test(a_step_2_that_mends_most_is_kept_in_whole),
         cmocka_unit_test(it_is_given_up_beside_an_evaluation_file_too),
+        cmocka_unit_test(a_mean_beside_an_evaluation_file_is_judged_itself),
         cmocka_unit_test(the_head_is_the_one_that_wins),
     };
     return cmocka_run_group_tests(tests, tiny_rows_make, tiny_folder_remove);
