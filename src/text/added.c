@@ -7,6 +7,8 @@
 #include "base/str.h"
 #include "text/unicode.h"
 
+enum { FEW_TOKENS = 16, LONG_PATTERN = 128 /* bytes */ };
+
 void at_added_splits_free(at_added_splits *splits) {
     at_room_free(splits->item);
     *splits = (at_added_splits){0};
@@ -47,7 +49,26 @@ static int compare(const void *left, const void *right) {
     unsigned char first_a = (unsigned char)a->pattern[0], first_b = (unsigned char)b->pattern[0];
     if (first_a != first_b) return first_a < first_b ? -1 : 1;
     if (a->pattern_len != b->pattern_len) return a->pattern_len > b->pattern_len ? -1 : 1;
+    int other = memcmp(a->pattern, b->pattern, a->pattern_len);
+    if (other) return other;
     return a < b ? -1 : a > b; /* of equal patterns the first added wins */
+}
+
+/* Gone through one by one, a few thousand tokens that begin with "<" would cost a text of "<" seconds. */
+static at_status plant_many(at_arena *arena, at_added_stage *stage, at_error *err) {
+    at_vocab *vocab = AT_NEW(arena, at_vocab);
+    size_t bytes = 0;
+    if (!vocab || !(stage->many = AT_NEW(arena, at_trie))) return at_fail_memory(err, sizeof *vocab);
+    for (int i = 0; i < stage->n; i++)
+        if (stage->by_first[i]->pattern_len <= LONG_PATTERN) bytes += stage->by_first[i]->pattern_len;
+    AT_TRY(at_vocab_init(arena, vocab, stage->n, bytes, err));
+    for (int i = 0; i < stage->n; i++) {
+        const at_added_token *token = stage->by_first[i];
+        int first_of_text = !i || stage->by_first[i - 1]->pattern_len != token->pattern_len || memcmp(stage->by_first[i - 1]->pattern, token->pattern, token->pattern_len);
+        if (token->pattern_len > LONG_PATTERN) stage->n_long[(unsigned char)token->pattern[0]]++;
+        else if (first_of_text) at_vocab_add(vocab, i, token->pattern, token->pattern_len);
+    }
+    return at_trie_init(arena, stage->many, vocab, NULL, err);
 }
 
 static at_status make_stage(at_arena *arena, const at_added *added, int normalized, at_added_stage *stage,
@@ -64,7 +85,7 @@ static at_status make_stage(at_arena *arena, const at_added *added, int normaliz
         if (stage->from[b + 1] == stage->n) stage->only_first = b;
         stage->from[b + 1] += stage->from[b];
     }
-    return AT_OK;
+    return stage->n > FEW_TOKENS ? plant_many(arena, stage, err) : AT_OK;
 }
 
 at_status at_added_index(at_arena *arena, at_added *added, const at_normalizers *normalizers, at_error *err) {
@@ -88,11 +109,13 @@ static size_t candidate(const at_added_stage *stage, const char *text, size_t le
 
 static const at_added_token *match(const at_added_stage *stage, const char *text, size_t left) {
     unsigned char first = (unsigned char)text[0];
-    for (int i = stage->from[first]; i < stage->from[first + 1]; i++) {
+    int end = stage->many ? stage->from[first] + stage->n_long[first] : stage->from[first + 1];
+    int32_t found = -1;
+    for (int i = stage->from[first]; i < end; i++) {
         const at_added_token *token = stage->by_first[i];
         if (token->pattern_len <= left && !memcmp(token->pattern, text, token->pattern_len)) return token;
     }
-    return NULL;
+    return stage->many && at_trie_longest(stage->many, text, left, &found) ? stage->by_first[found] : NULL;
 }
 
 /* Bytes of the character before (after) a place where it has the flag, else 0. */

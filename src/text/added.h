@@ -5,6 +5,7 @@
 #define AT_TEXT_ADDED_H
 
 #include "text/normalizer.h"
+#include "text/trie.h"
 
 typedef struct at_added_token {
     const char *content;
@@ -16,10 +17,12 @@ typedef struct at_added_token {
 
 /* The tokens of one stage. */
 typedef struct at_added_stage {
-    const at_added_token **by_first; /* by first byte, then longest first, then the order of the file */
+    const at_added_token **by_first; /* by first byte, then longest first, then by text, then in the order of the file */
     int n;
     int from[257];  /* by_first[from[b]] .. [from[b + 1]] begin with byte b */
     int only_first; /* the byte that all begin with, or -1 */
+    at_trie *many;  /* where they are many: of the patterns that are not long, by their places in by_first; NULL: they are gone through */
+    int n_long[256]; /* long patterns by first byte: the first of by_first */
 } at_added_stage;
 
 typedef struct at_added {

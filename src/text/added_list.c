@@ -12,16 +12,21 @@ int at_added_flag(const json_t *value, const char *key, int absent) {
     return json_is_boolean(found) ? json_is_true(found) : absent;
 }
 
-void at_added_put(json_t *list, const json_t *value, int special, int lstrip) {
+void at_added_put(json_t *all, const json_t *value, int special, int lstrip) {
     const char *content = at_added_content(value);
-    size_t i;
-    json_t *one;
-    if (!content || !*content) return;
-    json_array_foreach(list, i, one) if (!strcmp(at_added_content(one), content)) return;
+    if (!content || !*content || json_object_get(all, content)) return;
     special = at_added_flag(value, "special", special);
-    json_array_append_new(list, json_pack("{s:s, s:b, s:b, s:b, s:b, s:b}", "content", content, "special", special, "normalized",
+    json_object_set_new(all, content, json_pack("{s:s, s:b, s:b, s:b, s:b, s:b}", "content", content, "special", special, "normalized",
                                           at_added_flag(value, "normalized", !special), "lstrip", at_added_flag(value, "lstrip", lstrip), "rstrip",
                                           at_added_flag(value, "rstrip", 0), "single_word", at_added_flag(value, "single_word", 0)));
+}
+
+json_t *at_added_listed(json_t *all) {
+    json_t *list = json_array(), *token;
+    const char *content;
+    json_object_foreach(all, content, token) json_array_append(list, token);
+    json_decref(all);
+    return list;
 }
 
 typedef struct numbered {
@@ -46,9 +51,9 @@ static numbered *in_order(at_arena *arena, const json_t *object, int by_key) {
     return all;
 }
 
-void at_added_put_numbered(at_arena *arena, json_t *list, const json_t *decoder) {
-    const numbered *all = in_order(arena, decoder, 1);
-    for (size_t i = 0; all && i < json_object_size(decoder); i++) at_added_put(list, json_object_get(decoder, all[i].key), 0, 0);
+void at_added_put_numbered(at_arena *arena, json_t *all, const json_t *decoder) {
+    const numbered *order = in_order(arena, decoder, 1);
+    for (size_t i = 0; order && i < json_object_size(decoder); i++) at_added_put(all, json_object_get(decoder, order[i].key), 0, 0);
 }
 
 const char **at_added_in_order(at_arena *arena, const json_t *added) {

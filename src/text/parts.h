@@ -45,7 +45,7 @@ typedef struct at_added_entry {
 /* A tokenizer from the text of a tokenizer.json alone; `name` is for errors. */
 at_status at_tokenizer_open_text(const char *name, const char *text, size_t len, at_tokenizer **tokenizer, at_error *err);
 
-/* Steps of opening, shared by the formats. `path` is for errors. */
+/* Steps of opening, shared by the formats. `path` is for errors. A model that t has already stays. */
 at_status at_tokenizer_read_json(at_tokenizer *t, const char *path, const json_t *root, at_error *err);
 /* `config` is tokenizer_config.json with what only special_tokens_map.json says, and the tokenizer_class that config.json's model_type stands for where
  * it names none; `added` added_tokens.json; or NULL. */

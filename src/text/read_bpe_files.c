@@ -56,7 +56,7 @@ static at_status read_merges(const char *path, json_t **merges, at_error *err) {
     return st;
 }
 
-static void add_tokens(at_arena *arena, json_t *list, const json_t *config, const json_t *added, int family) {
+static void add_tokens(at_arena *arena, json_t *all, const json_t *config, const json_t *added, int family) {
     static const char *const roles[] = {"bos_token", "eos_token", "unk_token", "sep_token", "pad_token", "cls_token", "mask_token"};
     static const char *const usual[3][7] = {{"<|endoftext|>", "<|endoftext|>", "<|endoftext|>", NULL, NULL, NULL, NULL},
                                             {"<s>", "</s>", "<unk>", "</s>", "<pad>", "<s>", "<mask>"},
@@ -64,19 +64,19 @@ static void add_tokens(at_arena *arena, json_t *list, const json_t *config, cons
     const char *key;
     json_t *value;
     size_t i;
-    at_added_put_numbered(arena, list, json_object_get(config, "added_tokens_decoder"));
+    at_added_put_numbered(arena, all, json_object_get(config, "added_tokens_decoder"));
     json_object_foreach((json_t *)added, key, value) {
         json_t *content = json_string(key);
-        at_added_put(list, content, 0, 0);
+        at_added_put(all, content, 0, 0);
         json_decref(content);
     }
     for (i = 0; i < 7; i++) {
         const json_t *given = json_object_get(config, roles[i]);
         json_t *absent = usual[family][i] ? json_string(usual[family][i]) : NULL;
-        at_added_put(list, at_added_content(given) ? given : absent, 1, 0);
+        at_added_put(all, at_added_content(given) ? given : absent, 1, 0);
         json_decref(absent);
     }
-    json_array_foreach((json_t *)json_object_get(config, "additional_special_tokens"), i, value) at_added_put(list, value, 1, 0);
+    json_array_foreach((json_t *)json_object_get(config, "additional_special_tokens"), i, value) at_added_put(all, value, 1, 0);
 }
 
 /* ["</s>", 2] */
@@ -91,8 +91,8 @@ static json_t *parts_of(int family, const json_t *config, json_t *vocab, json_t 
     int prefix = at_added_flag(config, "add_prefix_space", 0);
     json_t *bytes = json_pack("{s:s, s:b, s:b, s:b}", "type", "ByteLevel", "add_prefix_space", prefix, "trim_offsets", 1, "use_regex",
                               family != FAMILY_QWEN2);
-    json_t *root = json_pack("{s:{s:s, s:O, s:O}, s:{s:s}, s:o, s:[]}", "model", "type", "BPE", "vocab", vocab, "merges", merges, "decoder",
-                             "type", "ByteLevel", "pre_tokenizer", bytes, "added_tokens");
+    json_t *root = json_pack("{s:{s:s, s:O, s:O}, s:{s:s}, s:o}", "model", "type", "BPE", "vocab", vocab, "merges", merges, "decoder",
+                             "type", "ByteLevel", "pre_tokenizer", bytes);
     if (root && family == FAMILY_ROBERTA)
         json_object_set_new(root, "post_processor",
                             json_pack("{s:s, s:b, s:b, s:o, s:o}", "type", "RobertaProcessing", "trim_offsets",
@@ -117,7 +117,9 @@ at_status at_tokenizer_read_bpe_files(at_tokenizer *t, const char *folder, const
     if (!st) st = read_merges(merges_path, &merges, err);
     if (!st && !(root = parts_of(family, config, vocab, merges))) st = at_fail(err, AT_BAD_MODEL, "%s: is no vocabulary", vocab_path);
     if (!st) {
-        add_tokens(&t->arena, json_object_get(root, "added_tokens"), config, added, family);
+        json_t *all = json_object();
+        add_tokens(&t->arena, all, config, added, family);
+        json_object_set_new(root, "added_tokens", at_added_listed(all));
         st = at_tokenizer_read_json(t, vocab_path, root, err);
     }
     json_decref(vocab);

@@ -95,7 +95,7 @@ at_status at_tokenizer_read_json(at_tokenizer *t, const char *path, const json_t
     if (!json_is_object(root)) return at_fail(err, AT_BAD_MODEL, "%s: is no JSON object", path);
     AT_TRY(at_normalizers_read(&build, json_object_get(root, "normalizer"), &t->normalizers, err));
     AT_TRY(at_pretokenizers_read(&build, json_object_get(root, "pre_tokenizer"), &t->pretokenizers, err));
-    AT_TRY(at_tokenizer_read_model(t, path, json_object_get(root, "model"), err));
+    if (!t->model.type) AT_TRY(at_tokenizer_read_model(t, path, json_object_get(root, "model"), err));
     AT_TRY(read_added(t, path, json_object_get(root, "added_tokens"), err));
     AT_TRY(at_templates_read(&t->arena, path, json_object_get(root, "post_processor"), at_tokenizer_n_ids(t),
                              &t->templates, err));

@@ -1,11 +1,12 @@
 /* SentencePiece .model files (sentencepiece_model.proto): BPE and Unigram, with ids as SentencePiece itself gives them. What
- * tokenizer_config.json says of special tokens is put around them as T5 and LLaMA do; classes with a way of their own are in read_spm_class.c. */
+ * stands around them is LLaMA's; classes with a way of their own are in read_spm_class.c. */
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/file.h"
 #include "base/str.h"
+#include "text/added_list.h"
 #include "text/protobuf.h"
 #include "text/spec.h"
 #include "text/spm.h"
@@ -179,6 +180,29 @@ static at_status set_bpe(at_tokenizer *t, const char *path, const at_spm *spm, a
     return AT_OK;
 }
 
+static size_t listed_merges_of(at_tokenizer *t, int32_t piece, size_t rank, int add) {
+    const char *text = at_vocab_text(&t->vocab, piece);
+    size_t n = 0, len = t->vocab.len[piece];
+    for (size_t cut = 1; cut < len; cut++) {
+        if (((unsigned char)text[cut] & 0xc0) == 0x80) continue;
+        int32_t left = at_vocab_id(&t->vocab, text, cut), right = left < 0 ? -1 : at_vocab_id(&t->vocab, text + cut, len - cut);
+        if (right < 0) continue;
+        if (add) at_bpe_add(&t->model.as.bpe, left, right, (uint32_t)(rank + n), piece);
+        n++;
+    }
+    return n;
+}
+
+at_status at_tokenizer_set_spm_bpe(at_tokenizer *t, const char *path, const at_spm *spm, const char *unknown, at_error *err) {
+    at_bpe settings = {.prefix = "", .suffix = "", .fuse_unk = 1, .byte_fallback = 1};
+    size_t n_merges = 0, rank = 0;
+    AT_TRY(set_vocab(t, path, spm, err));
+    for (int32_t i = 0; i < t->vocab.size; i++) n_merges += listed_merges_of(t, i, 0, 0);
+    AT_TRY(at_tokenizer_set_bpe(t, path, &settings, unknown, n_merges, err));
+    for (int32_t i = 0; i < t->vocab.size; i++) rank += listed_merges_of(t, i, rank, 1);
+    return AT_OK;
+}
+
 static at_status set_decoder(at_tokenizer *t, const at_spm *spm, at_error *err) {
     at_leading leading = spm->rules.remove_spaces ? AT_LEADING_ALL : spm->rules.dummy_prefix ? AT_LEADING_FIRST : AT_LEADING_STAYS;
     return at_decoders_sentencepiece(&t->arena, leading, &t->decoders, err);
@@ -195,29 +219,30 @@ static at_status set_specials(at_tokenizer *t, const char *path, const at_spm *s
     return at_tokenizer_set_added(t, path, entry, n, err);
 }
 
-/* What stands around a text: T5 ends it, LLaMA begins it. */
+/* What stands around a text: LLaMA begins it with <s> unless add_bos_token is false, and ends it with </s> where add_eos_token is true. */
 static at_status set_template(at_tokenizer *t, at_build *build, const json_t *config, at_error *err) {
     const char *class = json_string_value(json_object_get(config, "tokenizer_class"));
-    int t5 = class && (!strncmp(class, "T5Tokenizer", 11) || !strncmp(class, "MT5Tokenizer", 12)), llama = class && !strncmp(class, "LlamaTokenizer", 14);
-    const char *token = t5 ? "</s>" : "<s>";
-    int32_t id = at_tokenizer_id(t, token);
-    if (class && !t5 && !llama)
+    int llama = class && !strncmp(class, "LlamaTokenizer", 14);
+    int begins = llama && at_added_flag(config, "add_bos_token", 1), ends = llama && at_added_flag(config, "add_eos_token", 0);
+    int32_t bos = at_tokenizer_id(t, "<s>"), eos = at_tokenizer_id(t, "</s>");
+    if (class && !llama)
         return at_fail(err, AT_BAD_MODEL,
                        "%s: how a %.80s reads a SentencePiece model is not known here, as it is of AlbertTokenizer, CamembertTokenizer, DebertaV2Tokenizer, "
-                       "LlamaTokenizer, MT5Tokenizer, T5Tokenizer and XLMRobertaTokenizer; save the model with a tokenizer.json",
+                       "GemmaTokenizer, LlamaTokenizer, MT5Tokenizer, T5Tokenizer and XLMRobertaTokenizer; save the model with a tokenizer.json",
                        build->path, class);
-    if (!t5 && !llama) return at_templates_read(&t->arena, build->path, NULL, t->vocab.size, &t->templates, err);
-    if (id < 0) return at_fail(err, AT_BAD_MODEL, "%s: the token '%s' is not there", build->path, token);
+    if (!begins && !ends) return at_templates_read(&t->arena, build->path, NULL, t->vocab.size, &t->templates, err);
+    if ((begins && bos < 0) || (ends && eos < 0))
+        return at_fail(err, AT_BAD_MODEL, "%s: the token '%s' is not there", build->path, begins && bos < 0 ? "<s>" : "</s>");
     char text[1024];
     json_t *part = NULL;
-#define TOKEN "{\"SpecialToken\":{\"id\":\"%1$s\",\"type_id\":0}}"
+#define BOS(type) "{\"SpecialToken\":{\"id\":\"<s>\",\"type_id\":" type "}},"
 #define TEXT(name, type) "{\"Sequence\":{\"id\":\"" name "\",\"type_id\":" type "}}"
+#define EOS(type) ",{\"SpecialToken\":{\"id\":\"</s>\",\"type_id\":" type "}}"
     snprintf(text, sizeof text,
-             t5 ? "{\"type\":\"TemplateProcessing\",\"single\":[" TEXT("A", "0") "," TOKEN "],\"pair\":[" TEXT("A", "0") "," TOKEN "," TEXT("B", "0")
-                  "," TOKEN "],\"special_tokens\":{\"%1$s\":{\"ids\":[%2$d]}}}"
-                : "{\"type\":\"TemplateProcessing\",\"single\":[" TOKEN "," TEXT("A", "0") "],\"pair\":[" TOKEN "," TEXT("A", "0") "," TOKEN ","
-                  TEXT("B", "1") "],\"special_tokens\":{\"%1$s\":{\"ids\":[%2$d]}}}",
-             token, id);
+             "{\"type\":\"TemplateProcessing\",\"single\":[%s" TEXT("A", "0") "%s],\"pair\":[%s" TEXT("A", "0") "%s,%s" TEXT("B", "1")
+             "%s],\"special_tokens\":{\"<s>\":{\"ids\":[%d]},\"</s>\":{\"ids\":[%d]}}}",
+             begins ? BOS("0") : "", ends ? EOS("0") : "", begins ? BOS("0") : "", ends ? EOS("0") : "", begins ? BOS("1") : "", ends ? EOS("1") : "",
+             bos < 0 ? 0 : bos, eos < 0 ? 0 : eos);
     AT_TRY(at_json_parse(text, strlen(text), build->path, AT_BAD_MODEL, &part, err));
     at_status st = at_templates_read(&t->arena, build->path, part, t->vocab.size, &t->templates, err);
     json_decref(part);

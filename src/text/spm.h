@@ -27,6 +27,9 @@ typedef struct at_spm { /* what points into the file lives as long as its bytes 
  * own; NULL where it does not. */
 typedef struct at_spm_class at_spm_class;
 const at_spm_class *at_spm_class_find(const json_t *config);
+/* read_spm.c: t->vocab and t->model as transformers makes them of such a file of BPE: every way to cut a piece, of whatever type, in two pieces is a merge, and
+ * those of a piece come before those of the next, the shortest beginning first. */
+at_status at_tokenizer_set_spm_bpe(at_tokenizer *t, const char *path, const at_spm *spm, const char *unknown, at_error *err);
 /* As that class of transformers 5.23 reads the file. `config`, `added`: as of at_tokenizer_read_spm. */
 at_status at_tokenizer_read_spm_class(at_tokenizer *t, const char *path, const at_spm *spm, const at_spm_class *class, const json_t *config,
                                       const json_t *added, at_error *err);

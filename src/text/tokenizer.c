@@ -217,6 +217,8 @@ static at_status read_file(at_tokenizer *t, const char *path, at_error *err) {
 static at_status add_class(const char *folder, json_t *config, at_error *err) {
     static const char *const CLASSES[][2] = {{"albert", "AlbertTokenizer"},         {"camembert", "CamembertTokenizer"},
                                              {"deberta-v2", "DebertaV2Tokenizer"},  {"mpnet", "MPNetTokenizer"},
+                                             {"gemma", "GemmaTokenizer"},           {"gemma2", "GemmaTokenizer"},
+                                             {"gemma3", "GemmaTokenizer"},          {"gemma3_text", "GemmaTokenizer"},
                                              {"mt5", "T5Tokenizer"},                {"t5", "T5Tokenizer"},
                                              {"xlm-roberta", "XLMRobertaTokenizer"}};
     json_t *model = NULL;

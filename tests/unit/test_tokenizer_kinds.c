@@ -232,6 +232,38 @@ static void words_are_not_remembered_across_tokenizers(void **state) {
     at_encoding_free(&e);
 }
 
+/* Of many added tokens at one place the longest is taken, of two that become one text the first, however many there are and however long. */
+static void the_longest_of_many_added_tokens(void **state) {
+    (void)state;
+    enum { MANY = 40, LONG = 300, TEXT = 2000 };
+    char text[TEXT], content[LONG + 1];
+    json_t *tokens = json_array();
+    for (int i = 1; i <= MANY + 2; i++) { /* "<", "<a", "<aa", ...; one that is long; one that is "<aa" once it is normalised */
+        memset(content, 'a', sizeof content);
+        content[0] = '<';
+        content[i <= MANY ? i : i == MANY + 1 ? LONG : 3] = '\0';
+        if (i == MANY + 2) content[1] = 'A';
+        json_array_append_new(tokens, json_pack("{s:i, s:s, s:b}", "id", i, "content", content, "normalized", 1));
+    }
+    json_t *root = json_pack("{s:o, s:{s:s}, s:{s:s, s:s, s:{s:i}}}", "added_tokens", tokens, "normalizer", "type", "Lowercase", "model", "type", "WordLevel",
+                             "unk_token", "u", "vocab", "u", 0);
+    char *json = json_dumps(root, 0);
+    at_tokenizer *t = recorded_open_file("tokenizer.json", json, strlen(json), NULL);
+    at_encoding e = {0};
+    at_error err;
+    static const struct { int letters, id; } CASES[] = {{0, 1}, {2, 3}, {7, 8}, {39, 40}, {60, 40}, {LONG - 2, 40}, {LONG - 1, MANY + 1}, {LONG + 5, MANY + 1}};
+    for (size_t i = 0; i < sizeof CASES / sizeof *CASES; i++) {
+        memset(text, 'a', sizeof text);
+        text[0] = '<';
+        check_ok(at_encode(t, text, (size_t)(1 + CASES[i].letters), NULL, 0, NULL, &e, &err), &err);
+        assert_int_equal(e.ids[0], CASES[i].id);
+    }
+    at_encoding_free(&e);
+    at_tokenizer_close(t);
+    free(json);
+    json_decref(root);
+}
+
 static void truncation_and_padding_are_told(void **state) {
     (void)state;
     static const char json[] = "{\"truncation\":{\"direction\":\"Left\",\"max_length\":77,\"strategy\":\"OnlySecond\",\"stride\":5},"
@@ -299,7 +331,7 @@ int main(void) {
     vectors = recorded_load(check_source("text/data/kinds.json"));
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(every_kind_is_as_recorded),  cmocka_unit_test(long_pieces_change_nothing_else),
-        cmocka_unit_test(long_pieces_cost_nothing),       cmocka_unit_test(a_slow_expression_is_stopped),
+        cmocka_unit_test(long_pieces_cost_nothing),        cmocka_unit_test(the_longest_of_many_added_tokens),       cmocka_unit_test(a_slow_expression_is_stopped),
         cmocka_unit_test(words_are_not_remembered_across_tokenizers), cmocka_unit_test(truncation_and_padding_are_told),
         cmocka_unit_test(one_text_of_a_pair_is_cut),       cmocka_unit_test(folders_of_two_files_are_read),
     };

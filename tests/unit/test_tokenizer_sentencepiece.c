@@ -93,7 +93,10 @@ static void the_class_decides_what_stands_around(void **state) {
     (void)state;
     static const struct { const char *config; int32_t first, last; } cases[] = {
         {"{\"tokenizer_class\":\"T5Tokenizer\"}", -1, 2}, {"{\"tokenizer_class\":\"MT5Tokenizer\"}", -1, 2},
-        {"{\"tokenizer_class\":\"LlamaTokenizerFast\"}", 1, -1}};
+        {"{\"tokenizer_class\":\"LlamaTokenizerFast\"}", 1, -1},
+        {"{\"tokenizer_class\":\"LlamaTokenizer\",\"add_eos_token\":true}", 1, 2},
+        {"{\"tokenizer_class\":\"LlamaTokenizer\",\"add_bos_token\":false,\"add_eos_token\":true}", -1, 2},
+        {"{\"tokenizer_class\":\"LlamaTokenizer\",\"add_bos_token\":false}", -1, -1}};
     char path[512], folder[64] = "/tmp/attune-spm-XXXXXX", to[600];
     at_error err;
     at_encoding e = {0};
@@ -103,12 +106,12 @@ static void the_class_decides_what_stands_around(void **state) {
     snprintf(to, sizeof to, "%s/spiece.model", folder);
     check_ok(at_file_copy(path, to, &err), &err);
     snprintf(to, sizeof to, "%s/tokenizer_config.json", folder);
-    for (int i = 0; i < 3; i++) {
+    for (int i = 0; i < 6; i++) {
         check_ok(at_file_write(to, cases[i].config, strlen(cases[i].config), &err), &err);
         check_ok(at_tokenizer_open(folder, &t, &err), &err);
         check_ok(at_encode(t, "the", 3, NULL, 0, NULL, &e, &err), &err);
-        if (cases[i].first >= 0) assert_true(e.ids[0] == cases[i].first && e.special[0]);
-        if (cases[i].last >= 0) assert_true(e.ids[e.n - 1] == cases[i].last && e.special[e.n - 1]);
+        assert_true(cases[i].first < 0 ? !e.special[0] : e.ids[0] == cases[i].first && e.special[0]);
+        assert_true(cases[i].last < 0 ? !e.special[e.n - 1] : e.ids[e.n - 1] == cases[i].last && e.special[e.n - 1]);
         assert_int_equal(at_tokenizer_special(t, "eos"), 2);
         at_tokenizer_close(t);
     }
@@ -147,7 +150,7 @@ static size_t compare_texts(const at_tokenizer *t, const json_t *texts, const js
     return bad;
 }
 
-/* ALBERT, CamemBERT, DeBERTa-v2, XLM-RoBERTa: what transformers makes of the same folders (tests/oracle/make_spm_class_vectors.py). */
+/* ALBERT, CamemBERT, DeBERTa-v2, Gemma, T5, XLM-RoBERTa: what transformers makes of the same folders (tests/oracle/make_spm_class_vectors.py). */
 static void classes_read_in_their_own_ways(void **state) {
     (void)state;
     json_t *recorded = recorded_load(check_source("text/data/sentencepiece/classes.json")), *answer, *content;
@@ -176,7 +179,7 @@ static void classes_read_in_their_own_ways(void **state) {
         at_tokenizer_close(t);
         check_ok(at_folder_remove(folder, &err), &err);
     }
-    assert_int_equal(i, 9);
+    assert_int_equal(i, 14);
     assert_int_equal(bad, 0);
     json_decref(recorded);
 }
@@ -201,7 +204,11 @@ static void what_a_class_cannot_read_is_refused(void **state) {
     snprintf(from, sizeof from, "%s/bpe.model", check_source("text/data/sentencepiece"));
     snprintf(to, sizeof to, "%s/sentencepiece.bpe.model", folder);
     check_ok(at_file_copy(from, to, &err), &err);
-    refused_by(folder, "XLMRobertaTokenizer", "is a model of BPE; the class XLMRobertaTokenizer reads Unigram models");
+    refused_by(folder, "XLMRobertaTokenizer", "is a BPE model, and the class XLMRobertaTokenizer reads Unigram models: transformers would take its scores "
+               "for the other kind's");
+    snprintf(from, sizeof from, "%s/unigram.model", check_source("text/data/sentencepiece"));
+    check_ok(at_file_copy(from, to, &err), &err);
+    refused_by(folder, "GemmaTokenizer", "is a Unigram model, and the class GemmaTokenizer reads BPE models");
     check_ok(at_file_write(to, FEW, sizeof FEW - 1, &err), &err);
     refused_by(folder, "XLMRobertaTokenizer", "has 1 pieces, too few");
     refused_by(folder, "AlbertTokenizer", "has 1 pieces, too few");
