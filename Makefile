@@ -48,6 +48,7 @@ lint: all
 
 install: all
 	@cmake --install $(BUILD) --prefix $(PREFIX)
+	@[ -n "$(DESTDIR)" ] || [ "$$(id -u)" -ne 0 ] || ! [ -x /sbin/ldconfig ] || /sbin/ldconfig # programs find the library at once
 
 clean:
 	@rm -rf build

@@ -11,7 +11,9 @@ model=sentence-transformers/all-MiniLM-L6-v2
 
 echo
 echo "1. Train: $data/train.csv, 445 customer messages labelled negative, neutral, positive"
-"$attune" train --model "$model" --train "$data/train.csv" --output "$out"
+train=("$attune" train --model "$model" --train "$data/train.csv" --output "$out")
+if [ -d "$out" ] && ! "${train[@]}" --dry-run --quiet >/dev/null 2>&1; then train+=(--restart); fi # of another version
+"${train[@]}"
 echo
 echo "2. Judge on messages it has never seen: $data/test.csv"
 "$attune" eval --model "$out" "$data/test.csv" --mistakes 3

@@ -54,5 +54,6 @@ at_show *at_show_open(const at_options *options, unsigned command);
 const at_listener *at_show_listener(at_show *show);
 /* Takes the bar away, and where the call failed says so: `error: ...` on standard error, an "error" event with --json. */
 void at_show_close(at_show *show, at_status status, const at_error *err);
+void at_show_refusal(const at_error *err); /* the "error" event of a command that did not begin */
 
 #endif

@@ -60,10 +60,18 @@ static void tell_reading(const at_command *command, const at_arguments *a) {
     fprintf(stderr, "Reading texts from the terminal, one a line; Ctrl-D ends.\n");
 }
 
+/* Options that cannot be read leave nothing that says so. */
+static int asks_for_json(int argc, char **argv) {
+    for (int i = 0; i < argc && strcmp(argv[i], "--"); i++)
+        if (!strcmp(argv[i], "--json")) return 1;
+    return 0;
+}
+
 static int run_command(const at_command *command, int argc, char **argv) {
     at_error err = {AT_OK, ""};
     at_arguments a;
     at_status st = at_arguments_parse(command, argc - 2, argv + 2, &a, &err);
+    if (st && asks_for_json(argc - 2, argv + 2)) at_show_refusal(&err);
     if (st) return fail(st, err.text);
     if (a.help) return at_help_command(command, stdout), 0;
     at_signals_install(command->bit == AT_CMD_TRAIN);

@@ -217,14 +217,18 @@ static void print_json_string(const char *text) {
     putchar('"');
 }
 
+static void print_error(double seconds, int code, const char *text) {
+    printf("{\"event\":\"error\",\"time\":%.3f,\"code\":%d,\"text\":", seconds, code);
+    print_json_string(text);
+    puts("}");
+}
+
+void at_show_refusal(const at_error *err) { print_error(0, (int)err->code, err->text); }
+
 void at_show_close(at_show *s, at_status status, const at_error *err) {
     end_line(s);
     clear_bar(s);
-    if (status && s->json) {
-        printf("{\"event\":\"error\",\"time\":%.3f,\"code\":%d,\"text\":", now() - s->started, (int)status);
-        print_json_string(err->text);
-        puts("}");
-    }
+    if (status && s->json) print_error(now() - s->started, (int)status, err->text);
     if (status && status != AT_STOPPED) fprintf(stderr, "error: %s\n", err->text);
     fflush(stdout);
     free(s);

@@ -140,6 +140,8 @@ static at_status open_all(evaluation *e, at_error *err) {
     const at_options *o = e->options;
     const char *path = at_options_text(o, "data", NULL);
     if (!path) return at_fail(err, AT_USAGE, "the file to evaluate on is missing: attune eval --model FOLDER FILE");
+    const char *folder = at_options_text(o, "output", NULL);
+    if (folder && at_file_exists(folder) && !at_is_folder(folder)) return at_fail(err, AT_USAGE, "%s: is a file; --output names a folder", folder);
     at_table_options table_options = at_settings_table(o);
     at_columns wanted = at_settings_columns(o);
     AT_TRY(at_session_open_options(&e->session, o, err));

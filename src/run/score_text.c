@@ -1,5 +1,6 @@
 #include "run/score_text.h"
 
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -24,6 +25,18 @@ char *at_shortened(at_arena *arena, const char *text, size_t len, int chars) {
         if ((unsigned char)out.text[i] < 0x20 || out.text[i] == 0x7f) out.text[i] = ' ';
     if (cut) at_str_add(&out, "...");
     return out.failed ? NULL : out.text;
+}
+
+double at_score_shown(const at_score *score) {
+    const json_t *value = json_object_get(score->values, score->main_name);
+    return json_is_number(value) ? json_number_value(value) : score->main;
+}
+
+void at_score_line(const at_score *score, int with_interval, char text[AT_SCORE_LINE]) {
+    char ends[64] = "", loss[40] = "";
+    if (with_interval && isfinite(score->low) && isfinite(score->high)) snprintf(ends, sizeof ends, " [%.3f, %.3f]", score->low, score->high);
+    if (strcmp(score->main_name, "loss")) snprintf(loss, sizeof loss, ", loss %.4f", score->loss);
+    snprintf(text, AT_SCORE_LINE, "%.60s %.4f%s%s", score->main_name, at_score_shown(score), ends, loss);
 }
 
 static void pad(at_str *s, const char *text, int width) {

@@ -13,6 +13,12 @@ char *at_score_confusion_text(at_arena *arena, const at_score *score, const at_l
 /* At most `chars` characters of a text on one line; cut texts end in "...". */
 char *at_shortened(at_arena *arena, const char *text, size_t len, int chars);
 
+/* The main score as its metric has it: a loss is positive, though selection turns it round. */
+double at_score_shown(const at_score *score);
+enum { AT_SCORE_LINE = 200 };
+/* "accuracy 0.8123 [0.770, 0.850], loss 0.4211", the interval where one is known and wanted; "loss 0.4211" where that is the score. */
+void at_score_line(const at_score *score, int with_interval, char text[AT_SCORE_LINE]);
+
 /* Plain words where the figures look wrong: one class answered, no better than the most frequent label, labels in another
  * order. Calls `tell` for each. */
 void at_score_doubts(const at_score *score, const at_labels *labels, void (*tell)(void *context, const char *sentence), void *context);

@@ -195,7 +195,7 @@ static const at_setting SETTINGS[] = {
         "Evaluations without a better score before the training stops; 0: never stops early.", T),
     TEXT("metric_for_best_model", "metric", "auto", EVALUATION, "METRIC",
          "The number that decides which state is best; auto: the task's own.", T | S),
-    REAL("min_score", NULL, NULL, -1e9, 1e9, EVALUATION, "Exit with code 9 where the main score ends below this.", T | E | S),
+    REAL("min_score", NULL, NULL, -1e9, 1e9, EVALUATION, "Exit with code 9 where the main score (of a loss or an error: its negative) ends below this.", T | E | S),
     INT("mistakes", NULL, "10", 0, 100000, EVALUATION, "How many of the most confident mistakes are listed.", E),
 
     PATH("fix", "fix_output", OUTPUT, "OUT",

@@ -215,7 +215,7 @@ static at_status given_weight(at_train_run *run, char *pair, at_error *err) {
     char *equals = strrchr(pair, '=');
     double weight;
     if (!equals || !at_parse_double(equals + 1, &weight) || weight < 0)
-        return at_fail(err, AT_USAGE, "--class-weights: '%s' is not LABEL=WEIGHT", pair);
+        return at_fail(err, AT_USAGE, "--class-weights: '%s' is neither none, nor balanced, nor LABEL=WEIGHT", pair);
     *equals = '\0';
     int label = label_index(&run->state.labels, pair);
     if (label < 0) {
@@ -239,7 +239,9 @@ static at_status set_class_weights(at_train_run *run, at_error *err) {
     if (!strcmp(list[0], "balanced")) return run->state.task->balance(&run->state, run->all, run->state.class_weight, err);
     for (int c = 0; c < run->state.labels.n; c++) run->state.class_weight[c] = 1;
     for (int i = 0; i < n; i++) AT_TRY(given_weight(run, list[i], err));
-    return AT_OK;
+    for (int c = 0; c < run->state.labels.n; c++)
+        if (run->state.class_weight[c] > 0) return AT_OK;
+    return at_fail(err, AT_USAGE, "--class-weights: every label has the weight 0, nothing would be learned");
 }
 
 /* ---- what is chosen by ---- */

@@ -5,6 +5,7 @@
 #include "base/file.h"
 #include "base/str.h"
 #include "infer/predict.h"
+#include "run/score_text.h"
 #include "run/train_run.h"
 #include "train/long_text.h"
 
@@ -66,11 +67,11 @@ static json_t *phases_json(const at_train_run *run) {
     json_t *phases = json_object();
     if (run->step1.values)
         json_object_set_new(phases, "head",
-                            json_pack("{s:o, s:o, s:f}", run->step1.main_name, at_json_number(run->step1.main), "loss", at_json_number(run->step1.loss),
+                            json_pack("{s:o, s:o, s:f}", run->step1.main_name, at_json_number(at_score_shown(&run->step1)), "loss", at_json_number(run->step1.loss),
                                       "seconds", run->head_seconds));
     if (run->step2.values)
         json_object_set_new(phases, "tuned",
-                            json_pack("{s:o, s:o, s:f}", run->step2.main_name, at_json_number(run->step2.main), "loss", at_json_number(run->step2.loss),
+                            json_pack("{s:o, s:o, s:f}", run->step2.main_name, at_json_number(at_score_shown(&run->step2)), "loss", at_json_number(run->step2.loss),
                                       "seconds", run->tune_seconds));
     json_object_set_new(phases, "kept", json_string(run->tuned ? "tuned" : "head"));
     return phases;
@@ -122,7 +123,7 @@ static at_status save_results(const at_train_run *run, at_error *err) {
     add_values(eval, "eval", chosen(run));
     json_t *state = json_pack("{s:f, s:i, s:i, s:o, s:s?, s:O?}", "epoch", at_train_epochs_done(run), "global_step",
                               run->result.steps, "best_global_step", run->result.best_step, "best_metric",
-                              at_json_number(chosen(run)->main), "best_model_checkpoint", NULL, "log_history", run->result.history);
+                              at_json_number(at_score_shown(chosen(run))), "best_model_checkpoint", NULL, "log_history", run->result.history);
     at_status st = save_json(run, "all_results.json", all, err);
     if (!st) st = save_json(run, "eval_results.json", eval, err);
     if (!st) st = save_json(run, "trainer_state.json", state, err);
@@ -134,11 +135,12 @@ static at_status save_results(const at_train_run *run, at_error *err) {
 
 static void tell_test(const at_train_run *run) {
     const at_score *s = &run->test_score;
+    char words[AT_SCORE_LINE];
     if (!s->values) return;
+    at_score_line(s, 1, words);
     at_tell(run->listener, "test",
             json_pack("{s:s, s:o, s:O}", "metric", s->main_name, "main", at_json_number(s->main), "values", s->values),
-            "Test (%d examples): %s %.4f%s, loss %.4f.", at_dataset_units(run->test), s->main_name, s->main,
-            isfinite(s->low) ? at_format((at_arena *)&run->arena, " [%.3f, %.3f]", s->low, s->high) : "", s->loss);
+            "Test (%d examples): %s.", at_dataset_units(run->test), words);
 }
 
 static json_t *names_json(const at_labels *names) {

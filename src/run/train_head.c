@@ -6,6 +6,7 @@
 #include "base/machine.h"
 #include "base/str.h"
 #include "infer/predict.h"
+#include "run/score_text.h"
 #include "run/train_run.h"
 
 /* Features beyond this many bytes are computed on a seeded subset only: the head has converged long before. */
@@ -276,13 +277,13 @@ static at_status fit_chosen(at_train_run *run, const at_dataset *d, const candid
 }
 
 static void tell_step1(at_train_run *run) {
+    char words[AT_SCORE_LINE];
+    at_score_line(&run->step1, 1, words);
     at_tell(run->listener, "phase",
             json_pack("{s:s, s:s, s:o, s:o, s:f, s:f}", "phase", "head", "metric", run->step1.main_name, "main",
                       at_json_number(run->step1.main), "loss", at_json_number(run->step1.loss), "penalty", run->head_choice.penalty, "seconds",
                       run->head_seconds),
-            "Step 1, head on the frozen body: %s %.4f%s, loss %.4f (%.1f s).", run->step1.main_name, run->step1.main,
-            isfinite(run->step1.low) ? at_format(&run->arena, " [%.3f, %.3f]", run->step1.low, run->step1.high) : "",
-            run->step1.loss, run->head_seconds);
+            "Step 1, head on the frozen body: %s (%.1f s).", words, run->head_seconds);
 }
 
 at_status at_train_head(at_train_run *run, at_error *err) {

@@ -1,5 +1,4 @@
 /* Step 2: everything is trained from the fitted head on; and, on small data, the same on folds first, to learn whether it pays. */
-#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -7,6 +6,7 @@
 #include "base/machine.h"
 #include "base/str.h"
 #include "infer/predict.h"
+#include "run/score_text.h"
 #include "run/train_run.h"
 
 /* ---- curves ---- */
@@ -46,12 +46,14 @@ static void on_progress(void *context, const at_progress *p) {
 static void on_evaluated(void *context, const at_progress *p, const at_score *s, int is_best) {
     at_train_run *run = context;
     json_t *values = json_deep_copy(s->values);
+    char words[AT_SCORE_LINE];
+    at_score_line(s, 0, words);
     at_train_draw_score(run, p->step, s);
     json_object_del(values, "per_class");
     json_object_del(values, "confusion_matrix");
     at_tell(run->listener, "eval",
             json_pack("{s:i, s:f, s:b, s:o}", "step", p->step, "epoch", p->epoch, "best", is_best, "values", values),
-            "  step %d, epoch %.2f: %s %.4f, loss %.4f%s", p->step, p->epoch, s->main_name, s->main, s->loss,
+            "  step %d, epoch %.2f: %s%s", p->step, p->epoch, words,
             is_best ? " (best so far)" : "");
 }
 
@@ -275,18 +277,19 @@ static void tell_decision(at_train_run *run) {
             : "Step 2 is kept: step 1 is not better on unseen data by more than the noise of so few examples";
     at_tell(run->listener, "decision",
             json_pack("{s:s, s:o, s:o}", "kept", run->tuned ? "tuned" : "head", "head", at_json_number(a->main), "tuned", at_json_number(b->main)),
-            "%s (%s: step 1 %.4f, step 2 %.4f).", words, b->main_name, a->main, b->main);
+            "%s (%s: step 1 %.4f, step 2 %.4f).", words, b->main_name, at_score_shown(a), at_score_shown(b));
 }
 
 /* Whether or not it is what is kept. */
 static void tell_step2(at_train_run *run) {
     const at_score *s = &run->step2;
+    char words[AT_SCORE_LINE];
     if (!s->values) return;
+    at_score_line(s, 1, words);
     at_tell(run->listener, "phase",
             json_pack("{s:s, s:s, s:o, s:o, s:f}", "phase", "tuned", "metric", s->main_name, "main", at_json_number(s->main), "loss", at_json_number(s->loss), "seconds",
                       run->tune_seconds),
-            "%s%s: %s %.4f%s, loss %.4f (%.1f s).", run->step1.values ? "Step 2" : "Trained", run->recipe.judging == AT_JUDGE_FOLDS ? ", out of fold" : "", s->main_name,
-            s->main, isfinite(s->low) ? at_format(&run->arena, " [%.3f, %.3f]", s->low, s->high) : "", s->loss, run->tune_seconds);
+            "%s%s: %s (%.1f s).", run->step1.values ? "Step 2" : "Trained", run->recipe.judging == AT_JUDGE_FOLDS ? ", out of fold" : "", words, run->tune_seconds);
 }
 
 /* Step 1's result again, where step 2 began elsewhere and came to nothing better. */

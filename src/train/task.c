@@ -99,6 +99,8 @@ static at_status unknown_metric(const json_t *values, const char *wanted, at_err
 
 at_status at_score_choose(const at_task_state *s, const char *usual, const char *const *smaller, at_score *score, at_error *err) {
     score->main_name = s->main_metric ? s->main_metric : usual;
+    /* As transformers names it: metric_for_best_model eval_loss. */
+    if (!strncmp(score->main_name, "eval_", 5) && !json_object_get(score->values, score->main_name)) score->main_name += 5;
     const json_t *value = json_object_get(score->values, score->main_name);
     if (!json_is_real(value) && !json_is_null(value)) return unknown_metric(score->values, score->main_name, err);
     score->main = json_is_null(value) ? (double)NAN : json_real_value(value); /* null: it could not be computed */

@@ -163,6 +163,8 @@ static void the_plan_tells_what_was_asked_for(void **state) {
     program_expect(PLAN "--method gradual --max-steps 12", 0, "Gradual: the head alone at first, from the top a further block every 0.5 epochs; everything from epoch 1.5 on.", "");
     program_expect(PLAN "--method gradual --max-steps 12 --unfreeze-epochs 2", 0, "a further block every 2 epochs; the end comes before the last one joins.", "");
     program_expect(PLAN "--batch-size 65536 --gradient-accumulation-steps 65536", 2, "", "are 4294967296 examples a step");
+    program_expect(PLAN "--class-weights plus=0,minus=0", 2, "", "nothing would be learned");
+    program_expect(PLAN "--class-weights balance", 2, "", "'balance' is neither none, nor balanced, nor LABEL=WEIGHT");
     program_expect(PLAN "--freeze embedings", 2, "", "Did you mean 'embeddings'?");
     program_expect(PLAN "--freeze layers:1-0", 2, "", "the lower one first");
 }
@@ -184,6 +186,20 @@ static void a_classifier_gets_a_new_head_where_only_that_is_trained(void **state
     program_expect("cd $D && cat again/all_results.json", 0, "\"eval_accuracy\": ", "");
 }
 
+/* A loss is what it is, whichever way selection turns it. */
+static void a_loss_is_shown_as_it_is(void **state) {
+    (void)state;
+    static const char *const NAME[] = {"loss", "eval_loss"};
+    char line[1024];
+    for (int i = 0; i < 2; i++) {
+        snprintf(line, sizeof line, "cd $D && $A train --model model --train train.csv --eval train.csv --test train.csv --metric %s --max-steps 8 --output lossy --restart > log && "
+                 "! grep -E 'loss -|loss [0-9.]+, loss' log", NAME[i]);
+        program_expect(line, 0, "", "");
+        program_expect("cd $D && grep -cE '^  step 8, epoch 2.00: loss 0|^Step [12].*: loss 0|^Test .60 examples.: loss 0|step 1 0[.0-9]*, step 2 0' log", 0, "5\n", "");
+        program_expect("cd $D && grep best_metric lossy/trainer_state.json | grep -c '\": -'", 1, "0\n", "");
+    }
+}
+
 static void epochs_are_those_that_were_trained(void **state) {
     (void)state;
     program_expect("cd $D && $A train --model model --train train.csv --eval train.csv --method full --lr 1e-9 --patience 2 --output short --quiet && "
@@ -194,6 +210,8 @@ static void epochs_are_those_that_were_trained(void **state) {
 static void what_is_wrong_has_its_code(void **state) {
     (void)state;
     program_expect("cd $D && $A train --train train.csv --output x", 2, "", "error: --model is missing");
+    program_expect("cd $D && $A train --json --train train.csv --outptu x", 2, "{\"event\":\"error\",\"time\":0.000,\"code\":2,\"text\":\"unknown setting 'outptu'", "error: unknown");
+    program_expect("cd $D && $A eval --model out train.csv --output train.csv > log; c=$?; cat log; exit $c", 2, "", "train.csv: is a file; --output names a folder");
     program_expect("cd $D && $A train --model model --output x", 2, "", "error: --train is missing");
     program_expect("cd $D && $A train --model model --train nothing.csv --output x; c=$?; ls x 2> /dev/null; exit $c", 3, "", "nothing.csv: cannot open");
     program_expect("cd $D && $A train --model model --train train.csv --output x --text-column textt", 2, "", "there is no column 'textt'; the columns are text, label. Did you mean 'text'?");
@@ -220,6 +238,7 @@ int main(void) {
         cmocka_unit_test(the_plan_tells_what_was_asked_for),
         cmocka_unit_test(what_is_trained_is_said_as_it_is),
         cmocka_unit_test(a_classifier_gets_a_new_head_where_only_that_is_trained),
+        cmocka_unit_test(a_loss_is_shown_as_it_is),
         cmocka_unit_test(epochs_are_those_that_were_trained),
         cmocka_unit_test(what_is_wrong_has_its_code),
     };
