@@ -8,6 +8,7 @@
 #include "base/room.h"
 #include "base/str.h"
 #include "run/answers.h"
+#include "task/texts.h"
 #include "train/long_text.h"
 
 enum { ROWS_AT_ONCE = 4096, LINES_AT_ONCE = 256 };
@@ -121,6 +122,15 @@ static void name_columns(at_table *t, const at_options *o, const char *names[2])
     t->n_columns = columns.text2 ? 2 : 1;
 }
 
+/* Texts that were given as such have no columns to look for: one of a model of pairs is answered, and that is said. */
+static void tell_single(const at_session *s, const at_options *o, const at_listener *listener) {
+    const char *name[2];
+    const char *const *pair = at_texts_pair(&s->state, name);
+    if (pair && !at_options_flag(o, "pairs"))
+        at_tell_warning(listener, "the model was trained on pairs of texts ('%s' and '%s'), and this is one: give both, with a tab between them, and --pairs",
+                        pair[0], pair[1]);
+}
+
 typedef struct line_table {
     at_table table;
     const char *names[2];
@@ -210,6 +220,7 @@ static at_status predict_stream(at_session *s, const at_options *o, const at_lis
     line_table_start(&in->lines, o, "standard input");
     s->state.columns = pair_columns(o);
     char *buffer = NULL;
+    tell_single(s, o, listener);
     at_status st = at_answers_open(&in->answers, s, listener, (at_answer_format)at_options_choice(o, "format"), path,
                                    &in->lines.table, err);
     in->answers.wishes = at_settings_wishes(o);
@@ -274,6 +285,9 @@ at_status at_predict_texts(const at_options *o, const char *const *texts, int n,
     at_status st = texts_table(o, texts, n, &arena, &table, err);
     if (!st) st = at_session_open_options(&s, o, err);
     at_columns wanted = pair_columns(o);
+    const char *name[2];
+    if (!st) tell_single(&s, o, listener);
+    if (!st && !wanted.text2 && at_texts_pair(&s.state, name)) wanted.text2 = "none";
     if (!st) st = at_settings_long_check(o, s.state.task, err);
     if (!st) at_settings_task(o, &s.state);
     if (!st) st = predict_table(&s, o, &table, &wanted, listener, err);

@@ -155,6 +155,9 @@ static at_status save_model(at_train_run *run, at_error *err) {
     json_t *own = run->state.own ? json_deep_copy(run->state.own) : json_object();
     if (own && run->state.long_texts) json_object_set_new(own, "long", json_string(at_long_name(run->state.long_texts)));
     if (own && run->state.label_names.n) json_object_set_new(own, "label_names", names_json(&run->state.label_names));
+    const at_columns *c = &run->state.columns;
+    if (own) json_object_del(own, "pair");
+    if (own && c->text && c->text2 && !task->in_windows && !task->coupled) json_object_set_new(own, "pair", json_pack("[s, s]", c->text, c->text2));
     if (!own || json_object_set_new(own, "task", json_string(task->name)) ||
         json_object_set_new(run->model->config, "attune", own))
         return at_fail_memory(err, 0);

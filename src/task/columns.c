@@ -16,7 +16,7 @@ static const char *const PAIR_NAMES[][2] = {
     {"sentence1", "sentence2"}, {"premise", "hypothesis"}, {"question1", "question2"}, {"text1", "text2"},   {"text_a", "text_b"},
     {"question", "sentence"},   {"question", "context"},   {"question", "passage"},    {"query", "passage"}, {NULL, NULL}};
 
-static char *list_of_columns(const at_table *table, at_arena *arena) {
+const char *at_columns_list(const at_table *table, at_arena *arena) {
     at_str list = {.arena = arena};
     for (int i = 0; i < table->n_columns; i++) at_str_addf(&list, "%s%s", i ? ", " : "", table->column[i]);
     return list.text ? list.text : "";
@@ -28,7 +28,7 @@ static at_status named(const at_table *table, const char *name, at_arena *arena,
     if (*index >= 0) return AT_OK;
     const char *near = at_nearest(name, table->column, table->n_columns);
     return at_fail(err, AT_USAGE, "%s: there is no column '%s'; the columns are %s.%s%s%s", table->path, name,
-                   list_of_columns(table, arena), near ? " Did you mean '" : "", near ? near : "", near ? "'?" : "");
+                   at_columns_list(table, arena), near ? " Did you mean '" : "", near ? near : "", near ? "'?" : "");
 }
 
 static int by_usual_name(const at_table *table, const char *const *names) {
@@ -72,8 +72,8 @@ static int longest_column(const at_table *table, int except) {
     return best;
 }
 
-static void find_texts(const at_table *table, at_found_columns *found) {
-    if (found->text >= 0 || (found->text2 < 0 && pair_by_usual_name(table, found))) return;
+static void find_texts(const at_table *table, int alone, at_found_columns *found) {
+    if (found->text >= 0 || (found->text2 < 0 && !alone && pair_by_usual_name(table, found))) return;
     found->text = by_usual_name(table, TEXT_NAMES);
     if (found->text < 0 || found->text == found->label) found->text = longest_column(table, found->label);
 }
@@ -90,10 +90,10 @@ static at_status check_found(const at_table *table, const at_found_columns *foun
                              at_error *err) {
     if (found->text < 0)
         return at_fail(err, AT_USAGE, "%s: no column holds a text; the columns are %s. Name it with --text-column",
-                       table->path, list_of_columns(table, arena));
+                       table->path, at_columns_list(table, arena));
     if (need_label && found->label < 0)
         return at_fail(err, AT_USAGE, "%s: no column looks like a label; the columns are %s. Name it with --label-column",
-                       table->path, list_of_columns(table, arena));
+                       table->path, at_columns_list(table, arena));
     if (found->label >= 0 && (found->label == found->text || found->label == found->text2))
         return at_fail(err, AT_USAGE, "%s: column '%s' cannot be both text and label", table->path,
                        table->column[found->label]);
@@ -106,10 +106,11 @@ at_status at_columns_find(const at_table *table, const at_columns *wanted, int n
     if (!wanted) wanted = &NONE;
     *found = (at_found_columns){-1, -1, -1};
     AT_TRY(named(table, wanted->text, arena, &found->text, err));
-    AT_TRY(named(table, wanted->text2, arena, &found->text2, err));
+    int alone = wanted->text2 && !strcmp(wanted->text2, "none") && at_table_column(table, wanted->text2) < 0;
+    if (!alone) AT_TRY(named(table, wanted->text2, arena, &found->text2, err));
     AT_TRY(named(table, wanted->label, arena, &found->label, err));
     if (need_label || table->n_columns > 1) find_label(table, found);
-    find_texts(table, found);
+    find_texts(table, alone, found);
     int guessed = !wanted->label && !need_label; /* two columns that are a pair have no label */
     if (guessed && (found->label == found->text || found->label == found->text2)) found->label = -1;
     AT_TRY(check_found(table, found, need_label, arena, err));

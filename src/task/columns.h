@@ -8,11 +8,13 @@ typedef struct at_found_columns {
     int text, text2, label; /* indices, -1: none */
 } at_found_columns;
 
-/* need_label 0: a table without a label is fine. *why gets one sentence in the arena. A column that was named and is not there:
+/* text2 "none": there is one text. need_label 0: a table without a label is fine. *why gets one sentence in the arena. A column that was named and is not there:
  * AT_USAGE with the columns that are there and the nearest. */
 at_status at_columns_find(const at_table *table, const at_columns *wanted, int need_label, at_arena *arena,
                           at_found_columns *found, const char **why, at_error *err);
 
+/* Their names, with commas between, in the arena. */
+const char *at_columns_list(const at_table *table, at_arena *arena);
 /* Whether a column of this name usually holds texts: "text", "premise", ... */
 int at_columns_is_text(const char *name);
 enum { AT_QUESTION_NAME = 96 };

@@ -128,8 +128,9 @@ static at_status embed_encode(const at_task_state *s, const at_table *t, const a
 
 /* The rows of a step: which of its outputs they begin at, those that are whole. */
 typedef struct step_rows {
-    int32_t *first;
-    int n, n_texts;
+    int32_t *first, *count; /* [n] */
+    int n;
+    int most, n_texts;      /* texts of a row, and of all rows */
 } step_rows;
 
 static int texts_of_a_row(const at_dataset *d) {
@@ -138,31 +139,64 @@ static int texts_of_a_row(const at_dataset *d) {
     return n;
 }
 
+/* Whether outputs i .. end - 1 of a batch are all texts of their row. */
+static int is_whole(const at_batch *b, const at_dataset *d, int i, int end) {
+    int from = (int)b->output[i], to = (int)b->output[end - 1];
+    if (!d->row) return 1;
+    return to - from + 1 == end - i && (!from || d->row[from - 1] != d->row[from]) && (to + 1 == d->n || d->row[to + 1] != d->row[to]);
+}
+
 static int find_rows(at_arena *arena, const at_batch *b, const at_dataset *d, step_rows *rows) {
-    *rows = (step_rows){AT_NEW_ARRAY(arena, int32_t, b->n_outputs), 0, texts_of_a_row(d)};
+    *rows = (step_rows){.first = AT_NEW_ARRAY(arena, int32_t, 2 * b->n_outputs + 1)};
+    rows->count = rows->first ? rows->first + b->n_outputs : NULL;
     for (int i = 0, end; rows->first && i < b->n_outputs; i = end) {
         for (end = i + 1; end < b->n_outputs && d->row && d->row[b->output[end]] == d->row[b->output[i]];) end++;
-        if (end - i == rows->n_texts) rows->first[rows->n++] = i;
+        if (!is_whole(b, d, i, end)) continue;
+        rows->first[rows->n] = i;
+        rows->count[rows->n++] = end - i;
+        rows->n_texts += end - i;
+        if (end - i > rows->most) rows->most = end - i;
     }
     return rows->first != NULL;
 }
 
+static int rows_differ(const at_dataset *d) {
+    int n = texts_of_a_row(d), here = 0;
+    for (int i = 0; d->row && i < d->n; i++) {
+        here = i && d->row[i] == d->row[i - 1] ? here + 1 : 1;
+        int ends = i + 1 == d->n || d->row[i + 1] != d->row[i];
+        if (here > n || (ends && here != n)) return 1;
+    }
+    return 0;
+}
+
+/* Memory is planned by the texts of the data's beginning; where rows differ in length another step may have more rows, or more texts to a row: none has as
+ * many as this. A dry tape looks at numbers alone. */
+static void plan_for_all(step_rows *r, int n, int texts) {
+    r->n = n;
+    r->most = texts;
+    r->n_texts = n * texts;
+    for (int i = 0; i < n; i++) r->first[i] = 0, r->count[i] = texts;
+}
+
 static at_tensor *no_memory(at_tape *t) { return at_tape_fail(t, AT_NO_MEMORY, "not enough memory for the texts of a step"); }
 
-/* First texts look for their second ones among all second and third ones. */
+/* First texts look for their second ones among all second and further ones. */
 static at_tensor *rows_in_batch(at_tape *t, at_tensor *unit, const step_rows *r) {
-    int n_keys = r->n * (r->n_texts - 1);
+    int n_keys = r->n_texts - r->n, at = 0;
     int32_t *index = AT_NEW_ARRAY(t->objects, int32_t, 2 * (r->n + n_keys) + 1);
     if (!index) return no_memory(t);
     int32_t *query = index, *query_class = query + r->n, *key = query_class + r->n, *key_class = key + n_keys;
     for (int i = 0; i < r->n; i++) {
         query[i] = r->first[i];
         query_class[i] = i;
-        for (int k = 1; k < r->n_texts; k++) {
-            key[(k - 1) * r->n + i] = r->first[i] + k;
-            key_class[(k - 1) * r->n + i] = k == 1 ? i : -1;
-        }
     }
+    for (int k = 1; k < r->most; k++)
+        for (int i = 0; i < r->n; i++) {
+            if (k >= r->count[i]) continue;
+            key[at] = r->first[i] + k;
+            key_class[at++] = k == 1 ? i : -1;
+        }
     const at_contrast c = {query, query_class, key, key_class, r->n, n_keys};
     return at_op_contrastive(t, unit, &c, SCALE, r->n ? r->n : 1);
 }
@@ -199,11 +233,15 @@ static at_tensor *scores(at_tape *t, at_tensor *unit, const at_batch *b, const a
     return loss == AT_EMBED_COSENT ? at_op_cosent(t, cosine, target, SCALE) : at_op_mse(t, cosine, target, r->n ? r->n : 1);
 }
 
+/* One with each text that is not like the first. */
 static at_tensor *triplets(at_tape *t, at_tensor *x, const step_rows *r) {
-    int32_t *row = AT_NEW_ARRAY(t->objects, int32_t, 3 * r->n);
-    if (!row) return no_memory(t);
-    for (int i = 0; i < 3 * r->n; i++) row[i] = r->first[i / 3] + i % 3;
-    return at_op_triplet(t, x, row, r->n, MARGIN, r->n ? r->n : 1);
+    int32_t *text = AT_NEW_ARRAY(t->objects, int32_t, 3 * r->n_texts + 1);
+    int n = 0;
+    if (!text) return no_memory(t);
+    for (int i = 0; i < r->n; i++)
+        for (int k = 2; k < r->count[i]; k++, n++)
+            for (int c = 0; c < 3; c++) text[3 * n + c] = r->first[i] + (c < 2 ? c : k);
+    return at_op_triplet(t, x, text, n, MARGIN, n ? n : 1);
 }
 
 static at_tensor *embed_loss(const at_task_state *s, at_tape *t, const at_model *model, at_tensor *x, const at_batch *b, const at_dataset *d, double norm) {
@@ -211,11 +249,12 @@ static at_tensor *embed_loss(const at_task_state *s, at_tape *t, const at_model 
     step_rows rows;
     at_embed_loss loss = embedding_of(s)->loss;
     if (!find_rows(t->objects, b, d, &rows)) return no_memory(t);
+    if (t->dry && rows_differ(d)) plan_for_all(&rows, b->n_outputs, loss == AT_EMBED_TRIPLET ? 3 : 2);
     if (loss == AT_EMBED_TRIPLET) return triplets(t, x, &rows);
     at_tensor *unit = at_op_unit(t, x);
     if (!unit) return NULL;
     if (loss != AT_EMBED_IN_BATCH) return scores(t, unit, b, d, &rows, loss);
-    return rows.n_texts > 1 ? rows_in_batch(t, unit, &rows) : labels_in_batch(t, unit, b, d);
+    return texts_of_a_row(d) > 1 ? rows_in_batch(t, unit, &rows) : labels_in_batch(t, unit, b, d);
 }
 
 static double embed_weight(const at_task_state *s, const at_dataset *d, size_t output) {
@@ -230,8 +269,9 @@ typedef struct judging {
     at_arena arena;
     const at_dataset *d;
     float *vector;     /* [d->n, width] */
-    int width, n_texts;
+    int width, most;   /* texts of a row */
     uint32_t *first;   /* [n] examples that rows begin at */
+    int *count;        /* [n] */
     int n;
 } judging;
 
@@ -244,14 +284,20 @@ static double product(const judging *j, uint32_t a, uint32_t b) {
 
 static at_status open_judging(judging *j, const at_dataset *d, int width, const float *logits, at_error *err) {
     size_t cells = (size_t)d->n * (size_t)width;
-    *j = (judging){.d = d, .width = width, .n_texts = texts_of_a_row(d)};
+    *j = (judging){.d = d, .width = width};
     j->vector = AT_NEW_ARRAY(&j->arena, float, cells);
     j->first = AT_NEW_ARRAY(&j->arena, uint32_t, d->n);
-    if (!j->vector || !j->first) return at_fail_memory(err, cells * sizeof(float));
+    j->count = AT_NEW_ARRAY(&j->arena, int, d->n);
+    if (!j->vector || !j->first || !j->count) return at_fail_memory(err, cells * sizeof(float));
     memcpy(j->vector, logits, cells * sizeof(float));
     at_rows_to_unit(j->vector, (size_t)d->n, width);
-    for (at_row_outputs r = {0}; at_dataset_next_row(d, &r);)
-        if (r.n_examples == j->n_texts) j->first[j->n++] = (uint32_t)r.example;
+    int fewest = texts_of_a_row(d) > 1 ? 2 : 1;
+    for (at_row_outputs r = {0}; at_dataset_next_row(d, &r);) {
+        if (r.n_examples < fewest) continue;
+        j->first[j->n] = (uint32_t)r.example;
+        j->count[j->n++] = r.n_examples;
+        if (r.n_examples > j->most) j->most = r.n_examples;
+    }
     return AT_OK;
 }
 
@@ -288,7 +334,7 @@ static int by_pair(const void *a, const void *b) {
 static int number_texts(const judging *j, const uint32_t *same, int from, int to, uint32_t *list, uint32_t *number) {
     int n = 0;
     for (int r = 0; r < j->n; r++)
-        for (int k = from; k <= to; k++) {
+        for (int k = from; k <= to && k < j->count[r]; k++) {
             uint32_t text = same[j->first[r] + (uint32_t)k];
             if (number[text] != UINT32_MAX) continue;
             number[text] = (uint32_t)n;
@@ -308,7 +354,7 @@ static at_status find_relevant(judging *j, const uint32_t *same, at_retrieval *w
     memset(query_at, 0xff, n * sizeof *query_at);
     memset(candidate_at, 0xff, n * sizeof *candidate_at);
     what->n_queries = number_texts(j, same, 0, 0, query, query_at);
-    what->n_candidates = number_texts(j, same, 1, j->n_texts - 1, candidate, candidate_at);
+    what->n_candidates = number_texts(j, same, 1, j->most - 1, candidate, candidate_at);
     for (int r = 0; r < j->n; r++) pair[r] = (uint64_t)query_at[same[j->first[r]]] << 32 | candidate_at[same[j->first[r] + 1]];
     qsort(pair, (size_t)j->n, sizeof *pair, by_pair);
     uint32_t kept = 0;
@@ -327,7 +373,7 @@ static at_status find_relevant(judging *j, const uint32_t *same, at_retrieval *w
 static at_status judge_retrieval(judging *j, at_score *score, at_error *err) {
     at_retrieval what = {.vector = j->vector, .width = j->width, .class_of = j->d->label};
     at_retrieval_metrics m;
-    if (j->n_texts == 1) {
+    if (j->most <= 1) {
         what.query = what.candidate = j->first;
         what.n_queries = what.n_candidates = j->n;
     } else {
@@ -356,8 +402,10 @@ static at_status judge_scores(judging *j, at_score *score, at_error *err) {
 
 static at_status judge_triplets(judging *j, at_score *score, at_error *err) {
     double right = 0;
-    for (int i = 0; i < j->n; i++) right += product(j, j->first[i], j->first[i] + 1) > product(j, j->first[i], j->first[i] + 2);
-    at_metrics_add_share(score->values, "accuracy", right, j->n);
+    int n = 0;
+    for (int i = 0; i < j->n; i++)
+        for (int k = 2; k < j->count[i]; k++, n++) right += product(j, j->first[i], j->first[i] + 1) > product(j, j->first[i], j->first[i] + (uint32_t)k);
+    at_metrics_add_share(score->values, "accuracy", right, n);
     return judge_retrieval(j, score, err);
 }
 
@@ -367,8 +415,8 @@ static at_status embed_score(const at_task_state *s, const at_dataset *d, const 
     *score = (at_score){.values = json_object()};
     if (!score->values) return at_fail_memory(err, 0);
     at_status st = open_judging(&j, d, s->n_out, logits, err);
-    const char *usual = d->target ? "spearman" : j.n_texts == 3 ? "accuracy" : "ndcg_at_10";
-    if (!st) st = d->target ? judge_scores(&j, score, err) : j.n_texts == 3 ? judge_triplets(&j, score, err) : judge_retrieval(&j, score, err);
+    const char *usual = d->target ? "spearman" : j.most >= 3 ? "accuracy" : "ndcg_at_10";
+    if (!st) st = d->target ? judge_scores(&j, score, err) : j.most >= 3 ? judge_triplets(&j, score, err) : judge_retrieval(&j, score, err);
     if (!st) {
         json_object_set_new(score->values, "loss", isfinite(score->loss) ? json_real(score->loss) : json_null());
         json_object_set_new(score->values, "examples", json_integer(j.n));
@@ -399,8 +447,9 @@ static json_t *embed_answer(const at_task_state *s, const at_answered *row) {
 static int embed_mistaken(const at_task_state *s, const at_answered *row, at_arena *arena, at_mistake *mistake) {
     if (row->n < 2 || (row->n < 3 && !row->data->target)) return 0;
     double near = cosine(row->logits, row->logits + s->n_out, s->n_out);
-    if (row->n == 3) {
-        double far = cosine(row->logits, row->logits + 2 * (size_t)s->n_out, s->n_out);
+    if (row->n >= 3) {
+        double far = -1;
+        for (size_t k = 2; k < row->n; k++) far = fmax(far, cosine(row->logits, row->logits + k * (size_t)s->n_out, s->n_out));
         *mistake = (at_mistake){far - near, at_strdup(arena, "the second text"), at_strdup(arena, "the third one")};
         return far >= near;
     }

@@ -42,6 +42,12 @@ at_status at_embed_measure(const at_table *table, int column, at_embedding *unit
 /* 1 where names alone say that these are data for embeddings: anchor, positive, negative. */
 int at_embed_names(const at_table *table);
 
+/* JSONL: cells of a column that are lists of texts. */
+int at_embed_has_lists(const at_table *table, int column);
+/* The texts of a cell, one where it is no list, none where it is absent; copies in the arena. AT_BAD_DATA for what is no text in a list, and for
+ * more or less than one unless there may be many: those that are not like the first. */
+at_status at_embed_cell_texts(const at_table *table, int row, int column, int may_be_many, at_arena *arena, at_cell **text, int *n, at_error *err);
+
 /* Tokenises: the texts of a row are examples that follow each other. Scores become targets by `unit` (NULL: there is nothing to learn,
  * unlabelled rows are fine; of 0 and 1: by the table's own, which is then the one that is shown), classes labels. */
 at_status at_embed_encode(const at_table *table, const at_embed_columns *columns, at_embedding *unit, const at_tokenizer *tokenizer, int max_tokens,

@@ -15,9 +15,9 @@ static const char *const PAIRS[][2] = {{"anchor", "positive"},      {"query", "p
                                        {"sentence1", "sentence2"},  {"sentence_a", "sentence_b"}, {"sentence_0", "sentence_1"}, {"text1", "text2"},
                                        {"text", "text2"},           {"text_a", "text_b"},       {"question1", "question2"}, {"premise", "hypothesis"},
                                        {"query", "answer"},         {"question", "answer"},     {"query", "passage"},      {"question", "passage"},
-                                       {"query", "document"},       {"title", "abstract"},      {NULL, NULL}};
+                                       {"query", "document"},       {"title", "abstract"},      {"query", "pos"},         {NULL, NULL}};
 static const char *const SINGLES[] = {"text", "sentence", "message", "content", "review", "tweet", "utterance", "query", "question", "title", "document", NULL};
-static const char *const NEGATIVES[] = {"negative", "negative_1", "negative1", "hard_negative", "sentence3", "text3", "sentence_c", "sentence_2", NULL};
+static const char *const NEGATIVES[] = {"negative", "negatives", "hard_negatives", "neg", "negative_1", "negative1", "hard_negative", "sentence3", "text3", "sentence_c", "sentence_2", NULL};
 static const char *const LABELS[] = {"score", "similarity", "similarity_score", "relatedness_score", "label", "labels", "class", "category", "intent",
                                      "topic", "target", NULL};
 
@@ -43,6 +43,7 @@ static at_status named(const at_table *t, const char *name, int *index, at_error
 
 int at_embed_names(const at_table *t) {
     int positive = at_table_column(t, "positive") >= 0;
+    if (at_table_column(t, "query") >= 0 && at_table_column(t, "pos") >= 0) return 1;
     for (int i = 0; i < 4 && positive; i++)
         if (at_table_column(t, PAIRS[i][0]) >= 0) return 1;
     return 0;
@@ -127,10 +128,64 @@ const char *at_embed_shape(const at_embed_columns *c) {
     return c->label >= 0 ? "labelled texts" : "texts";
 }
 
+/* ---- lists of texts (JSONL) ---- */
+
+static int is_list(const at_table *t, int row, int column) {
+    return t->is_json && t->is_json[(size_t)row * (size_t)t->n_columns + (size_t)column] && *at_table_cell(t, row, column).text == '[';
+}
+
+int at_embed_has_lists(const at_table *t, int column) {
+    for (int r = 0; column >= 0 && r < t->n_rows; r++)
+        if (is_list(t, r, column)) return 1;
+    return 0;
+}
+
+static at_status refuse_list(const at_table *t, int row, int column, size_t n, at_error *err) {
+    return at_fail(err, AT_BAD_DATA, "%s:%u: '%s' is a list of %zu texts; a row has one of this kind, only of those that are not alike may be several: write a "
+                   "row for each", t->path, (unsigned)t->line[row], t->column[column], n);
+}
+
+at_status at_embed_cell_texts(const at_table *t, int row, int column, int may_be_many, at_arena *arena, at_cell **text, int *n, at_error *err) {
+    at_cell cell = at_table_cell(t, row, column);
+    size_t i;
+    json_t *item, *list = is_list(t, row, column) ? json_loadb(cell.text, cell.len, 0, NULL) : NULL;
+    *text = AT_NEW_ARRAY(arena, at_cell, json_array_size(list) + 1);
+    *n = list ? (int)json_array_size(list) : !may_be_many || cell.len > 0;
+    at_status st = *text ? AT_OK : at_fail_memory(err, cell.len);
+    if (!st && !list) **text = cell;
+    if (!st && list && !may_be_many && *n != 1) st = refuse_list(t, row, column, (size_t)*n, err);
+    json_array_foreach(list, i, item) {
+        if (st) break;
+        size_t len = json_string_length(item);
+        (*text)[i] = (at_cell){at_strndup(arena, json_is_string(item) ? json_string_value(item) : "", len), (uint32_t)len};
+        if (!(*text)[i].text) st = at_fail_memory(err, len);
+        else if (at_cell_is_blank((*text)[i]))
+            st = at_fail(err, AT_BAD_DATA, "%s:%u: text %zu of the list '%s' is %s", t->path, (unsigned)t->line[row], i + 1, t->column[column],
+                         json_is_string(item) ? "empty" : "not a text");
+    }
+    json_decref(list);
+    return st;
+}
+
+/* " (240 texts in lists)", or nothing. */
+static void say_lists(const at_table *t, int column, at_str *to) {
+    long n = 0;
+    if (!at_embed_has_lists(t, column)) return;
+    for (int r = 0; r < t->n_rows; r++) {
+        at_arena scratch = {0};
+        at_cell *text;
+        int here;
+        if (!at_embed_cell_texts(t, r, column, 1, &scratch, &text, &here, NULL)) n += here;
+        at_arena_free(&scratch);
+    }
+    at_str_addf(to, " (%ld texts in lists)", n);
+}
+
 static const char *say(const at_table *t, const at_embed_columns *c, at_arena *arena) {
     at_str s = {.arena = arena};
     at_str_addf(&s, "%s from '%s'", at_embed_shape(c), t->column[c->text[0]]);
     for (int i = 1; i < c->n_texts; i++) at_str_addf(&s, "%s'%s'", i + 1 < c->n_texts ? ", " : " and ", t->column[c->text[i]]);
+    if (c->n_texts == 3) say_lists(t, c->text[2], &s);
     if (c->label >= 0) at_str_addf(&s, ", %s from '%s'", c->n_texts == 2 ? "scores" : "labels", t->column[c->label]);
     return s.failed ? NULL : s.text;
 }
@@ -193,46 +248,104 @@ at_status at_embed_measure(const at_table *t, int column, at_embedding *e, at_er
 
 /* ---- examples ---- */
 
-static at_status check_texts(const at_table *t, const at_embed_columns *c, at_error *err) {
+/* One kind of texts of all rows: a column of the table, or what its lists hold. */
+typedef struct kind {
+    const at_table *table;
+    int column;
+    at_table own;
+    uint32_t *at;      /* [rows + 1] of `own`; NULL: one a row */
+    at_dataset *data;
+} kind;
+
+static uint32_t first_of(const kind *k, int row) { return k->at ? k->at[row] : (uint32_t)row; }
+
+static at_status check_texts(const at_table *t, int column, at_error *err) {
     for (int r = 0; r < t->n_rows; r++)
-        for (int i = 0; i < c->n_texts; i++)
-            if (at_cell_is_blank(at_table_cell(t, r, c->text[i])))
-                return at_fail(err, AT_BAD_DATA, "%s:%u: the text (column '%s') is empty; fill it in or remove the row", t->path, (unsigned)t->line[r],
-                               t->column[c->text[i]]);
+        if (at_cell_is_blank(at_table_cell(t, r, column)))
+            return at_fail(err, AT_BAD_DATA, "%s:%u: the text (column '%s') is empty; fill it in or remove the row", t->path, (unsigned)t->line[r],
+                           t->column[column]);
     return AT_OK;
 }
 
-/* Texts of one row after each other, from one dataset a column. */
-static at_status lay_together(at_dataset *const *part, int n_texts, const at_table *t, at_dataset *d, at_error *err) {
+/* The texts of all lists as a table of one column. */
+static at_status spread(const at_table *t, int column, int may_be_many, at_arena *arena, kind *k, at_error *err) {
+    at_cell **text = AT_NEW_ARRAY(arena, at_cell *, t->n_rows);
+    uint64_t total = 0;
+    k->at = AT_NEW_ARRAY(arena, uint32_t, t->n_rows + 1);
+    if (!text || !k->at) return at_fail_memory(err, (size_t)t->n_rows * sizeof *text);
+    for (int r = 0; r < t->n_rows; r++) {
+        int n;
+        AT_TRY(at_embed_cell_texts(t, r, column, may_be_many, arena, &text[r], &n, err));
+        if ((total += (uint64_t)n) > INT32_MAX) return at_fail(err, AT_BAD_DATA, "%s: more texts than can be counted", t->path);
+        k->at[r + 1] = (uint32_t)total;
+    }
+    k->own = (at_table){.path = t->path, .format = t->format, .column = t->column + column, .n_columns = 1, .n_rows = (int)total};
+    k->own.cells = AT_NEW_ARRAY(arena, at_cell, total);
+    k->own.line = AT_NEW_ARRAY(arena, uint32_t, total);
+    if (!k->own.cells || !k->own.line) return at_fail_memory(err, total * sizeof *k->own.cells);
+    for (int r = 0; r < t->n_rows; r++)
+        for (uint32_t i = k->at[r]; i < k->at[r + 1]; i++) {
+            k->own.cells[i] = text[r][i - k->at[r]];
+            k->own.line[i] = t->line[r];
+        }
+    k->table = &k->own;
+    k->column = 0;
+    return AT_OK;
+}
+
+/* Texts of one row after each other, from one dataset a kind. */
+static at_status lay_together(const kind *k, int n_kinds, const at_table *t, at_dataset *d, at_error *err) {
+    int e = 0;
     d->row = AT_NEW_ARRAY(&d->arena, uint32_t, d->n);
     if (!d->row) return at_fail_memory(err, (size_t)d->n * sizeof *d->row);
-    d->max_tokens = part[0]->max_tokens;
-    for (int i = 0; i < n_texts; i++) {
-        d->n_cut_examples += part[i]->n_cut_examples;
-        d->n_cut_tokens += part[i]->n_cut_tokens;
+    d->max_tokens = k[0].data->max_tokens;
+    for (int i = 0; i < n_kinds; i++) {
+        d->n_cut_examples += k[i].data->n_cut_examples;
+        d->n_cut_tokens += k[i].data->n_cut_tokens;
     }
-    for (int e = 0; e < d->n; e++) {
-        const at_dataset *from = part[e % n_texts];
-        int row = e / n_texts, len = at_dataset_length(from, row);
-        d->row[e] = (uint32_t)row;
-        d->line[e] = t->line[row];
-        d->token_at[e + 1] = d->token_at[e] + (uint64_t)len;
-        AT_TRY(at_dataset_add_tokens(d, from->ids + from->token_at[row], from->types + from->token_at[row], (size_t)len, err));
-    }
+    for (int r = 0; r < t->n_rows; r++)
+        for (int i = 0; i < n_kinds; i++)
+            for (uint32_t x = first_of(&k[i], r); x < first_of(&k[i], r + 1); x++, e++) {
+                const at_dataset *from = k[i].data;
+                int len = at_dataset_length(from, (int)x);
+                d->row[e] = (uint32_t)r;
+                d->line[e] = t->line[r];
+                d->token_at[e + 1] = d->token_at[e] + (uint64_t)len;
+                AT_TRY(at_dataset_add_tokens(d, from->ids + from->token_at[x], from->types + from->token_at[x], (size_t)len, err));
+            }
     d->draw = AT_DRAW_ROWS;
     return at_dataset_seal(d, err);
 }
 
-static at_status encode_texts(const at_table *t, const at_embed_columns *c, const at_tokenizer *tokenizer, int max_tokens, at_long how, at_pool *pool,
+static at_status encode_kinds(kind *k, int n_kinds, const at_table *t, const at_tokenizer *tokenizer, int max_tokens, at_long how, at_pool *pool,
                               at_dataset **dataset, at_error *err) {
-    at_dataset *part[AT_EMBED_TEXTS] = {NULL};
+    uint64_t total = 0;
     at_status st = AT_OK;
-    if (c->n_texts == 1) return at_dataset_encode_long(t, c->text[0], -1, tokenizer, max_tokens, how, pool, dataset, err);
-    for (int i = 0; i < c->n_texts && !st; i++) st = at_dataset_encode_long(t, c->text[i], -1, tokenizer, max_tokens, how, pool, &part[i], err);
-    if (!st && t->n_rows > INT32_MAX / c->n_texts) st = at_fail(err, AT_BAD_DATA, "%s: more rows than can be counted", t->path);
-    if (!st) st = at_dataset_new(t->path, t->n_rows * c->n_texts, dataset, err);
-    if (!st) st = lay_together(part, c->n_texts, t, *dataset, err);
-    for (int i = 0; i < c->n_texts; i++) at_dataset_close(part[i]);
+    for (int i = 0; i < n_kinds && !st; i++) {
+        st = at_dataset_encode_long(k[i].table, k[i].column, -1, tokenizer, max_tokens, how, pool, &k[i].data, err);
+        total += first_of(&k[i], t->n_rows);
+    }
+    if (!st && total > INT32_MAX) st = at_fail(err, AT_BAD_DATA, "%s: more texts than can be counted", t->path);
+    if (!st) st = at_dataset_new(t->path, (int)total, dataset, err);
+    if (!st) st = lay_together(k, n_kinds, t, *dataset, err);
+    for (int i = 0; i < n_kinds; i++) at_dataset_close(k[i].data);
+    return st;
+}
+
+static at_status encode_texts(const at_table *t, const at_embed_columns *c, int need_texts, const at_tokenizer *tokenizer, int max_tokens, at_long how,
+                              at_pool *pool, at_dataset **dataset, at_error *err) {
+    at_arena scratch = {.mapped = 1};
+    kind k[AT_EMBED_TEXTS] = {{0}};
+    at_status st = AT_OK;
+    for (int i = 0; i < c->n_texts && !st; i++) {
+        k[i] = (kind){.table = t, .column = c->text[i]};
+        int lists = at_embed_has_lists(t, c->text[i]), many = lists && i == 2; /* of which there may be none */
+        if (need_texts && !many) st = check_texts(t, c->text[i], err);
+        if (!st && lists) st = spread(t, c->text[i], many, &scratch, &k[i], err);
+    }
+    if (!st && c->n_texts == 1) st = at_dataset_encode_long(k->table, k->column, -1, tokenizer, max_tokens, how, pool, dataset, err);
+    else if (!st) st = encode_kinds(k, c->n_texts, t, tokenizer, max_tokens, how, pool, dataset, err);
+    at_arena_free(&scratch);
     return st;
 }
 
@@ -282,8 +395,7 @@ at_status at_embed_encode(const at_table *t, const at_embed_columns *c, at_embed
                           at_pool *pool, at_dataset **dataset, at_error *err) {
     *dataset = NULL;
     if (how == AT_LONG_WINDOW) return at_fail(err, AT_USAGE, "--long window: a text has one vector; it can lose its end, its beginning or its middle");
-    if (unit) AT_TRY(check_texts(t, c, err));
-    at_status st = encode_texts(t, c, tokenizer, max_tokens, how, pool, dataset, err);
+    at_status st = encode_texts(t, c, unit != NULL, tokenizer, max_tokens, how, pool, dataset, err);
     if (!st && unit && c->label >= 0)
         st = c->n_texts == 2 ? fill_scores(t, c->label, unit, *dataset, err) : fill_labels(t, c->label, *dataset, err);
     if (!st) return AT_OK;

@@ -57,6 +57,21 @@ static void look_at_scores(at_lint *lint, const at_lint_split *split) {
         at_lint_sentence(lint, AT_LINT_BAD_LABEL, split->table->path, 0, why.text);
 }
 
+/* ---- lists of texts ---- */
+
+/* What training refuses: the pass over texts sees a list as one. */
+static void look_at_lists(at_lint *lint, const at_table *t, int column, int may_be_many) {
+    at_cell *text;
+    at_error why;
+    int n;
+    if (!at_embed_has_lists(t, column)) return;
+    for (int r = 0; r < t->n_rows; r++) {
+        at_arena scratch = {0};
+        if (at_embed_cell_texts(t, r, column, may_be_many, &scratch, &text, &n, &why)) at_lint_sentence(lint, AT_LINT_BAD_LABEL, t->path, t->line[r], why.text);
+        at_arena_free(&scratch);
+    }
+}
+
 /* ---- tables ---- */
 
 /* The first table's columns are found as training finds them; a later one may lack some, and be of another shape. */
@@ -71,7 +86,8 @@ static at_status find_columns(const at_lint *lint, const at_lint_split *split, c
 static at_status look_at_table(at_lint *lint, at_lint_split *split, const at_embed_columns *c, at_error *err) {
     at_arena scratch = {0};
     split->columns = (at_found_columns){c->text[0], c->n_texts > 1 ? c->text[1] : -1, c->label};
-    split->text3 = c->n_texts > 2 ? c->text[2] + 1 : 0;
+    split->text3 = c->n_texts > 2 && !at_embed_has_lists(split->table, c->text[2]) ? c->text[2] + 1 : 0;
+    for (int i = 0; i < c->n_texts; i++) look_at_lists(lint, split->table, c->text[i], i == 2);
     if (c->n_texts == 1 && c->label < 0 && split->table->n_rows) return at_embed_refuse_texts(split->table, err);
     if (c->n_texts == 2 && c->label >= 0) look_at_scores(lint, split);
     if (c->n_texts == 1 && c->label >= 0) look_at_labels(lint, split->table, c->label, &scratch);

@@ -1,8 +1,37 @@
 #include "task/texts.h"
 
-at_status at_texts_bind(at_task_state *s, const at_table *t, const at_columns *wanted, int need_label, at_found_columns *found,
+#include <string.h>
+
+#include "base/str.h"
+
+/* ---- pairs ---- */
+
+const char *const *at_texts_pair(const at_task_state *s, const char *pair[2]) {
+    const json_t *names = json_object_get(s->own, "pair");
+    for (int i = 0; i < 2; i++)
+        if (!(pair[i] = json_string_value(json_array_get(names, (size_t)i)))) return NULL;
+    return pair;
+}
+
+/* A model of pairs would read one text as it never read any. */
+static at_status refuse_single(const at_table *t, const char *const pair[2], const at_found_columns *found, at_arena *arena, at_error *err) {
+    int first = at_table_column(t, pair[0]) >= 0;
+    const char *lost = pair[first], *near = at_nearest(lost, t->column, t->n_columns);
+    if (near && !strcmp(near, t->column[found->text])) near = NULL;
+    return at_fail(err, AT_USAGE, "%s: the model was trained on pairs of texts ('%s' and '%s'); there is no column '%s', the columns are %s.%s%s%s Name both with "
+                   "--text-column and --text2-column (--text2-column none: single texts all the same)", t->path, pair[0], pair[1], lost,
+                   at_columns_list(t, arena), near ? " Did you mean '" : "", near ? near : "", near ? "'?" : "");
+}
+
+at_status at_texts_bind(at_task_state *s, const at_table *t, const at_columns *asked, int need_label, at_found_columns *found,
                         at_error *err) {
-    AT_TRY(at_columns_find(t, wanted, need_label, &s->arena, found, &s->why, err));
+    const char *name[2];
+    const char *const *pair = at_texts_pair(s, name);
+    at_columns wanted = asked ? *asked : (at_columns){0};
+    if (pair && !wanted.text && !wanted.text2 && at_table_column(t, pair[0]) >= 0 && at_table_column(t, pair[1]) >= 0)
+        wanted.text = pair[0], wanted.text2 = pair[1];
+    AT_TRY(at_columns_find(t, &wanted, need_label, &s->arena, found, &s->why, err));
+    if (pair && found->text2 < 0 && !wanted.text2) return refuse_single(t, pair, found, &s->arena, err);
     if (!t->n_rows) return at_fail(err, AT_BAD_DATA, "%s: no examples", t->path);
     s->columns =
         (at_columns){at_strdup(&s->arena, t->column[found->text]), found->text2 < 0 ? NULL : at_strdup(&s->arena, t->column[found->text2]),

@@ -4,7 +4,10 @@
 
 #include "task/columns.h"
 
-/* Finds the columns and puts their names into the state, with the sentence why. */
+/* The names of the two texts that a finished model was trained on; NULL: on single texts, or it is not known. */
+const char *const *at_texts_pair(const at_task_state *state, const char *pair[2]);
+/* Finds the columns and puts their names into the state, with the sentence why. A model of pairs takes the columns that it was trained on;
+ * AT_USAGE where there is one text. */
 at_status at_texts_bind(at_task_state *state, const at_table *table, const at_columns *wanted, int need_label, at_found_columns *found,
                         at_error *err);
 /* Finds the state's columns in a table and encodes its texts; need_labels: no text may be empty, and there must be a label column where

@@ -48,6 +48,30 @@ static void every_shape_is_recognised(void **state) {
                    "loss: in-batch", "");
 }
 
+/* Hard negatives as mining gives them: lists of any length. Each is a text of its own: a list of one is a triplet, to the bit. */
+static void lists_of_negatives_are_texts(void **state) {
+    (void)state;
+    program_expect("cd $D && tail -n +2 triplets.csv | awk -F, '{ printf \"{\\\"anchor\\\": \\\"%s\\\", \\\"positive\\\": \\\"%s\\\", \\\"negative\\\": [\\\"%s\\\"]}\\n\", $1, $2, $3 }' > one.jsonl && "
+                   TRAIN "--train one.jsonl --output single", 0, "triplets from 'anchor', 'positive' and 'negative' (48 texts in lists); loss: in-batch", "");
+    program_expect("cd $D && " TRAIN "--train triplets.csv --output of-csv --quiet && cmp single/model.safetensors of-csv/model.safetensors", 0, "", "");
+    program_expect("cd $D && awk '{ n = NR % 3; sub(/\\[.*\\]/, n == 0 ? \"[]\" : n == 1 ? \"[\\\"x bad\\\"]\" : \"[\\\"y\\\", \\\"z good\\\", \\\"w\\\"]\"); print }' one.jsonl > lists.jsonl && "
+                   TRAIN "--train lists.jsonl --eval lists.jsonl --output ragged", 0, "(64 texts in lists)", "");
+    program_expect("cd $D && " TRAIN "--train lists.jsonl --eval lists.jsonl --loss triplet --output far --quiet && $A eval --model far lists.jsonl", 0, "accuracy", "");
+    program_expect("cd $D && " TRAIN "--train lists.jsonl --output alone --threads 1 --quiet && " TRAIN "--train lists.jsonl --output both --quiet && cmp alone/model.safetensors "
+                   "both/model.safetensors", 0, "", "");
+    /* 64 triplets: each of a list counts */
+    program_expect("cd $D && awk '/\\[]/ { next } { gsub(/\\[.*\\]/, \"[\\\"a bad\\\", \\\"b\\\"]\"); print }' lists.jsonl > twice.jsonl && $A eval --model ragged twice.jsonl --output e --quiet && "
+                   "grep accuracy e/eval_results.json", 0, "eval_accuracy", "");
+    program_expect("cd $D && sed 's/anchor/query/; s/positive/pos/; s/negative/neg/' lists.jsonl > bge.jsonl && $A train --model model --train bge.jsonl --output x --dry-run", 0,
+                   "triplets from 'query', 'pos' and 'neg' (64 texts in lists)", "");
+    program_expect("cd $D && sed -E 's/\"pos\": (\"[^\"]*\")/\"pos\": [\\1]/' bge.jsonl > listed.jsonl && grep -q 'pos.: \\[' listed.jsonl && " TRAIN "--train listed.jsonl --output listed --quiet && "
+                   "cmp listed/model.safetensors both/model.safetensors && $A check listed.jsonl", 0, "", "");
+    program_expect("cd $D && sed '5s/\"pos\": \\[/\"pos\": [\"q\", /' listed.jsonl > b.jsonl && " TRAIN "--train b.jsonl --output x", 3, "", "b.jsonl:5: 'pos' is a list of 2 texts; a row has one of this kind");
+    program_expect("cd $D && $A check b.jsonl", 3, "error: b.jsonl:5: 'pos' is a list of 2 texts", "");
+    program_expect("cd $D && sed '4s/\\[.*\\]/[\"y\", 3]/' lists.jsonl > b.jsonl && " TRAIN "--train b.jsonl --output x", 3, "", "b.jsonl:4: text 2 of the list 'negative' is not a text");
+    program_expect("cd $D && sed '4s/\\[.*\\]/[\"y\", \" \"]/' lists.jsonl > b.jsonl && " TRAIN "--train b.jsonl --output x", 3, "", "b.jsonl:4: text 2 of the list 'negative' is empty");
+}
+
 /* So many tokens are kept in a file and mapped: the texts of a pair stay together there too. */
 static void many_pairs_stay_pairs(void **state) {
     (void)state;
@@ -245,7 +269,7 @@ static void what_cannot_be_is_said(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(every_shape_is_recognised),     cmocka_unit_test(long_texts_are_a_decision), cmocka_unit_test(many_pairs_stay_pairs), cmocka_unit_test(few_rows_are_judged_out_of_fold),
+        cmocka_unit_test(every_shape_is_recognised),     cmocka_unit_test(long_texts_are_a_decision), cmocka_unit_test(many_pairs_stay_pairs), cmocka_unit_test(lists_of_negatives_are_texts), cmocka_unit_test(few_rows_are_judged_out_of_fold),
         cmocka_unit_test(the_folder_is_one_of_sentence_transformers),
         cmocka_unit_test(pairs_are_answered_and_judged), cmocka_unit_test(numbers_of_pairs_are_judged), cmocka_unit_test(threads_do_not_show),
                     cmocka_unit_test(a_kill_does_not_show),               cmocka_unit_test(a_kill_does_not_show_behind_dense_layers),

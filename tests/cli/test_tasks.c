@@ -126,6 +126,27 @@ static void numbers_get_names(void **state) {
     program_expect("cd $D && $A train --model model --train flags.csv --label-names a,b --output x", 2, "", "--label-names: the labels are columns of 0 and 1");
 }
 
+/* One text is not what a model of pairs learned to read: a file must have both, a text alone is answered with a warning. */
+static void a_pair_stays_a_pair(void **state) {
+    (void)state;
+    program_expect("cd $D && (echo premise,hypothesis,label,score; for i in {1..20}; do echo 'a good,b,yes,1.5'; echo 'b,c bad,no,0.25'; done) > nli.csv && $A train --model model --train nli.csv "
+                   "--label-column label --output nli" QUICK "&& $A eval --model nli nli.csv --label-column label && $A train --model model --train nli.csv --label-column score --task regress --output sts" QUICK, 0,
+                   "'premise' and 'hypothesis'", "");
+    program_expect("cd $D && sed 1s/hypothesis/hypotesis/ nli.csv > f.csv && $A eval --model nli f.csv --label-column label", 2, "",
+                   "f.csv: the model was trained on pairs of texts ('premise' and 'hypothesis'); there is no column 'hypothesis', the columns are premise, hypotesis, label, score. "
+                   "Did you mean 'hypotesis'? Name both with --text-column and --text2-column");
+    program_expect("cd $D && $A predict --model sts f.csv", 2, "", "there is no column 'hypothesis'");
+    program_expect("cd $D && $A eval --model nli f.csv --label-column label --text-column premise --text2-column hypotesis && $A eval --model nli f.csv --label-column label --text2-column none --text-column premise", 0,
+                   "f.csv: 40 rows, text from column 'premise', label", "");
+    program_expect("cd $D && sed '1s/premise/one thing/; 1s/hypothesis/another/' nli.csv > own.csv && $A train --model model --train own.csv --text-column 'one thing' --text2-column another --label-column label "
+                   "--output own" QUICK "&& $A eval --model own own.csv --label-column label", 0, "text from column 'one thing' and 'another'", "");
+    program_expect("cd $D && $A predict --model nli 'a good' --format jsonl", 0, "{\"text\": \"a good\", \"label\"",
+                   "warning: the model was trained on pairs of texts ('premise' and 'hypothesis'), and this is one: give both, with a tab between them, and --pairs");
+    program_expect("cd $D && echo 'a good' | $A predict --model nli", 0, "", "warning: the model was trained on pairs");
+    program_expect("cd $D && ! $A predict --model nli --pairs $'a good\\tb' 2>&1 | grep warning", 0, "", "");
+    program_expect("cd $D && ! $A predict --model named 'a good' 2>&1 | grep warning", 0, "", "");
+}
+
 static void bad_labels_are_refused(void **state) {
     (void)state;
     program_expect("cd $D && sed '4s/,[01]$/,2/' flags.csv > f.csv && $A train --model model --train f.csv --label-column fine,poor --output x", 3, "",
@@ -143,7 +164,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(numbers_are_learned_in_the_users_unit), cmocka_unit_test(every_method_and_going_on), cmocka_unit_test(bad_numbers_are_refused),
         cmocka_unit_test(a_score_that_is_no_number_is_null),
-        cmocka_unit_test(labels_stand_in_columns_lists_and_cells), cmocka_unit_test(numbers_get_names), cmocka_unit_test(bad_labels_are_refused),
+        cmocka_unit_test(labels_stand_in_columns_lists_and_cells), cmocka_unit_test(numbers_get_names), cmocka_unit_test(a_pair_stays_a_pair), cmocka_unit_test(bad_labels_are_refused),
     };
     return cmocka_run_group_tests(tests, make, tiny_folder_remove);
 }
