@@ -42,8 +42,13 @@ static at_status load(vocab *v, const char *name, size_t most, json_t **root) {
 static at_status read_files(vocab *v) {
     at_gguf *file;
     if (!at_gguf_is(v->model->folder)) {
-        AT_TRY(load(v, "tokenizer.json", AT_JSON_TOKENIZER_BYTES, &v->root));
-        if (!v->root) return cannot(v, "a folder without tokenizer.json");
+        if (!at_tokenizer_is_in(v->model->folder)) return cannot(v, "a model without a tokenizer");
+        AT_TRY(at_tokenizer_as_json(v->model->folder, &v->root, v->err));
+        if (!v->root)
+            return at_fail(v->err, AT_USAGE,
+                           "%s: a SentencePiece model is not written to GGUF; make a tokenizer.json of it first: python -c \"from transformers import AutoTokenizer; "
+                           "AutoTokenizer.from_pretrained('%s').save_pretrained('%s')\"",
+                           v->model->folder, v->model->folder, v->model->folder);
         return load(v, "tokenizer_config.json", AT_JSON_CONFIG_BYTES, &v->config);
     }
     AT_TRY(at_gguf_open(v->model->folder, &file, v->err));
@@ -176,6 +181,20 @@ static at_status put_llama(vocab *v) {
     return put_scores(v);
 }
 
+static int is_there(const json_t *normalizer, const char *type) { return find_part(normalizer, "normalizers", type) != NULL; }
+
+/* What is done to a text before its words are looked up; llama.cpp before June 2026 makes every letter a small one, and takes the accents off, whatever is said. */
+static at_status put_bert_normalizer(vocab *v) {
+    const json_t *normalizer = json_object_get(v->root, "normalizer"), *bert = find_part(normalizer, "normalizers", "BertNormalizer");
+    const json_t *strip = json_object_get(bert, "strip_accents"), *lower = json_object_get(bert, "lowercase");
+    int lowers = bert ? !lower || json_is_true(lower) : is_there(normalizer, "Lowercase");
+    if (json_is_false(json_object_get(bert, "handle_chinese_chars"))) return cannot(v, "a BertNormalizer that leaves Chinese characters together");
+    at_gguf_put_flag(v->out, "tokenizer.ggml.normalizer.lowercase", lowers);
+    at_gguf_put_flag(v->out, "tokenizer.ggml.normalizer.strip_accents",
+                     bert ? (json_is_boolean(strip) ? json_is_true(strip) : lowers) : is_there(normalizer, "StripAccents"));
+    return AT_OK;
+}
+
 /* A word begins with U+2581 there, and goes on without the ## that it has here. */
 static at_status put_bert(vocab *v) {
     for (int i = 0; i < v->n; i++) {
@@ -188,7 +207,7 @@ static at_status put_bert(vocab *v) {
     }
     at_gguf_put_text(v->out, "tokenizer.ggml.model", "bert");
     at_gguf_put_text(v->out, "tokenizer.ggml.pre", "default");
-    return AT_OK;
+    return put_bert_normalizer(v);
 }
 
 /* ---- tokens with a role ---- */
@@ -255,6 +274,10 @@ static at_status put_all(vocab *v) {
     if (is_bert) AT_TRY(put_bert(v));
     else if (!strcmp(type, "BPE") && bytes) AT_TRY(put_gpt2(v));
     else if (!strcmp(type, "BPE") && json_is_true(json_object_get(v->rules, "byte_fallback"))) AT_TRY(put_llama(v));
+    else if (!strcmp(type, "Unigram"))
+        return at_fail(v->err, AT_USAGE,
+                       "%s: a vocabulary of the kind Unigram is not written to GGUF: llama.cpp has one for T5 and XLM-RoBERTa, which are not written either",
+                       v->model->folder);
     else return cannot(v, at_format(v->arena, "a vocabulary of the kind %s", *type ? type : "that tokenizer.json does not name"));
     at_gguf_put_texts(v->out, "tokenizer.ggml.tokens", v->text, v->len, (uint64_t)v->n);
     at_gguf_put_i32s(v->out, "tokenizer.ggml.token_type", v->type, (uint64_t)v->n);

@@ -44,6 +44,8 @@ at_status at_gguf_turn(const at_gguf_arch *arch, const at_arch *a, const char *b
 
 /* config.json of the file; the caller decrefs it. */
 at_status at_gguf_config(const at_gguf *file, json_t **config, at_error *err);
+/* Keys of that config.json in a sentence of at_arch_read, which the user's file does not have, become those of the metadata that they were made from. */
+void at_gguf_say_keys(const at_gguf *file, at_error *err);
 /* tokenizer.json and tokenizer_config.json of its vocabulary (kinds gpt2, llama, bert); the caller decrefs both. */
 at_status at_gguf_tokenizer(const at_gguf *file, json_t **tokenizer, json_t **config, at_error *err);
 

@@ -40,14 +40,18 @@ static double decimal(double value) {
     return strtod(text, NULL);
 }
 
-static void put_keys(making *m) {
+static at_status put_keys(making *m) {
     for (const at_gguf_key *k = m->arch->keys; k->theirs; k++) {
+        const at_gguf_value *there = find(m, k->theirs);
         double value = number(m, k->theirs, NAN);
-        if (isnan(value)) continue;
+        if (there && isnan(value))
+            return at_fail(m->err, AT_BAD_MODEL, "%s: '%s.%s' is no number", at_gguf_path(m->file), m->arch->arch, k->theirs);
+        if (!there) continue;
         if (k->whole == 2) put(m, k->ours, json_boolean(value != 0));
         else if (k->whole) put(m, k->ours, json_integer(value >= 0 && value < 1e15 ? (json_int_t)value : -1));
         else put(m, k->ours, json_real(decimal(value)));
     }
+    return AT_OK;
 }
 
 /* Rows of a table, by its tensor. */
@@ -150,7 +154,7 @@ static at_status make(making *m) {
     AT_TRY(at_json_parse(m->arch->constants, strlen(m->arch->constants), "constants", AT_BUG, &constants, m->err));
     json_object_update(m->config, constants);
     json_decref(constants);
-    put_keys(m);
+    AT_TRY(put_keys(m));
     return put_rest(m);
 }
 
@@ -171,4 +175,42 @@ at_status at_gguf_config(const at_gguf *file, json_t **config, at_error *err) {
     if (st) json_decref(m.config);
     else *config = m.config;
     return st;
+}
+
+/* What put_rest and put_rope make; `whole` 1: behind "ARCH.". */
+static const at_gguf_key OTHER_KEYS[] = {
+    {"token_embd.weight (rows)", "vocab_size", 0}, {"token_types.weight (rows)", "type_vocab_size", 0}, {"tokenizer.ggml.padding_token_id", "pad_token_id", 0},
+    {"rope.dimension_count", "partial_rotary_factor", 1}, {"rope.scaling.factor", "factor", 1}, {"rope.scaling.attn_factor", "attention_factor", 1},
+    {"rope.scaling.original_context_length", "original_max_position_embeddings", 1}, {"attention.key_length", "query_pre_attn_scalar", 1}, {NULL, NULL, 0},
+};
+
+static const at_gguf_key *key_of(const at_gguf_key *keys, const char *ours, size_t len) {
+    while (keys->theirs && (strlen(keys->ours) != len || strncmp(keys->ours, ours, len))) keys++;
+    return keys->theirs ? keys : NULL;
+}
+
+/* Their name of a word in quotes; 0: it is none of the keys. */
+static int their_name(const at_gguf_arch *arch, const char *word, size_t len, char *name, size_t size) {
+    const at_gguf_key *known = key_of(arch->keys, word, len), *other = known ? NULL : key_of(OTHER_KEYS, word, len);
+    if (known || (other && other->whole)) snprintf(name, size, "%s.%s", arch->arch, known ? known->theirs : other->theirs);
+    else if (other) snprintf(name, size, "%s", other->theirs);
+    return known || other;
+}
+
+void at_gguf_say_keys(const at_gguf *file, at_error *err) {
+    const char *text_arch = at_gguf_text(file, "general.architecture");
+    const at_gguf_arch *arch = text_arch ? at_gguf_arch_find(text_arch) : NULL;
+    char text[sizeof err->text], name[128];
+    size_t n = 0;
+    if (!err || !arch) return;
+    for (const char *p = err->text; *p && n + 1 < sizeof text;) {
+        const char *end = *p == '\'' ? strchr(p + 1, '\'') : NULL;
+        if (end && their_name(arch, p + 1, (size_t)(end - p - 1), name, sizeof name)) {
+            int wrote = snprintf(text + n, sizeof text - n, "'%s'", name);
+            n += (size_t)wrote < sizeof text - n ? (size_t)wrote : sizeof text - n - 1;
+            p = end + 1;
+        } else text[n++] = *p++;
+    }
+    text[n] = '\0';
+    memcpy(err->text, text, n + 1);
 }

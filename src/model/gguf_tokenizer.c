@@ -314,9 +314,10 @@ static at_status make_bert(making *m) {
     json_object_set_new(m->root, "model",
                         json_pack("{s:s, s:O, s:s, s:s, s:i}", "type", "WordPiece", "vocab", m->vocab, "unk_token", "[UNK]",
                                                    "continuing_subword_prefix", "##", "max_input_chars_per_word", 100));
+    int lowers = flag(m, "tokenizer.ggml.normalizer.lowercase", !cased); /* a vocabulary with capitals wants them */
     json_object_set_new(m->root, "normalizer",
-                        json_pack("{s:s, s:b, s:b, s:n, s:b}", "type", "BertNormalizer", "clean_text", 1, "handle_chinese_chars", 1,
-                                                        "strip_accents", "lowercase", !cased)); /* a vocabulary with capitals wants them */
+                        json_pack("{s:s, s:b, s:b, s:b, s:b}", "type", "BertNormalizer", "clean_text", 1, "handle_chinese_chars", 1, "strip_accents",
+                                  flag(m, "tokenizer.ggml.normalizer.strip_accents", lowers), "lowercase", lowers));
     put(m, "pre_tokenizer", "{\"type\": \"BertPreTokenizer\"}");
     put(m, "decoder", "{\"type\": \"WordPiece\", \"prefix\": \"##\", \"cleanup\": true}");
     put_added(m, 0);

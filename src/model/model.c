@@ -61,7 +61,9 @@ static at_status read_config(opening *o, const char *folder) {
     AT_TRY(at_gguf_open(folder, &o->gguf, o->err));
     AT_TRY(at_gguf_config(o->gguf, &m->config, o->err));
     o->layout = at_gguf_arch_find(at_gguf_text(o->gguf, "general.architecture"));
-    return at_arch_read(m->config, folder, &m->arena, &m->arch, o->err);
+    at_status st = at_arch_read(m->config, folder, &m->arena, &m->arch, o->err);
+    if (st) at_gguf_say_keys(o->gguf, o->err);
+    return st;
 }
 
 static void choose_head(opening *o) {
@@ -210,8 +212,15 @@ static source find_source(const opening *o, int i) {
     return from;
 }
 
+/* What weight i is called there. */
+static const char *name_in(const opening *o, int i, char theirs[AT_GGUF_NAME_SIZE]) {
+    const char *bare = o->model->place[i].bare;
+    return o->gguf && at_gguf_name_of(o->layout, bare, theirs) ? theirs : bare;
+}
+
 static at_status find_sources(opening *o) {
     at_model *m = o->model;
+    char theirs[AT_GGUF_NAME_SIZE];
     o->sources = AT_NEW_ARRAY(&m->arena, source, m->params.n);
     o->status = AT_NEW_ARRAY(&m->arena, at_status, m->params.n);
     if (!o->sources || !o->status) return at_fail_memory(o->err, (size_t)m->params.n * sizeof(source));
@@ -220,7 +229,7 @@ static at_status find_sources(opening *o) {
         o->sources[i] = find_source(o, i);
         if (source_name(&o->sources[i])) AT_TRY(check_shape(o, i, &o->sources[i]));
         else if (!w->constant && (!w->is_head || m->head.kind == AT_HEAD_LM))
-            return at_fail(o->err, AT_BAD_MODEL, "%s: the weights have no tensor %s, which %s (%s) asks for", m->folder, m->place[i].bare,
+            return at_fail(o->err, AT_BAD_MODEL, "%s: the weights have no tensor %s, which %s (%s) asks for", m->folder, name_in(o, i, theirs),
                            o->gguf ? "the metadata" : "config.json", m->arch.family);
     }
     return AT_OK;

@@ -34,6 +34,8 @@ struct at_tokenizer {
     int max_length;
     const char *max_length_source;
     int32_t special[AT_ROLES];
+    int keeps;            /* what it was made from is wanted as a tokenizer.json: */
+    json_t *root;         /* owned; NULL: not wanted, or there is no way to say it */
 };
 
 /* What an added token is made from, in whatever file it stands. */

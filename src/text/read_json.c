@@ -93,6 +93,7 @@ static at_status read_padding(at_tokenizer *t, const char *path, const json_t *p
 at_status at_tokenizer_read_json(at_tokenizer *t, const char *path, const json_t *root, at_error *err) {
     at_build build = {.arena = &t->arena, .patterns = &t->patterns, .path = path};
     if (!json_is_object(root)) return at_fail(err, AT_BAD_MODEL, "%s: is no JSON object", path);
+    if (t->keeps && json_object_get(root, "model")) t->root = json_incref((json_t *)(uintptr_t)root);
     AT_TRY(at_normalizers_read(&build, json_object_get(root, "normalizer"), &t->normalizers, err));
     AT_TRY(at_pretokenizers_read(&build, json_object_get(root, "pre_tokenizer"), &t->pretokenizers, err));
     if (!t->model.type) AT_TRY(at_tokenizer_read_model(t, path, json_object_get(root, "model"), err));

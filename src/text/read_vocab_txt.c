@@ -187,6 +187,22 @@ static at_status set_template(at_tokenizer *t, const family *f, const char *path
     return AT_OK;
 }
 
+/* What a tokenizer.json would say of it. */
+static json_t *as_json(const at_tokenizer *t, const json_t *config) {
+    json_t *vocab = json_object(), *added = json_array();
+    int lowercase = flag(config, "do_lower_case", 1);
+    for (int32_t id = 0; id < t->vocab.size; id++)
+        if (at_vocab_text(&t->vocab, id)) json_object_set_new(vocab, at_vocab_text(&t->vocab, id), json_integer(id));
+    for (int i = 0; i < t->added.n; i++) {
+        const at_added_token *token = &t->added.item[i];
+        json_array_append_new(added, json_pack("{s:s, s:b, s:b}", "content", token->content, "special", token->special, "normalized", token->normalized));
+    }
+    return json_pack("{s:{s:s, s:b, s:b, s:b, s:b}, s:{s:s}, s:{s:s, s:s, s:s, s:o}, s:o}", "normalizer", "type", "BertNormalizer", "clean_text", 1,
+                     "handle_chinese_chars", flag(config, "tokenize_chinese_chars", 1), "strip_accents", flag(config, "strip_accents", lowercase), "lowercase",
+                     lowercase, "pre_tokenizer", "type", "BertPreTokenizer", "model", "type", "WordPiece", "unk_token", content_of(config, "unk_token", "[UNK]"),
+                     "continuing_subword_prefix", "##", "vocab", vocab, "added_tokens", added);
+}
+
 at_status at_tokenizer_read_vocab_txt(at_tokenizer *t, const char *folder, const json_t *config, const json_t *added,
                                       at_error *err) {
     char *path = at_path_join(&t->arena, folder, "vocab.txt"), *text;
@@ -200,5 +216,6 @@ at_status at_tokenizer_read_vocab_txt(at_tokenizer *t, const char *folder, const
     AT_TRY(set_bert(t, path, config, err));
     AT_TRY(add_entries(t, f, config, added, &entries, err));
     AT_TRY(at_tokenizer_set_added(t, path, entries.item, entries.n, err));
+    if (t->keeps && !(t->root = as_json(t, config))) return at_fail_memory(err, len);
     return set_template(t, f, path, config, err);
 }

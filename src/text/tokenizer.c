@@ -310,11 +310,12 @@ static at_status open_with(at_tokenizer *t, const char *folder, json_t **config,
     return at_tokenizer_finish(t, err);
 }
 
-at_status at_tokenizer_open(const char *folder, at_tokenizer **tokenizer, at_error *err) {
+static at_status open_folder(const char *folder, int keeps, at_tokenizer **tokenizer, at_error *err) {
     json_t *config = NULL, *map = NULL, *sentence = NULL;
     *tokenizer = NULL;
     at_tokenizer *t = calloc(1, sizeof *t);
     if (!t) return at_fail_memory(err, sizeof *t);
+    t->keeps = keeps;
     at_status st = open_with(t, folder, &config, &map, &sentence, err);
     json_decref(config);
     json_decref(map);
@@ -322,6 +323,20 @@ at_status at_tokenizer_open(const char *folder, at_tokenizer **tokenizer, at_err
     if (st) at_tokenizer_close(t);
     else *tokenizer = t;
     return st;
+}
+
+at_status at_tokenizer_open(const char *folder, at_tokenizer **tokenizer, at_error *err) { return open_folder(folder, 0, tokenizer, err); }
+
+at_status at_tokenizer_as_json(const char *folder, json_t **root, at_error *err) {
+    at_tokenizer *t;
+    json_t *token;
+    size_t i;
+    *root = NULL;
+    AT_TRY(open_folder(folder, 1, &t, err));
+    json_array_foreach(json_object_get(t->root, "added_tokens"), i, token) json_object_set_new(token, "id", json_integer(at_tokenizer_id(t, content(token))));
+    *root = json_incref(t->root);
+    at_tokenizer_close(t);
+    return AT_OK;
 }
 
 at_status at_tokenizer_open_parsed(const char *name, const json_t *root, const json_t *config, at_tokenizer **tokenizer, at_error *err) {
@@ -374,6 +389,7 @@ at_status at_tokenizer_open_spm(const char *name, const void *bytes, size_t len,
 void at_tokenizer_close(at_tokenizer *tokenizer) {
     if (!tokenizer) return;
     at_patterns_free(&tokenizer->patterns);
+    json_decref(tokenizer->root);
     at_arena_free(&tokenizer->arena);
     free(tokenizer);
 }

@@ -44,6 +44,9 @@ typedef struct at_tokenizer_settings {
 
 int at_tokenizer_is_in(const char *folder); /* one of the files that at_tokenizer_open reads a vocabulary from is there */
 at_status at_tokenizer_open(const char *folder, at_tokenizer **tokenizer, at_error *err);
+/* The tokenizer.json of a folder, or what one would say of its vocab.txt, its vocab.json and merges.txt, or its SentencePiece model of Unigram as the classes
+ * of transformers read one; every added token with its id. *root NULL: there is no way to say it. The caller decrefs it. */
+at_status at_tokenizer_as_json(const char *folder, json_t **root, at_error *err);
 /* From what a tokenizer.json and a tokenizer_config.json (or NULL) hold; `name` is for errors. */
 at_status at_tokenizer_open_parsed(const char *name, const json_t *root, const json_t *config, at_tokenizer **tokenizer, at_error *err);
 void at_tokenizer_close(at_tokenizer *tokenizer);

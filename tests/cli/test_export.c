@@ -153,11 +153,49 @@ static void the_limit_is_the_folders(void **state) {
                    "LC_ALL=C grep -aqP 'max_length\\x12\\x017' limited.onnx && echo within", 0, "within", "");
 }
 
+#define SAME_IDS(text) \
+    "for m in old old.gguf; do $A tokenize --model $m --json '" text "' | grep -o '\"ids\":[^]]*]'; done | uniq | wc -l"
+
+/* Folders without a tokenizer.json: the file's ids are the folder's, small letters or not. */
+static void a_vocabulary_of_lines_goes_to_gguf(void **state) {
+    (void)state;
+    static const char *const CONFIGS[] = {"{\"do_lower_case\": true}", "{\"do_lower_case\": false}", "{\"do_lower_case\": true, \"strip_accents\": false}"};
+    setenv("POOLER", check_source("golden/data/pooler"), 1);
+    program_expect("rm -rf old && mkdir old && cp $POOLER/config.json $POOLER/model.safetensors old && chmod -R u+w old && "
+                   "printf '%s\n' '[PAD]' '[UNK]' '[CLS]' '[SEP]' '[MASK]' {a..w} B '\xc3\xa9' X , . '##a' '##e' '##o' good bad '##d' > old/vocab.txt", 0, "", "");
+    for (int i = 0; i < 3; i++) {
+        program_write_file("old/tokenizer_config.json", CONFIGS[i]);
+        program_expect("$A export --to gguf --type f32 --model old --output old.gguf", 0, "wrote old.gguf", "");
+        program_expect(SAME_IDS("Good bade, B X\xc3\xa9 [MASK] \xc3\x89"), 0, "1\n", "");
+    }
+    program_write_file("old/tokenizer_config.json", "{\"tokenize_chinese_chars\": false}");
+    program_expect("$A export --to gguf --model old --output old.gguf", 2, "", "leaves Chinese characters together is not written to GGUF");
+}
+
+static void other_vocabularies_are_written_or_named(void **state) {
+    (void)state;
+    setenv("GPT2", check_source("golden/data/gpt2"), 1);
+    setenv("TINY", check_source("unit/data/gguf/tiny.gguf"), 1);
+    setenv("SPM", check_source("text/data/sentencepiece"), 1);
+    program_expect("rm -rf old && mkdir old && cp $GPT2/model.safetensors old && sed s/GPT2ForSequenceClassification/GPT2LMHeadModel/ $GPT2/config.json > old/config.json && "
+                   "echo '{\"<|endoftext|>\": 0, \"a\": 1, \"b\": 2, \"c\": 3, \"\\u0120\": 4, \"ab\": 5, \"\\u0120c\": 6}' > old/vocab.json && "
+                   "printf '#version: 0.2\na b\n\xc4\xa0 c\n' > old/merges.txt && $A export --to gguf --model old --output old.gguf", 0, "wrote old.gguf", "");
+    program_expect(SAME_IDS("abc cab<|endoftext|> a"), 0, "1\n", "");
+    program_expect("rm -rf old && $A export --to safetensors --model $TINY --output old && rm old/tokenizer*.json && $A export --to gguf --model old --output o.gguf", 2, "",
+                   "a model without a tokenizer is not written to GGUF");
+    program_expect("cp $SPM/bytes.model old/tokenizer.model && $A export --to gguf --model old --output o.gguf", 2, "", "a SentencePiece model is not written to GGUF; make a tokenizer.json");
+    program_expect("cp $SPM/class_t5.model old/tokenizer.model && echo '{\"tokenizer_class\": \"T5Tokenizer\"}' > old/tokenizer_config.json && "
+                   "$A export --to gguf --model old --output o.gguf", 2, "", "of the kind Unigram is not written to GGUF");
+    program_expect("ls o.gguf", 2, "", "");
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_graph_is_whole),
         cmocka_unit_test(shared_layers_lie_in_the_file_once),
         cmocka_unit_test(the_limit_is_the_folders),
+        cmocka_unit_test(a_vocabulary_of_lines_goes_to_gguf),
+        cmocka_unit_test(other_vocabularies_are_written_or_named),
         cmocka_unit_test(what_is_wrong_is_said),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

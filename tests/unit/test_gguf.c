@@ -270,6 +270,40 @@ static void damaged_files_are_refused(void **state) {
     at_arena_free(&arena);
 }
 
+/* The tiny model with other bytes in the place of some: `at` is a key or a name, `skip` bytes behind its begin. */
+static void refused_with(const char *at, size_t skip, const void *bytes, size_t n, const char *words) {
+    at_arena arena = {0};
+    at_error err;
+    at_model *m;
+    char *text, *found = NULL, path[] = "/tmp/attune-gguf-XXXXXX.gguf";
+    size_t len;
+    check_ok(at_file_read(&arena, data("tiny.gguf"), 1 << 24, AT_BAD_MODEL, &text, &len, &err), &err);
+    for (size_t i = 0; i + strlen(at) < len && !found; i++)
+        if (!memcmp(text + i, at, strlen(at))) found = text + i;
+    assert_non_null(found);
+    memcpy(found + skip, bytes, n);
+    int file = mkstemps(path, 5);
+    assert_true(file >= 0);
+    close(file);
+    check_ok(at_file_write(path, text, len, &err), &err);
+    at_model_options options = {.head = AT_HEAD_LM};
+    check_fails(at_model_open(path, &options, &m, &err), AT_BAD_MODEL, &err, words);
+    unlink(path);
+    at_arena_free(&arena);
+}
+
+/* Errors speak of what is in the file, not of the config.json that is made from it. */
+static void errors_name_the_files_own_keys(void **state) {
+    (void)state;
+    static const unsigned char HUGE_COUNT[] = {0xf0, 0xff, 0xff, 0x7f}, NO_NUMBER[] = {0, 0, 0xc0, 0x7f}, SEVEN[] = {7, 0, 0, 0};
+    refused_with("llama.block_count", 16, "X", 1, "has no 'llama.block_count'");
+    refused_with("llama.attention.head_count_kv", 29 + 4, SEVEN, 4, "'llama.attention.head_count_kv' is 7, not a whole number");
+    refused_with("llama.embedding_length", 22 + 4, HUGE_COUNT, 4, "'llama.embedding_length' is 2147483632");
+    refused_with("llama.attention.layer_norm_rms_epsilon", 38 + 4, NO_NUMBER, 4, "'llama.attention.layer_norm_rms_epsilon' is no number");
+    refused_with("token_embd.weight", 0, "X", 1, "has no 'token_embd.weight (rows)'");
+    refused_with("blk.0.attn_q.weight", 11, "z", 1, "no tensor blk.0.attn_q.weight");
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(every_type_gives_the_same_bits),
@@ -278,6 +312,7 @@ int main(void) {
         cmocka_unit_test(models_go_out_and_come_back), cmocka_unit_test(a_saved_file_is_a_folder),
         cmocka_unit_test(vocabularies_give_the_same_ids),
         cmocka_unit_test(damaged_files_are_refused),
+        cmocka_unit_test(errors_name_the_files_own_keys),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
