@@ -4,6 +4,7 @@
 #   2. no function over 60 lines, no file over 600             6. headers compile alone
 #   3. calls that are forbidden                                7. no warning from the second compiler
 #   4. no unfinished places                                    8. shell scripts
+#   9. files that the documents name
 # A longer function needs a line `/* long: why */` above it; a longer file the same in its first lines.
 set -uo pipefail
 cd "$(dirname "$0")/.." || exit
@@ -87,6 +88,15 @@ for script in "${scripts[@]}"; do bash -n "$script" 2>>"$found"; done
 if command -v shellcheck >/dev/null && [ ${#scripts[@]} -gt 0 ]; then
   shellcheck -S warning -f gcc "${scripts[@]}" >>"$found"
 fi
+
+# 9. A path, or a file's name alone, in backticks. NAME stands for any; what the study writes is not in the repository.
+grep -noE '`[A-Za-z0-9_./*-]+`' README.md docs/*.md | tr -d '`' | grep -v -e NAME -e docs/results/ | while IFS=: read -r file line name; do
+  case $name in
+    src/* | include/* | examples/* | scripts/* | tests/* | bench/* | docs/*) [ -n "$(git ls-files -co --exclude-standard "$name" | head -1)" ] ;;
+    *.c | *.h | *.inc) [ -n "$(git ls-files -co --exclude-standard "*/${name##*/}" | head -1)" ] ;;
+    *) true ;;
+  esac || echo "$file:$line: there is no $name"
+done >>"$found"
 
 if [ -s "$found" ]; then
   cat "$found"

@@ -243,6 +243,8 @@ static void add_count(at_str *text, long n, const char *what) {
     if (n) at_str_addf(text, "%s%ld %s%s", text->len ? ", " : "", n, what, n == 1 ? "" : "s");
 }
 
+static int lacks_labels(const check *c) { return c->lint.split[0].columns.label < 0 && !c->state.task->lint && !c->state.task->plain_texts; }
+
 static void tell_end(check *c) {
     at_str found = {.arena = &c->arena}, files = {.arena = &c->arena};
     json_t *rows = json_object();
@@ -255,7 +257,10 @@ static void tell_end(check *c) {
     at_tell(c->listener, "done",
             json_pack("{s:I, s:I, s:I, s:o, s:O}", "errors", (json_int_t)c->n[0], "warnings", (json_int_t)c->n[1],
                       "notes", (json_int_t)c->n[2], "rows", rows, "kinds", c->kinds),
-            "%s: %s.", files.text ? files.text : "", found.text ? found.text : "nothing found, ready to train on");
+            "%s: %s.", files.text ? files.text : "",
+            found.text        ? found.text
+            : lacks_labels(c) ? "nothing found, but there are no labels to train on"
+                              : "nothing found, ready to train on");
 }
 
 /* Numbers that --label-names has no name for, which training refuses. */

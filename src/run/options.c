@@ -79,8 +79,11 @@ static at_status fail_unknown(const at_options *options, const char *name, at_er
     const char *command = at_command_name(options->command);
     const char **names = known_names(options, &arena, &n);
     const char *near = names ? at_nearest(name, names, n) : NULL, *other = other_command(options, name);
+    const char *instead = options->command == AT_CMD_TRAIN ? at_setting_instead(name) : NULL;
     at_status st;
-    if (other && command)
+    if (instead)
+        st = at_fail(err, AT_USAGE, "'%.100s' is not a setting here: %s", name, instead);
+    else if (other && command)
         st = at_fail(err, AT_USAGE, "'%s' is a setting of `%s`, not of `%s`", name, other, command);
     else if (near)
         st = at_fail(err, AT_USAGE, "unknown setting '%.100s'. Did you mean '%s'?", name, near);

@@ -10,6 +10,8 @@
 
 /* The setting that a command knows by `name` (name or alias, '-' and '_' equal, case ignored), or NULL. */
 const at_setting *at_setting_find(unsigned command, const char *name);
+/* Of a name of transformers' TrainingArguments that is no setting here: what stands in its place; else NULL. */
+const char *at_setting_instead(const char *name);
 /* The words for one command: "train". NULL where no command has that bit. */
 const char *at_command_name(unsigned command);
 unsigned at_options_command(const at_options *options);

@@ -82,7 +82,9 @@ static at_status classify_encode(const at_task_state *s, const at_table *t, cons
                                  int need_labels, at_pool *pool, at_dataset **dataset, at_error *err) {
     at_found_columns found;
     AT_TRY(at_texts_encode(s, t, tokenizer, max_tokens, need_labels, pool, &found, dataset, err));
-    at_status st = need_labels ? fill_labels(s, t, found.label, *dataset, err) : AT_OK;
+    at_status st = AT_OK;
+    if (need_labels && found.label < 0) st = at_fail(err, AT_USAGE, "%s: no column holds the label; name it with --label-column", t->path);
+    else if (need_labels) st = fill_labels(s, t, found.label, *dataset, err);
     if (!st) return AT_OK;
     at_dataset_close(*dataset);
     *dataset = NULL;

@@ -127,6 +127,14 @@ static void the_other_commands_say_the_same(void **state) {
     program_expect("cd $D && sed 's/\"bert\"/\"mamba\"/' model/config.json > m/config.json && $A info m", 4, "", "model_type 'mamba' is not one that attune knows: bert");
 }
 
+static void a_file_without_labels_is_told_so(void **state) {
+    (void)state;
+    program_expect("cd $D && $A train --model model --train train.csv --method head --quiet --output judge && cut -d, -f1 train.csv > bare.csv && $A eval --model judge bare.csv", 2, "",
+                   "error: bare.csv: no column holds the label; name it with --label-column");
+    program_expect("cd $D && printf 'text\ngood\nbad\n' > bare.csv && $A check bare.csv", 0, "nothing found, but there are no labels to train on", "");
+    program_expect("cd $D && $A check bare.csv --task mask", 0, "nothing found, ready to train on", "");
+}
+
 /* The disk is full as the limit on file sizes makes it: nothing of the model is left by half, and with room the command goes on to the
  * same end. */
 static void a_full_disk(void **state) {
@@ -203,7 +211,7 @@ static void too_little_memory_is_told_before_step_1(void **state) {
     make_wide_model();
 #define TIGHT "cd $D && ulimit -v 360000 && $A train --model wide --train train.csv --threads 1 "
     program_expect(TIGHT "--method full --output tight; c=$?; ls tight; exit $c", 7, "", "error: the training would take ");
-    program_expect(TIGHT "--method full --output tight", 7, "", " MB are free. What fits: --freeze embeddings (1");
+    program_expect(TIGHT "--method full --output tight", 7, "", " MB are free. What fits: --freeze embeddings (2");
     program_expect(TIGHT "--method full --output tight --freeze embeddings --max-steps 4 --quiet", 0, "Done", "");
     program_run run = program_shell(TIGHT "--output tight2; c=$?; ls tight2; exit $c"); /* two-step: before the features are computed */
     if (run.code != 7 || strstr(run.out, "Step 1") || !strstr(run.err, "What fits: --method head") || !strstr(run.err, "No such file"))
@@ -218,6 +226,7 @@ int main(void) {
         cmocka_unit_test(settings),
         cmocka_unit_test(models),
         cmocka_unit_test(the_other_commands_say_the_same),
+        cmocka_unit_test(a_file_without_labels_is_told_so),
         cmocka_unit_test(a_full_disk),
         cmocka_unit_test(a_rate_that_diverges),
         cmocka_unit_test(too_little_memory_is_told_before_step_1),

@@ -87,6 +87,8 @@ static void wrong_settings_get_a_sentence(void **state) {
     (void)state;
     static const struct { const char *name, *value, *words; } CASES[] = {
         {"learning_rat", "1", "unknown setting 'learning_rat'. Did you mean 'learning_rate'?"},
+        {"save-steps", "10", "'save-steps' is not a setting here: checkpoints are written at evaluations and by time (--save-seconds)"},
+        {"bf16", NULL, "'bf16' is not a setting here: say --precision bf16"},
         {"zzzzzzzzz", "1", "`attune train --help` lists them all"},
         {"mistakes", "1", "'mistakes' is a setting of `eval`, not of `train`"},
         {"learning_rate", "fast", "learning_rate: 'fast' is not a number (or auto)"},
