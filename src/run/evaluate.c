@@ -145,6 +145,7 @@ static at_status open_all(evaluation *e, at_error *err) {
     at_table_options table_options = at_settings_table(o);
     at_columns wanted = at_settings_columns(o);
     AT_TRY(at_session_open_options(&e->session, o, err));
+    e->session.listener = e->listener;
     AT_TRY(at_settings_long_check(o, e->session.state.task, err));
     at_settings_task(o, &e->session.state);
     AT_TRY(at_settings_label_names(o, &e->session.state, err));

@@ -152,6 +152,7 @@ enum { IDLE_CHUNKS = 16, IDLE_EXAMPLES = 256 };
 
 /* A long document's tokens and answers need not be resident but where they are worked on. */
 typedef struct released {
+    const at_listener *listener;
     const at_arena *arena;
     const at_dataset *d;
     size_t calls;
@@ -160,10 +161,11 @@ typedef struct released {
 static int release(void *context, int done) {
     released *r = context;
     (void)done;
-    if (++r->calls % IDLE_CHUNKS) return 0;
-    at_arena_idle(r->arena);
-    at_dataset_idle(r->d);
-    return 0;
+    if (++r->calls % IDLE_CHUNKS == 0) {
+        at_arena_idle(r->arena);
+        at_dataset_idle(r->d);
+    }
+    return at_asked_to_stop(r->listener);
 }
 
 /* Finite weights that are absurdly large give answers that are no numbers; an answer made of them would look like one. */
@@ -187,7 +189,7 @@ static at_status predict(const at_session *s, const at_dataset *d, at_arena *are
     *logits = AT_NEW_ARRAY(arena, float, cells);
     if (!*logits) return at_fail_memory(err, cells * sizeof(float));
     AT_TRY(at_dataset_fits(d, arch->vocab_size, arch->type_vocab, arch->max_positions, err));
-    AT_TRY(at_predict_logits_watched(s->model, d, s->backend, s->pool, *logits, release, &(released){arena, d, 0}, err));
+    AT_TRY(at_predict_logits_watched(s->model, d, s->backend, s->pool, *logits, release, &(released){s->listener, arena, d, 0}, err));
     return check_finite(d, arena, *logits, s->state.n_out, err);
 }
 

@@ -18,6 +18,7 @@ typedef struct at_session {
     at_task_state state;
     int max_tokens;
     const char *max_source; /* who said so */
+    const at_listener *listener; /* asked to stop between chunks, by who opened the session; NULL: nobody */
 } at_session;
 
 /* threads 0: every core; cpu NULL: the best kernels; max_length 0: what the folder asks for. A folder without a trained head is

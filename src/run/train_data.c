@@ -69,11 +69,41 @@ static void tell_task(at_train_run *run) {
         at_tell_note(run->listener, "Method: full (the body itself is what is trained; there is no first step with a head alone).");
 }
 
+/* "-3,5": what a spreadsheet writes in half of Europe. */
+static int has_decimal_comma(at_cell cell) {
+    const char *p = cell.text, *comma;
+    size_t before, after;
+    if (!cell.len) return 0;
+    p += *p == '-';
+    before = strspn(p, "0123456789");
+    comma = p + before;
+    if (!before || *comma != ',') return 0;
+    after = strspn(comma + 1, "0123456789");
+    return after && comma + 1 + after == cell.text + cell.len;
+}
+
+/* They would be learned as classes, or as several labels in a cell. */
+static void tell_decimal_commas(const at_train_run *run) {
+    const at_table *t = run->train_table;
+    const char *name = run->state.task->names_labels ? run->state.columns.label : NULL;
+    int column = name ? at_table_column(t, name) : -1, any = 0;
+    for (int r = 0; column >= 0 && r < t->n_rows; r++) {
+        double number;
+        at_cell cell = at_table_cell(t, r, column);
+        if (has_decimal_comma(cell)) any = 1;
+        else if (!cell.len || !at_parse_double(cell.text, &number)) return;
+    }
+    if (any)
+        at_tell_warning(run->listener, "%s: column '%s' seems to hold numbers with a decimal comma, and is read as labels: numbers are written with a point "
+                        "(--task regress)", t->path, name);
+}
+
 /* A first line that is a row would be lost as a header, and scores on what was trained on say nothing: both go unnoticed else. */
 static void tell_doubts(at_train_run *run) {
     const at_task_state *s = &run->state;
     const json_t *hashes = json_object_get(run->folder.record, "hashes"), *train = json_object_get(hashes, "train");
     static const char *const OTHERS[] = {"eval", "test"};
+    tell_decimal_commas(run);
     if (run->train_table->has_header && s->task->names_labels && s->columns.label && label_index(&s->labels, s->columns.label) >= 0)
         at_tell_warning(run->listener,
                         "%s:1: the label column is called '%s', as one of its labels is: is the first line a row, not "

@@ -56,11 +56,16 @@ static at_status behind_prompt(const at_table *t, int column, int first, int n, 
     return AT_OK;
 }
 
+static int watch(void *listener, int done) {
+    (void)done;
+    return at_asked_to_stop(listener);
+}
+
 static at_status embed_dataset(const at_session *s, const at_dataset *d, float *vectors, at_error *err) {
     const at_arch *arch = &s->model->arch;
     size_t width = (size_t)s->state.n_out;
     AT_TRY(at_dataset_fits(d, arch->vocab_size, arch->type_vocab, arch->max_positions, err));
-    AT_TRY(at_predict_logits(s->model, d, s->backend, s->pool, vectors, err));
+    AT_TRY(at_predict_logits_watched(s->model, d, s->backend, s->pool, vectors, watch, (void *)(uintptr_t)s->listener, err));
     for (size_t i = 0; i < (size_t)d->n * width; i++)
         if (!isfinite(vectors[i]))
             return at_fail(err, AT_BAD_MODEL, "%s:%u: the vector of this text is not finite; the model's weights are damaged", d->path,

@@ -90,11 +90,50 @@ static void features_go_on_where_they_were(void **state) {
     program_expect(SAME "cd $D && same large again", 0, "", "");
 }
 
+typedef at_status (*command)(const at_options *o, const at_listener *listener, at_error *err);
+
+static at_status answer_with(unsigned which, command run, const char *data, listening *l, at_error *err) {
+    const at_listener listener = {l, hear, stop};
+    char path[3][4200];
+    const char *const name[] = {which == AT_CMD_EMBED ? "model" : "large", "large.csv", "answers"};
+    for (int i = 0; i < 3; i++) snprintf(path[i], sizeof path[i], "%s/%s", getenv("D"), name[i]);
+    at_options *o = at_options_new(which);
+    check_ok(at_options_set(o, "model", path[0], err), err);
+    check_ok(at_options_set(o, data, path[1], err), err);
+    check_ok(at_options_set(o, "output", path[2], err), err);
+    l->asked = l->asked_after = 0;
+    at_status st = run(o, &listener, err);
+    at_options_free(o);
+    return st;
+}
+
+/* Answers are stopped between chunks of texts, not at the end of them all; nothing is left behind. */
+static void answers_stop_between_chunks(void **state) {
+    (void)state;
+    static const struct {
+        unsigned which;
+        command run;
+        const char *data;
+    } COMMANDS[] = {{AT_CMD_EVAL, at_evaluate, "data"}, {AT_CMD_PREDICT, at_predict_file, "input"}, {AT_CMD_EMBED, at_embed_file, "input"}};
+    at_error err;
+    for (int i = 0; i < 3; i++) {
+        listening l = {.stop_at = -1};
+        check_ok(answer_with(COMMANDS[i].which, COMMANDS[i].run, COMMANDS[i].data, &l, &err), &err);
+        if (l.asked < 40) fail_msg("%s: asked only %ld times", COMMANDS[i].data, l.asked);
+        program_expect("rm -r $D/answers", 0, "", "");
+        l.stop_at = l.asked / 2;
+        check_fails(answer_with(COMMANDS[i].which, COMMANDS[i].run, COMMANDS[i].data, &l, &err), AT_STOPPED, &err, "stopped");
+        if (l.asked_after > 8) fail_msg("%s: %ld questions after the word", COMMANDS[i].data, l.asked_after);
+        program_expect("! ls -A $D | grep -q answers", 0, "", "");
+    }
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(two_step),
         cmocka_unit_test(head),
         cmocka_unit_test(features_go_on_where_they_were),
+        cmocka_unit_test(answers_stop_between_chunks),
     };
     return cmocka_run_group_tests(tests, tiny_rows_make, tiny_folder_remove);
 }

@@ -118,6 +118,7 @@ static void numbers_get_names(void **state) {
     program_expect("cd $D && $A predict --model named 'a good' && sed 's/,2$/,fine/' hub.csv > words.csv && $A eval --model named words.csv --min-score 1 --quiet && "
                    "$A eval --model named hub.csv --min-score 1 --quiet", 0, "fine", "");
     program_expect("cd $D && $A predict --model named hub.csv --format csv > said.csv && $A score --task classify hub.csv said.csv --label-names poor,middling,fine --min-score 1 --quiet", 0, "", "");
+    program_expect("cd $D && cut -d, -f1 hub.csv > bare.csv && $A eval --model named bare.csv", 2, "", "bare.csv: no column holds the label; name it with --label-column");
     program_expect("cd $D && echo 'c,3' >> hub.csv && $A eval --model named hub.csv", 3, "", "hub.csv:42: label 3 has no name; --label-names has 3, from 0 (poor) to 2 (fine)");
     program_expect("cd $D && $A check hub.csv --label-names poor,middling,fine", 3, "error: hub.csv:42: label 3 has no name", "");
     program_expect("cd $D && for i in {1..20}; do echo '{\"text\": \"a good\", \"labels\": [2, 0]}'; echo '{\"text\": \"b\", \"labels\": [0]}'; done > many.jsonl && "
@@ -147,6 +148,14 @@ static void a_pair_stays_a_pair(void **state) {
     program_expect("cd $D && ! $A predict --model named 'a good' 2>&1 | grep warning", 0, "", "");
 }
 
+/* What a spreadsheet writes in half of Europe is no set of classes. */
+static void decimal_commas_are_told(void **state) {
+    (void)state;
+    program_expect("cd $D && (echo 'text;score'; for i in {1..30}; do echo \"a good;$((i % 5)),5\"; done) > comma.csv && $A train --model model --train comma.csv --output x --dry-run", 0,
+                   "warning: comma.csv: column 'score' seems to hold numbers with a decimal comma, and is read as labels", "");
+    program_expect("cd $D && sed '5s/,5/,x/' comma.csv > words.csv && $A train --model model --train words.csv --output x --dry-run | grep -c 'decimal comma'", 1, "0\n", "");
+}
+
 static void bad_labels_are_refused(void **state) {
     (void)state;
     program_expect("cd $D && sed '4s/,[01]$/,2/' flags.csv > f.csv && $A train --model model --train f.csv --label-column fine,poor --output x", 3, "",
@@ -164,7 +173,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(numbers_are_learned_in_the_users_unit), cmocka_unit_test(every_method_and_going_on), cmocka_unit_test(bad_numbers_are_refused),
         cmocka_unit_test(a_score_that_is_no_number_is_null),
-        cmocka_unit_test(labels_stand_in_columns_lists_and_cells), cmocka_unit_test(numbers_get_names), cmocka_unit_test(a_pair_stays_a_pair), cmocka_unit_test(bad_labels_are_refused),
+        cmocka_unit_test(labels_stand_in_columns_lists_and_cells), cmocka_unit_test(numbers_get_names), cmocka_unit_test(a_pair_stays_a_pair), cmocka_unit_test(decimal_commas_are_told), cmocka_unit_test(bad_labels_are_refused),
     };
     return cmocka_run_group_tests(tests, make, tiny_folder_remove);
 }
