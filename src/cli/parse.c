@@ -2,6 +2,7 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 static at_status fail(at_error *err, at_status code, const char *before, const char *word, const char *after) {
@@ -37,6 +38,12 @@ static at_status set_option(at_options *options, const char *word, const char *a
     return at_options_set(options, word, after, err);
 }
 
+/* eng.testb, ./names: whatever its ending, where it is there. */
+static int is_file(const char *word) {
+    struct stat info;
+    return strpbrk(word, "./") && !stat(word, &info) && S_ISREG(info.st_mode);
+}
+
 /* A single plain word that is the name of a data file, there or not, is a file to predict for, not a text; behind -- it is a text. */
 static int looks_like_file(const char *word) {
     static const char *const endings[] = {".csv", ".tsv", ".jsonl", ".json", ".txt", ".conll", ".conllu", ".iob", ".iob2", ".bio", ".bioes", NULL};
@@ -45,7 +52,7 @@ static int looks_like_file(const char *word) {
         size_t n = strlen(endings[i]);
         if (len > n && !strcmp(word + len - n, endings[i])) return !strchr(word, ' ') || access(word, F_OK) == 0;
     }
-    return 0;
+    return is_file(word);
 }
 
 static at_status one_too_many(const at_command *command, const char *word, at_error *err) {

@@ -167,6 +167,7 @@ static at_status walk(embedding *e, at_error *err) {
 
 static at_status run(embedding *e, const char *input, const char *const *texts, int n, at_error *err) {
     AT_TRY(choose_format(e, err));
+    if (!texts && (!input || !strcmp(input, "-"))) AT_TRY(at_settings_stream(e->options, err));
     AT_TRY(at_vectors_open(&e->session, e->options, err));
     e->session.listener = e->listener;
     AT_TRY(at_text_source_open(&e->source, e->options, input, texts, n, err));

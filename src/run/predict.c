@@ -249,6 +249,7 @@ at_status at_predict_file(const at_options *o, const at_listener *listener, at_e
     if (!st) st = at_settings_long_check(o, s.state.task, err);
     if (!st) at_settings_task(o, &s.state);
     if (!st) table_options.plain_lines |= s.state.task->plain_texts;
+    if (!st && (!input || !strcmp(input, "-"))) st = at_settings_stream(o, err);
     if (!st && (!input || !strcmp(input, "-"))) {
         st = predict_stream(&s, o, listener, err);
     } else if (!st) {

@@ -21,6 +21,13 @@ at_table_options at_settings_table(const at_options *o) {
                               .no_header = at_options_flag(o, "no_header")};
 }
 
+at_status at_settings_stream(const at_options *o, at_error *err) {
+    int choice = at_options_choice(o, "input_format");
+    if (choice == AT_TABLE_AUTO || choice == AT_TABLE_LINES) return AT_OK;
+    return at_fail(err, AT_USAGE, "--input-format %s: standard input is read as a text a line; save it to a file and name that (--input FILE)",
+                   at_options_text(o, "input_format", ""));
+}
+
 at_columns at_settings_columns(const at_options *o) {
     int has_label = at_setting_find(at_options_command(o), "label_column") != NULL;
     return (at_columns){at_options_text(o, "text_column", NULL), at_options_text(o, "text2_column", NULL),

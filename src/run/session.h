@@ -58,6 +58,8 @@ at_status at_session_write(const at_session *session, const at_table *table, int
 /* The settings max_new_tokens, num_beams, length_penalty, early_stopping, no_repeat_ngram_size */
 at_writing_wishes at_settings_wishes(const at_options *options);
 at_table_options at_settings_table(const at_options *options); /* input_format, no_header */
+/* AT_USAGE where another format is asked for than a text a line, which is what standard input has. */
+at_status at_settings_stream(const at_options *options, at_error *err);
 /* --label-names, for a task that is known; AT_USAGE where its labels have no names. */
 at_status at_settings_label_names(const at_options *options, at_task_state *state, at_error *err);
 void at_settings_task(const at_options *options, at_task_state *state); /* label_separator, scheme, where the command has them */

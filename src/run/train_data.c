@@ -95,7 +95,7 @@ static void tell_decimal_commas(const at_train_run *run) {
     }
     if (any)
         at_tell_warning(run->listener, "%s: column '%s' seems to hold numbers with a decimal comma, and is read as labels: numbers are written with a point "
-                        "(--task regress)", t->path, name);
+                        "(--task regress); what stands between several labels of a row is said by --label-separator", t->path, name);
 }
 
 /* A first line that is a row would be lost as a header, and scores on what was trained on say nothing: both go unnoticed else. */

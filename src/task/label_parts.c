@@ -38,7 +38,8 @@ static at_status split_list(at_parts *p, const at_table *t, int row, int column,
     const json_t *item;
     unsigned line = t->line[row];
     at_status st = AT_OK;
-    if (!json_is_array(list)) st = at_fail(err, AT_BAD_DATA, "%s:%u: '%s' is not a list of labels", t->path, line, t->column[column]);
+    if (!json_is_array(list)) st = at_fail(err, AT_BAD_DATA, "%s:%u: '%s' is not a list of labels%s", t->path, line, t->column[column],
+                                             cell.len > 1 && cell.text[0] == '[' && strchr(cell.text, '\'') ? ": lists are JSON, with double quotes: [\"a\", \"b\"]" : "");
     json_array_foreach(list, i, item) {
         char number[32];
         const char *name = json_string_value(item);

@@ -3,6 +3,7 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 #include "task/label_parts.h"
 #include "task/labels.h"
@@ -14,8 +15,9 @@ enum { MOST_COLUMNS = 1000 };
 
 /* 0 or 1; -1: neither. */
 int at_multi_yes_or_no(at_cell cell) {
-    static const char *const NO[] = {"0", "0.0", "false", "False", NULL}, *const YES[] = {"1", "1.0", "true", "True", NULL};
+    static const char *const NO[] = {"0", "0.0", NULL}, *const YES[] = {"1", "1.0", NULL};
     if (!cell.len) return -1;
+    if (!strcasecmp(cell.text, "false") || !strcasecmp(cell.text, "true")) return cell.len == 4; /* Python, JSON and spreadsheets */
     return at_word_index(cell.text, NO) >= 0 ? 0 : at_word_index(cell.text, YES) >= 0 ? 1 : -1;
 }
 

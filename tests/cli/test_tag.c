@@ -188,6 +188,17 @@ static void schemes_are_converted(void **state) {
     program_expect("cd $D && sed 's/E-X/E-Z/' iobes.conll > z.conll && $A eval --model tagger z.conll", 3, "", "is not one of B-X, I-X, O");
 }
 
+/* Files are often called eng.testb: what is there is no text. What standard input cannot be is said. */
+static void a_file_of_any_ending_is_a_file(void **state) {
+    (void)state;
+    program_expect("cd $D && cp tabs.conll eng.testb && $A predict --model tagger eng.testb --output by-name && $A predict --model tagger --input tabs.conll --output by-input --quiet && "
+                   "cmp by-name by-input && $A predict --model tagger -- eng.testb", 0, "eng.testb\n", "");
+    program_expect("cd $D && $A predict --model tagger a.good", 0, "a.good\n", "");
+    program_expect("cd $D && $A predict --model tagger --input-format conll < tabs.conll", 2, "",
+                   "--input-format conll: standard input is read as a text a line; save it to a file and name that (--input FILE)");
+    program_expect("cd $D && $A embed --model model --input-format csv < rows.csv", 2, "", "--input-format csv: standard input is read as a text a line");
+}
+
 static void bad_data_are_refused(void **state) {
     (void)state;
     program_expect("cd $D && sed '9s/ [^ ]*$//' train.conll > b.conll && $A train --model model --train b.conll --output x", 3, "",
@@ -252,7 +263,7 @@ int main(void) {
         cmocka_unit_test(every_word_of_a_long_text_is_answered_once),
         cmocka_unit_test(a_document_takes_little_memory), cmocka_unit_test(a_long_document_takes_no_more_memory),
         cmocka_unit_test(lists_and_spans), cmocka_unit_test(columns_in_every_manner), cmocka_unit_test(tags_are_complete), cmocka_unit_test(numbers_get_names),
-        cmocka_unit_test(words_of_a_text_are_said), cmocka_unit_test(schemes_are_converted), cmocka_unit_test(bad_data_are_refused),
+        cmocka_unit_test(words_of_a_text_are_said), cmocka_unit_test(schemes_are_converted), cmocka_unit_test(a_file_of_any_ending_is_a_file), cmocka_unit_test(bad_data_are_refused),
         cmocka_unit_test(lint_names_line_token_and_what_was_expected),
     };
     return cmocka_run_group_tests(tests, make, tiny_folder_remove);

@@ -156,6 +156,15 @@ static void decimal_commas_are_told(void **state) {
     program_expect("cd $D && sed '5s/,5/,x/' comma.csv > words.csv && $A train --model model --train words.csv --output x --dry-run | grep -c 'decimal comma'", 1, "0\n", "");
 }
 
+/* As a spreadsheet and as pandas write them. */
+static void labels_of_other_programs(void **state) {
+    (void)state;
+    program_expect("cd $D && (echo text,food,cars; for i in {1..20}; do echo 'a,TRUE,False'; echo 'b,FALSE,true'; done) > excel.csv && $A train --model model --train excel.csv --output x --dry-run", 0,
+                   "labels from the columns food,cars", "");
+    program_expect("cd $D && (echo text,labels; for i in {1..20}; do echo \"a,\\\"['x', 'y']\\\"\"; done) > pandas.csv && $A train --model model --train pandas.csv --output x --dry-run", 3, "",
+                   "pandas.csv:2: 'labels' is not a list of labels: lists are JSON, with double quotes: [\"a\", \"b\"]");
+}
+
 static void bad_labels_are_refused(void **state) {
     (void)state;
     program_expect("cd $D && sed '4s/,[01]$/,2/' flags.csv > f.csv && $A train --model model --train f.csv --label-column fine,poor --output x", 3, "",
@@ -173,7 +182,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(numbers_are_learned_in_the_users_unit), cmocka_unit_test(every_method_and_going_on), cmocka_unit_test(bad_numbers_are_refused),
         cmocka_unit_test(a_score_that_is_no_number_is_null),
-        cmocka_unit_test(labels_stand_in_columns_lists_and_cells), cmocka_unit_test(numbers_get_names), cmocka_unit_test(a_pair_stays_a_pair), cmocka_unit_test(decimal_commas_are_told), cmocka_unit_test(bad_labels_are_refused),
+        cmocka_unit_test(labels_stand_in_columns_lists_and_cells), cmocka_unit_test(numbers_get_names), cmocka_unit_test(a_pair_stays_a_pair), cmocka_unit_test(decimal_commas_are_told), cmocka_unit_test(labels_of_other_programs), cmocka_unit_test(bad_labels_are_refused),
     };
     return cmocka_run_group_tests(tests, make, tiny_folder_remove);
 }
