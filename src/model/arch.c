@@ -45,12 +45,15 @@ static const char *model_type(const json_t *config) {
     return !type && class && !strncmp(class, "Bert", 4) ? "bert" : type;
 }
 
-/* Switches of every config that change nothing of what is computed here. */
+/* Switches of every config that change nothing of what is computed here: of generation and tokenizer, of how a result is given back, of the kernels that it is
+ * computed with; add_pooling_layer is an argument of transformers' classes that people write into configs, where nothing reads it. */
 static const char *const HARMLESS[] = {"use_cache", "tie_word_embeddings", "return_dict", "output_attentions", "output_hidden_states",
                                        "output_past", "torchscript", "gradient_checkpointing", "use_bfloat16", "keep_accents",
                                        "do_lower_case", "do_sample", "tie_weights_", "summary_use_proj", "summary_proj_to_labels",
                                        "early_stopping", "clean_up_tokenization_spaces", "return_dict_in_generate", "output_scores",
-                                       "_attn_implementation_autoset", "_flash_attn_2_enabled", "unsloth_fixed", NULL};
+                                       "_attn_implementation_autoset", "_flash_attn_2_enabled", "unsloth_fixed", "add_pooling_layer", "predict_special_tokens",
+                                       "remove_invalid_values", "trust_remote_code", "use_flash_attn", "use_flash_attention", "use_flash_attention_2",
+                                       "use_memory_efficient_attention", "unpad_inputs", "reference_compile", "deterministic_flash_attn", NULL};
 
 static void refuse_unknown_switches(at_config *c) {
     const char *key;
@@ -59,7 +62,7 @@ static void refuse_unknown_switches(at_config *c) {
         if (!json_is_true(value) || at_word_index(key, HARMLESS) >= 0) continue;
         int known = 0;
         for (int i = 0; i < c->n_known && !known; i++) known = !strcmp(c->known[i], key);
-        if (!known) at_config_fail(c, "'%.60s' is true, a switch that attune does not know for this family", key);
+        if (!known) at_config_fail(c, "'%.60s' is true, a switch that attune does not know for this family; where it changes nothing of what the model computes, set it to false", key);
     }
 }
 

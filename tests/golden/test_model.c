@@ -486,6 +486,10 @@ static void marks_of_other_trainers_change_nothing(void **state) {
     (void)state;
     at_arena arena = {0};
     at_arch arch;
+    read_changed("xlm-roberta", "{\"add_pooling_layer\": true, \"output_hidden_states\": true, \"use_flash_attn\": true, \"trust_remote_code\": true}", &arena, &arch, AT_OK,
+                 NULL);
+    read_changed("llama", "{\"use_flash_attention_2\": true, \"predict_special_tokens\": true, \"reference_compile\": true}", &arena, &arch, AT_OK, NULL);
+    read_changed("xlm-roberta", "{\"normalize_before\": true}", &arena, &arch, AT_BAD_MODEL, "'normalize_before' is true, a switch that attune does not know");
     read_changed("llama", "{\"is_llama_config\": true, \"rope_interleaved\": false, \"unsloth_fixed\": true}", &arena, &arch, AT_OK, NULL);
     read_changed("qwen2", "{\"_attn_implementation_autoset\": true}", &arena, &arch, AT_OK, NULL);
     read_changed("llama", "{\"rope_interleaved\": true}", &arena, &arch, AT_BAD_MODEL, "'rope_interleaved' is true");
