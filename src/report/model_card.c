@@ -237,9 +237,11 @@ static void add_use(at_str *s, const at_card *c) {
         return;
     }
     int sentences = c->library == AT_CARD_SENTENCE_TRANSFORMERS;
-    const char *texts = sentences ? "[\"a new text\"]" : c->pairs ? "{\"text\": \"the first text\", \"text_pair\": \"the second\"}" : "\"a new text\"";
-    const char *example = c->example ? c->example : c->pairs ? "--pairs $'the first text\\tthe second'" : "\"a new text\"";
-    at_str_addf(s, "## Use\n\nFOLDER is the folder of this file. With attune:\n\n    attune predict --model FOLDER %s\n\n", example);
+    char text[128];
+    snprintf(text, sizeof text, "\"%.100s\"", c->text ? c->text : "a new text");
+    const char *texts = sentences ? "[\"a new text\"]" : c->pairs ? "{\"text\": \"the first text\", \"text_pair\": \"the second\"}" : text;
+    const char *example = c->example ? c->example : c->pairs ? "--pairs $'the first text\\tthe second'" : text;
+    at_str_addf(s, "## Use\n\nFOLDER is the folder of this file. With attune:\n\n    attune %s --model FOLDER %s\n\n", c->command ? c->command : "predict", example);
     if (sentences && c->pairs) return; /* its encode() takes no pairs */
     at_str_addf(s, "With %s:\n\n```python\n", sentences ? "sentence-transformers" : "transformers");
     const char *arguments = c->pipeline_arguments;

@@ -57,6 +57,8 @@ typedef struct at_card {
     const char *pipeline, *pipeline_arguments; /* of transformers; NULL: text-classification */
     const char *use;      /* lines of Python in the place of a pipeline, or NULL */
     const char *example;  /* arguments of `attune predict`, or NULL: a text, or a pair */
+    const char *command;      /* of attune, that answers: "predict", "generate" */
+    const char *text;         /* what stands for a new text; NULL: "a new text" */
     const char *labels_note; /* a sentence under the labels, or NULL */
     const at_card_label *label;
     int n_labels;

@@ -173,16 +173,22 @@ static const char *shell_word(at_train_run *run, const char *path) {
 }
 
 /* What the model is for: vectors, texts that go on, or answers. */
-static const char *next_command(const at_train_run *run) {
+const char *at_train_next_command(const at_train_run *run) {
     if (run->head == AT_HEAD_EMBED) return "embed";
     return run->head == AT_HEAD_LM && !run->model->arch.decoder.layers ? "generate" : "predict";
 }
 
+/* A model of hidden words answers where one is. */
+const char *at_train_new_text(at_train_run *run) {
+    const char *mask = run->head == AT_HEAD_MASK ? at_tokenizer_token(run->tokenizer, at_tokenizer_special(run->tokenizer, "mask")) : NULL;
+    return mask ? at_format(&run->arena, "a new %s", mask) : "a new text";
+}
+
 /* What stands behind the model in the command that answers. */
-static const char *words_to_try(const at_train_run *run) {
+static const char *words_to_try(at_train_run *run) {
     const at_task_state *s = &run->state;
-    if (s->task->example) return at_format((at_arena *)&run->arena, " %s", s->task->example);
-    return s->columns.text2 && run->head != AT_HEAD_EMBED ? " --pairs $'the first text\\tthe second'" : " \"your text\"";
+    if (s->task->example) return at_format(&run->arena, "%s", s->task->example);
+    return s->columns.text2 && run->head != AT_HEAD_EMBED ? "--pairs $'the first text\\tthe second'" : at_format(&run->arena, "\"%s\"", at_train_new_text(run));
 }
 
 static const at_score *judged(const at_train_run *run) { return run->test_score.values ? &run->test_score : chosen(run); }
@@ -224,6 +230,6 @@ at_status at_train_finish(at_train_run *run, at_error *err) {
             json_pack("{s:s?, s:s, s:s?, s:o}", "output", run->folder.path, "kept", run->tuned ? "tuned" : "head",
                       "metric", s->main_name, "main", at_json_number(s->main)),
             "Done%s%s.%s", run->folder.path ? ": the model is in " : "", run->folder.path ? run->folder.path : "",
-            run->folder.path ? at_format(&run->arena, " Try: attune %s --model %s%s", next_command(run), shell_word(run, run->folder.path), words_to_try(run)) : "");
+            run->folder.path ? at_format(&run->arena, " Try: attune %s --model %s %s", at_train_next_command(run), shell_word(run, run->folder.path), words_to_try(run)) : "");
     return judged(run)->values ? at_train_check_score(run, judged(run)->main_name, judged(run)->main, err) : AT_OK;
 }

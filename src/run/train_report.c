@@ -182,6 +182,8 @@ at_status at_train_card(at_train_run *run, at_error *err) {
                     .pipeline_arguments = run->state.task->pipeline_arguments,
                     .use = run->state.task->use,
                     .example = run->state.task->example,
+                    .command = at_train_next_command(run),
+                    .text = at_train_new_text(run),
                     .labels_note = run->state.task->labels_note,
                     .train_file = at_options_text(run->options, "train", NULL),
                     .n_train = at_dataset_units(run->train),

@@ -90,6 +90,8 @@ at_status at_train_tune(at_train_run *run, at_error *err);   /* step 2 */
 at_status at_train_finish(at_train_run *run, at_error *err); /* test, files */
 at_status at_train_check_score(const at_train_run *run, const char *metric, double main, at_error *err); /* AT_BELOW where --min-score is more */
 at_status at_train_diagnose(at_train_run *run, at_error *err); /* plain words about what looks wrong, as warnings and notes */
+const char *at_train_next_command(const at_train_run *run);    /* "predict", ... */
+const char *at_train_new_text(at_train_run *run);              /* what stands for a text that it answers to, in examples */
 at_status at_train_card(at_train_run *run, at_error *err);   /* README.md */
 
 /* Scores the model as it is on a dataset. */

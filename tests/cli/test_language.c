@@ -17,6 +17,7 @@ static void the_model_is_what_others_open(void **state) {
     program_expect("cd $D && $A info adapted", 0, "task        language: ", "");
     program_expect("cd $D && $A eval --model adapted texts.txt", 0, "perplexity", "");
     program_expect("cd $D && grep '^pipeline_tag' adapted/README.md", 0, "pipeline_tag: text-generation", "");
+    program_expect("cd $D && grep -c 'attune generate --model FOLDER \"a new text\"' adapted/README.md", 0, "1\n", "");
     program_expect("cd $D && $A generate --model adapted 'the quick' --max-new-tokens 3 --json | grep -c generated", 0, "1\n", "");
     program_expect("cd $D && $A export --model adapted --to gguf --type q8_0 --output adapted.gguf && $A eval --model adapted.gguf "
                    "texts.txt", 0, "perplexity", "");

@@ -5,7 +5,7 @@
 static int make(void **state) {
     if (tiny_folder_make(state)) return 1;
     static const char *const says[] = {"Method: full (the body itself is what is trained",
-                                       "texts from column 'text'", NULL};
+                                       "texts from column 'text'", "Try: attune predict --model adapted \"a new [MASK]\"\n", NULL};
     return prepared("cd $D && for i in {1..80}; do echo 'a b c d e f g h good'; echo 'bad x y z w v u t s'; echo; done > texts.txt && "
                     "$A train --model model --train texts.txt --task mask --output adapted --folds 1 --epochs 3 --threads 2",
                     says);
@@ -20,6 +20,7 @@ static void the_model_is_what_others_open(void **state) {
     program_expect("cd $D && $A info adapted", 0, "task        mask: ", "");
     program_expect("cd $D && $A eval --model adapted texts.txt", 0, "perplexity", "");
     program_expect("cd $D && grep '^pipeline_tag' adapted/README.md", 0, "pipeline_tag: fill-mask", "");
+    program_expect("cd $D && grep -cF -e 'attune predict --model FOLDER \"a new [MASK]\"' -e 'print(model(\"a new [MASK]\"))' adapted/README.md", 0, "2\n", "");
 }
 
 /* Parts of at most 16 tokens with [CLS] and [SEP]: 14 words each. */
