@@ -86,6 +86,12 @@ static void other_columns(const at_table *t, at_sentence_columns *c) {
     c->fine = c->form == AT_FORM_SPANS;
 }
 
+/* CSV cannot hold sentences of words; what is often tried is a word a line. */
+static const char *word_a_line(const at_table *t) {
+    return t->format == AT_TABLE_CSV || t->format == AT_TABLE_TSV
+               ? " (--input-format conll: one word a line, no header, an empty line after each sentence)" : "";
+}
+
 at_status at_sentence_find_columns(const at_table *t, const at_columns *wanted, int need_label, at_arena *arena, at_sentence_columns *c,
                                    const char **why, at_error *err) {
     *c = (at_sentence_columns){.text = -1, .label = -1};
@@ -94,13 +100,14 @@ at_status at_sentence_find_columns(const at_table *t, const at_columns *wanted, 
     if (t->format == AT_TABLE_CONLL) conll_columns(t, c);
     else other_columns(t, c);
     if (c->text < 0)
-        return at_fail(err, AT_USAGE, "%s: no column holds words (a list called tokens) or a text; name it with --text-column", t->path);
+        return at_fail(err, AT_USAGE, "%s: no column holds words (a list called tokens) or a text; name it with --text-column%s%s", t->path,
+                       *word_a_line(t) ? ". A word a line is read as CoNLL columns" : "", word_a_line(t));
     if (need_label && (c->label < 0 || c->form == AT_FORM_TEXT))
         return at_fail(err, AT_USAGE,
-                       "%s: no column holds tags or marked spans; name it with --label-column. Known are CoNLL columns, JSONL with lists "
+                       "%s: no column holds tags or marked spans; name it with --label-column. Known are CoNLL columns%s, JSONL with lists "
                        "(tokens, ner_tags) "
                        "and JSONL with a text and spans ({\"start\": 0, \"end\": 5, \"label\": \"PER\"})",
-                       t->path);
+                       t->path, word_a_line(t));
     if (!why) return AT_OK;
     at_str words = {.arena = arena};
     char first[200];

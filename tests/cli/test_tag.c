@@ -193,6 +193,9 @@ static void a_file_of_any_ending_is_a_file(void **state) {
     (void)state;
     program_expect("cd $D && cp tabs.conll eng.testb && $A predict --model tagger eng.testb --output by-name && $A predict --model tagger --input tabs.conll --output by-input --quiet && "
                    "cmp by-name by-input && $A predict --model tagger -- eng.testb", 0, "eng.testb\n", "");
+    program_expect("cd $D && printf 'Sentence,Word,Tag\n1,a,O\n,good,B-X\n' > words.csv && sed 1s/Sentence/No/ words.csv > no.csv && $A train --model model --task tag --train words.csv --output x", 2, "",
+                   "Known are CoNLL columns (--input-format conll: one word a line, no header, an empty line after each sentence)");
+    program_expect("cd $D && $A train --model model --task tag --train no.csv --output x", 2, "", "A word a line is read as CoNLL columns (--input-format conll: ");
     program_expect("cd $D && $A predict --model tagger a.good", 0, "a.good\n", "");
     program_expect("cd $D && $A predict --model tagger --input-format conll < tabs.conll", 2, "",
                    "--input-format conll: standard input is read as a text a line; save it to a file and name that (--input FILE)");
