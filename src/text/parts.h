@@ -65,7 +65,8 @@ at_status at_tokenizer_add_merge(at_tokenizer *t, const char *path, size_t numbe
 /* A SentencePiece model; `config` and `added` as of at_tokenizer_read_vocab_txt. */
 at_status at_tokenizer_read_spm(at_tokenizer *t, const char *path, const void *bytes, size_t len, const json_t *config, const json_t *added,
                                 at_error *err);
-at_status at_tokenizer_open_spm(const char *name, const void *bytes, size_t len, at_tokenizer **tokenizer, at_error *err);
+/* The model alone; config NULL: without a tokenizer_config.json. */
+at_status at_tokenizer_open_spm(const char *name, const void *bytes, size_t len, const json_t *config, at_tokenizer **tokenizer, at_error *err);
 /* vocab.json and merges.txt. */
 at_status at_tokenizer_read_bpe_files(at_tokenizer *t, const char *folder, const json_t *config, const json_t *added, at_error *err);
 at_status at_tokenizer_set_added(at_tokenizer *t, const char *path, const at_added_entry *entry, int n, at_error *err);

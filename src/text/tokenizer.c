@@ -372,11 +372,11 @@ at_status at_tokenizer_open_text(const char *name, const char *text, size_t len,
     return st;
 }
 
-at_status at_tokenizer_open_spm(const char *name, const void *bytes, size_t len, at_tokenizer **tokenizer, at_error *err) {
+at_status at_tokenizer_open_spm(const char *name, const void *bytes, size_t len, const json_t *config, at_tokenizer **tokenizer, at_error *err) {
     *tokenizer = NULL;
     at_tokenizer *t = calloc(1, sizeof *t);
     if (!t) return at_fail_memory(err, sizeof *t);
-    at_status st = at_tokenizer_read_spm(t, name, bytes, len, NULL, NULL, err);
+    at_status st = at_tokenizer_read_spm(t, name, bytes, len, config, NULL, err);
     if (!st) {
         read_roles(t, NULL, NULL);
         st = at_tokenizer_finish(t, err);

@@ -14,7 +14,7 @@ static at_tokenizer *open_model(const char *name) {
     size_t len;
     snprintf(path, sizeof path, "%s/%s.model", check_source("text/data/sentencepiece"), name);
     check_ok(at_file_read(&arena, path, (size_t)1 << 24, AT_BAD_MODEL, &bytes, &len, &err), &err);
-    check_ok(at_tokenizer_open_spm(name, bytes, len, &t, &err), &err);
+    check_ok(at_tokenizer_open_spm(name, bytes, len, NULL, &t, &err), &err);
     at_arena_free(&arena);
     return t;
 }
@@ -219,11 +219,11 @@ static void what_is_no_model_is_refused(void **state) {
     (void)state;
     at_error err;
     at_tokenizer *t;
-    check_fails(at_tokenizer_open_spm("x", "", 0, &t, &err), AT_BAD_MODEL, &err, "x: is no SentencePiece model");
-    check_fails(at_tokenizer_open_spm("x", "\x0a\xff\xff\x7f", 4, &t, &err), AT_BAD_MODEL, &err, "x: is no SentencePiece model");
-    check_fails(at_tokenizer_open_spm("x", "\x0a\x03\x0a\x01" "a", 5, &t, &err), AT_BAD_MODEL, &err, "no piece is the unknown one");
-    check_fails(at_tokenizer_open_spm("x", "\x0a\x05\x0a\x01" "a\x18\x07", 7, &t, &err), AT_BAD_MODEL, &err, "x: is no SentencePiece model");
-    check_fails(at_tokenizer_open_spm("x", "\x0a\x05\x0a\x01" "a\x18\x02\x12\x02\x18\x03", 11, &t, &err), AT_BAD_MODEL, &err, "of type 3 is neither");
+    check_fails(at_tokenizer_open_spm("x", "", 0, NULL, &t, &err), AT_BAD_MODEL, &err, "x: is no SentencePiece model");
+    check_fails(at_tokenizer_open_spm("x", "\x0a\xff\xff\x7f", 4, NULL, &t, &err), AT_BAD_MODEL, &err, "x: is no SentencePiece model");
+    check_fails(at_tokenizer_open_spm("x", "\x0a\x03\x0a\x01" "a", 5, NULL, &t, &err), AT_BAD_MODEL, &err, "no piece is the unknown one");
+    check_fails(at_tokenizer_open_spm("x", "\x0a\x05\x0a\x01" "a\x18\x07", 7, NULL, &t, &err), AT_BAD_MODEL, &err, "x: is no SentencePiece model");
+    check_fails(at_tokenizer_open_spm("x", "\x0a\x05\x0a\x01" "a\x18\x02\x12\x02\x18\x03", 11, NULL, &t, &err), AT_BAD_MODEL, &err, "of type 3 is neither");
 }
 
 int main(void) {
