@@ -55,6 +55,13 @@ static int looks_like_file(const char *word) {
     return is_file(word);
 }
 
+/* Names of data files that are there, all of them: nobody means them as texts. */
+static int are_files(const at_arguments *a) {
+    for (int i = 0; i < a->n_texts; i++)
+        if (!looks_like_file(a->texts[i]) || access(a->texts[i], F_OK)) return 0;
+    return 1;
+}
+
 static at_status one_too_many(const at_command *command, const char *word, at_error *err) {
     err->code = AT_USAGE;
     snprintf(err->text, sizeof err->text, "unexpected '%.200s': one value too many; the form is: attune %s %.*s", word, command->name,
@@ -67,6 +74,8 @@ static at_status place_words(const at_command *command, at_arguments *a, int onl
     if (!a->n_texts) return AT_OK;
     if (!names) return fail(err, AT_USAGE, "unexpected '", a->texts[0], "': this command takes options only");
     if (!strcmp(names, "*")) {
+        if (at_options_get(a->options, "input", NULL)) return fail(err, AT_USAGE, "unexpected '", a->texts[0], "': the input is named already; give texts or a file, not both");
+        if (!only_texts && a->n_texts > 1 && are_files(a)) return fail(err, AT_USAGE, "unexpected '", a->texts[1], "': one file at a time (behind -- words are texts)");
         if (a->n_texts > 1 || only_texts || !looks_like_file(a->texts[0])) return AT_OK;
         return a->n_texts = 0, at_options_set(a->options, "input", a->texts[0], err);
     }

@@ -167,7 +167,12 @@ static at_status add_line(streaming *in, char *text, size_t len, at_error *err) 
     int i = l->table.n_rows;
     if (len && text[len - 1] == '\r') len--;
     text[len] = '\0';
-    AT_TRY(split_text(in->options, l->table.path, ++in->number, text, len, &l->cells[i * l->table.n_columns], err));
+    at_error why;
+    if (split_text(in->options, l->table.path, ++in->number, text, len, &l->cells[i * l->table.n_columns], &why)) {
+        AT_TRY(flush_lines(in, err)); /* those before it are answered, however many came at once */
+        if (err) *err = why;
+        return why.code;
+    }
     l->numbers[i] = (uint32_t)in->number;
     l->table.n_rows++;
     return AT_OK;

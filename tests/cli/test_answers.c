@@ -63,7 +63,10 @@ static void what_fails_leaves_nothing(void **state) {
                    "error: nothing.csv: cannot open: No such file or directory");
     program_expect("cd $D && $A predict --model model --input rows.csv --output no/such/folder.csv", 5, "", "error: no/such/folder.csv");
     program_expect("cd $D && $A predict --model model --input rows.csv --text-column tex", 2, "", "Did you mean 'text'?");
-    program_expect("printf 'good\\nb\\xff\\n' | $A predict --model $D/model", 3, "", "error: standard input:2: byte 2 is not valid UTF-8\n");
+    program_expect("printf 'good\\nb\\xff\\n' | $A predict --model $D/model", 3, "  good\n", "error: standard input:2: byte 2 is not valid UTF-8\n");
+    program_expect("cd $D && printf 'good\\n' > one.txt && $A predict --model model --input one.txt good", 2, "", "unexpected 'good': the input is named already");
+    program_expect("cd $D && cp one.txt two.txt && $A predict --model model one.txt two.txt", 2, "", "unexpected 'two.txt': one file at a time");
+    program_expect("cd $D && $A predict --model model -- one.txt two.txt && $A predict --model model one.txt three.txt", 0, "  three.txt\n", "");
     program_expect("printf 'a\\0b\\n' | $A predict --model $D/model", 3, "", "error: standard input:1: there is a NUL byte");
     program_expect("printf 'good\\n' | $A predict --model $D/model --pairs", 3, "", "error: standard input:1: there is no tab");
     program_expect("$A predict --model $D/model --max-length 17 good", 2, "", "--max-length 17 is more than the 16 positions");
