@@ -176,7 +176,9 @@ static char *words(about *a) {
     if (a->model->trained_head && (!task || task->names_labels)) at_str_addf(&s, "labels      %s\n", labels_words(a, &a->arena));
     at_str_addf(&s, "longest     %d tokens (%s)\n", a->max_tokens, a->max_source);
     if (!a->has_tokenizer)
-        at_str_add(&s, "tokenizer   none: the folder lacks a tokenizer.json (or tokenizer.model, vocab.json with merges.txt, vocab.txt); without it no text can be read\n");
+        at_str_addf(&s, "tokenizer   none: %s; without it no text can be read\n",
+                    packed ? "the file has no vocabulary (tokenizer.ggml.tokens)"
+                           : "the folder lacks a tokenizer.json (or tokenizer.model, vocab.json with merges.txt, vocab.txt)");
     at_str_addf(&s, "to run      %.0f MB\n", 4 * a->parameters / 1e6);
     if (a->planned)
         at_str_addf(&s,
@@ -211,9 +213,17 @@ static json_t *fields(const about *a) {
                      a->backend->name, "threads", at_pool_threads(a->pool));
 }
 
-/* A folder may be weights and sizes alone; the plan then needs tokens from elsewhere. */
+static int has_vocabulary(const char *path) {
+    at_gguf *file;
+    if (!at_gguf_is(path) || at_gguf_open(path, &file, NULL)) return at_tokenizer_is_in(path);
+    int found = at_gguf_find_value(file, "tokenizer.ggml.tokens") != NULL;
+    at_gguf_close(file);
+    return found;
+}
+
+/* A folder may be weights and sizes alone, and so may a GGUF file; the plan then needs tokens from elsewhere. */
 static at_status open_tokenizer(about *a, at_error *err) {
-    a->has_tokenizer = at_gguf_is(a->folder) || at_tokenizer_is_in(a->folder);
+    a->has_tokenizer = has_vocabulary(a->folder);
     if (a->has_tokenizer) return at_model_tokenizer_open(a->folder, &a->tokenizer, err);
     json_t *root = json_pack("{s:{s:s}, s:{s:s, s:s, s:{s:i}}}", "pre_tokenizer", "type", "WhitespaceSplit", "model", "type", "WordLevel", "unk_token", "a", "vocab",
                              "a", 0);

@@ -75,6 +75,9 @@ static void a_file_is_described(void **state) {
     (void)state;
     program_expect("$A info generate-folder/tiny.gguf", 0, "family      llama", "");
     program_expect("$A info generate-folder/tiny.gguf", 0, "language model", "");
+    setenv("GGUFS", check_source("unit/data/gguf"), 1);
+    program_expect("$A info $GGUFS/model-llama-3.gguf", 0, "tokenizer   none: the file has no vocabulary (tokenizer.ggml.tokens)", "");
+    program_expect("$A info generate-folder/tiny.gguf | grep -c '^tokenizer'", 1, "0\n", "");
 }
 
 static void what_is_wrong_is_said(void **state) {
