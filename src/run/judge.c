@@ -176,6 +176,7 @@ at_status at_judge(const at_options *options, const at_listener *listener, at_er
     const char *column = at_options_text(options, "pred_column", NULL);
     at_status st = open_all(&j, err);
     if (!st) st = j.state.task->judge(&j.state, j.right, &j.wanted, &j.answers, column, &j.score, err);
+    if (!st && j.state.why) at_tell_note(listener, "%s", j.state.why); /* how the task read the answers, where that is not as they stand */
     if (!st) st = tell_score(&j, err);
     at_score_free(&j.score);
     at_task_close(&j.state);

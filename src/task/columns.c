@@ -3,6 +3,7 @@
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
+#include <strings.h>
 
 #include "base/str.h"
 #include "text/unicode.h"
@@ -144,6 +145,16 @@ int at_cell_is_blank(at_cell cell) {
     return 1;
 }
 
+/* How pandas, R, NumPy and spreadsheets write that there is none, or none that can be learned. */
+int at_cell_no_number(at_cell cell) {
+    static const char *const WORDS[] = {"nan", "inf", "infinity", "na", "n/a", "#n/a", "null", "none", "<na>", NULL};
+    const char *text = cell.len ? cell.text + (*cell.text == '-' || *cell.text == '+') : "";
+    if (!cell.len) return 1;
+    for (int i = 0; WORDS[i]; i++)
+        if (!strcasecmp(text, WORDS[i])) return 1;
+    return 0;
+}
+
 at_status at_column_number(const at_table *t, int row, int column, double *value, at_error *err) {
     at_cell cell = at_table_cell(t, row, column);
     if (cell.len && at_parse_double(cell.text, value) && isfinite(*value)) return AT_OK;
@@ -152,5 +163,5 @@ at_status at_column_number(const at_table *t, int row, int column, double *value
                        (unsigned)t->line[row], t->column[column]);
     const char *comma = strchr(cell.text, ',');
     return at_fail(err, AT_BAD_DATA, "%s:%u: '%.80s' (column '%s') is not a number%s", t->path, (unsigned)t->line[row], cell.text,
-                   t->column[column], comma ? "; decimals are written with a point" : "");
+                   t->column[column], comma ? "; decimals are written with a point" : at_cell_no_number(cell) ? "; fill it in or remove the row" : "");
 }

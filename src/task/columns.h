@@ -24,6 +24,8 @@ const char *at_question_name(const at_table *table, int row, int column, char na
 int at_is_white(uint32_t cp);
 /* Nothing but white space: such a text is empty, for training and for the lint. */
 int at_cell_is_blank(at_cell cell);
+/* Empty, or a word for no number ("nan", "inf", "NA", ...). */
+int at_cell_no_number(at_cell cell);
 /* The number in a cell, or AT_BAD_DATA with its line. */
 at_status at_column_number(const at_table *table, int row, int column, double *value, at_error *err);
 

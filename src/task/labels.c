@@ -92,7 +92,7 @@ at_status at_label_name(const at_labels *names, const char *path, uint32_t line,
     *name = label;
     if (!names->n || !at_parse_int(label, &number)) return AT_OK;
     if (number < 0 || number >= names->n)
-        return at_fail(err, AT_BAD_DATA, "%s:%u: label %lld has no name; --label-names has %d, from 0 (%s) to %d (%s)", path, (unsigned)line, number, names->n,
+        return at_fail(err, AT_BAD_DATA, "%s:%u: label %lld has no name; there are %d, from 0 (%s) to %d (%s); --label-names gives others", path, (unsigned)line, number, names->n,
                        names->name[0], names->n - 1, names->name[names->n - 1]);
     *name = names->name[number];
     return AT_OK;

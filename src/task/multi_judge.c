@@ -156,6 +156,7 @@ at_status at_multi_judge(at_task_state *s, const at_table *right, const at_colum
     at_status st = read_form(s, right, wanted, err);
     if (!st) st = read_answer_form(&j, s, answers, column, err);
     if (!st) st = judge(&j, s, right, answers, score, err);
+    s->why = NULL; /* of the columns, which nobody need know who judges */
     at_arena_free(&j.right.arena);
     at_arena_free(&j.answer.arena);
     at_arena_free(&j.s.arena);

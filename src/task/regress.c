@@ -24,8 +24,6 @@ static double in_unit(const at_task_state *s, double x) { return scale_of(s)->me
 
 /* ---- the numbers of a table ---- */
 
-static int cell_number(at_cell cell, double *value) { return cell.len && at_parse_double(cell.text, value) && isfinite(*value); }
-
 static at_status measure(at_task_state *s, const at_table *t, int column, at_error *err) {
     double sum = 0, squares = 0, value, n = t->n_rows;
     for (int r = 0; r < t->n_rows; r++) {
@@ -72,19 +70,24 @@ static int by_value(const void *a, const void *b) {
     return (x > y) - (x < y);
 }
 
-/* Numbers with decimals, or more different whole numbers than a classifier would take. */
+/* Numbers with decimals, or more different whole numbers than a classifier would take. A few rows without a number (empty, "nan") make no classes of the
+ * others: reading them says where they are. */
 static int regress_recognise(const at_table *t, const at_columns *wanted, at_arena *arena, const char **why) {
     at_found_columns found;
-    int decimals = 0, different = 0;
+    int decimals = 0, different = 0, n = 0;
     double *all = AT_NEW_ARRAY(arena, double, t->n_rows);
     if (!all || at_columns_find(t, wanted, 1, arena, &found, why, NULL)) return 0;
     for (int r = 0; r < t->n_rows; r++) {
-        if (!cell_number(at_table_cell(t, r, found.label), &all[r])) return 0;
-        decimals |= all[r] != floor(all[r]);
+        at_cell cell = at_table_cell(t, r, found.label);
+        if (at_cell_no_number(cell)) continue;
+        if (!at_parse_double(cell.text, &all[n])) return 0;
+        decimals |= all[n] != floor(all[n]);
+        n++;
     }
-    if (t->n_rows) qsort(all, (size_t)t->n_rows, sizeof *all, by_value);
-    for (int r = 0; r < t->n_rows; r++) different += !r || all[r] != all[r - 1];
-    if (!decimals && (different <= MANY_VALUES || different * 2 <= t->n_rows)) return 0;
+    if (n * 2 < t->n_rows || !n) return 0;
+    qsort(all, (size_t)n, sizeof *all, by_value);
+    for (int i = 0; i < n; i++) different += !i || all[i] != all[i - 1];
+    if (!decimals && (different <= MANY_VALUES || different * 2 <= n)) return 0;
     *why = at_format(arena, "column '%s' holds %s", t->column[found.label], decimals ? "numbers with decimals" : "many different numbers");
     return different > 1;
 }

@@ -150,23 +150,67 @@ static at_status read_rows(judging *j, at_error *err) {
     return AT_OK;
 }
 
+/* ---- answers in another scheme ---- */
+
+static int has_prefix(const char *const *tag, uint64_t n, const char *prefixes) {
+    for (uint64_t i = 0; i < n; i++)
+        if (*tag[i] && strchr(prefixes, *tag[i]) && tag[i][1] == '-') return 1;
+    return 0;
+}
+
+/* The scheme of the answers, where it marks parts by other letters than the right ones: some that these never have, or none of their ends. Else theirs. */
+static at_scheme scheme_of_answers(const judging *j, at_scheme scheme) {
+    uint64_t n = j->at[j->right->n_rows];
+    at_scheme found = at_scheme_detect(j->answer, j->at, j->right->n_rows);
+    if (found == AT_SCHEME_PLAIN || scheme == AT_SCHEME_PLAIN || !strcmp(at_scheme_prefixes(found), at_scheme_prefixes(scheme))) return scheme;
+    const char *theirs = at_scheme_prefixes(found), *ends = at_scheme_prefixes(scheme) + 2;
+    int other_letters = has_prefix(j->answer, n, theirs + 2), no_ends = !theirs[2] && has_prefix(j->truth, n, ends);
+    return other_letters || no_ends ? found : scheme;
+}
+
+/* The same parts as the right answers would mark them. */
+static at_status write_answers_again(judging *j, at_scheme from, at_scheme to, at_error *err) {
+    at_reading how = from == AT_SCHEME_BILOU ? AT_READ_LENIENT_BILOU : AT_READ_LENIENT;
+    for (int r = 0; r < j->right->n_rows; r++) {
+        const char **tag = j->answer + j->at[r];
+        int n = (int)(j->at[r + 1] - j->at[r]);
+        at_entity *e = AT_NEW_ARRAY(&j->arena, at_entity, 2 * n + 2);
+        const char **again = e ? at_scheme_write(e, at_entities(tag, n, from, how, e), n, to, &j->arena) : NULL;
+        if (!again) return at_fail_memory(err, (size_t)n * sizeof *e);
+        if (n) memcpy(tag, again, (size_t)n * sizeof *tag);
+    }
+    return AT_OK;
+}
+
+/* Not where the user says how all tags are to be read. */
+static at_status choose_scheme(judging *j, at_task_state *s, at_scheme *scheme, at_scheme *of_answers, at_error *err) {
+    int said = at_scheme_find(s->scheme, scheme);
+    if (!said) *scheme = at_scheme_detect(j->truth, j->at, j->right->n_rows);
+    *of_answers = said ? *scheme : scheme_of_answers(j, *scheme);
+    if (*of_answers == *scheme) return AT_OK;
+    s->why = at_format(&s->arena, "%s: the tags are %s, those of %s are %s: the same parts are compared.", j->answers->path, at_scheme_name(*of_answers),
+                       j->right->path, at_scheme_name(*scheme));
+    return s->why ? write_answers_again(j, *of_answers, *scheme, err) : at_fail_memory(err, 0);
+}
+
 at_status at_tag_judge(at_task_state *s, const at_table *right, const at_columns *wanted, const at_table *answers, const char *column,
                        at_score *score, at_error *err) {
     static const char *const NONE[] = {NULL};
     judging j = {.right = right, .answers = answers};
     at_tag_metrics m;
-    at_scheme scheme;
+    at_scheme scheme = AT_SCHEME_PLAIN, of_answers = scheme;
     *score = (at_score){0};
     at_status st = find_columns(&j, wanted, column, err);
     if (!st) st = read_rows(&j, err);
+    if (!st) st = choose_scheme(&j, s, &scheme, &of_answers, err);
     if (!st) {
-        if (!at_scheme_find(s->scheme, &scheme)) scheme = at_scheme_detect(j.truth, j.at, right->n_rows);
         st = at_metrics_tag(j.truth, j.answer, j.at, right->n_rows, scheme, scheme == AT_SCHEME_BILOU ? AT_READ_STRICT : AT_READ_LENIENT,
                             &j.arena, &m, err);
     }
     if (!st) {
         score->values = at_metrics_tag_json(&m, scheme);
         if (score->values) json_object_set_new(score->values, "scheme", json_string(at_scheme_name(scheme)));
+        if (score->values && of_answers != scheme) json_object_set_new(score->values, "scheme_of_answers", json_string(at_scheme_name(of_answers)));
         st = score->values ? at_score_choose(s, scheme == AT_SCHEME_PLAIN ? "accuracy" : "f1", NONE, score, err) : at_fail_memory(err, 0);
     }
     at_arena_free(&j.arena);

@@ -5,6 +5,7 @@
 #include <math.h>
 #include <string.h>
 
+#include "train/label_names.h"
 #include "train/long_text.h"
 
 double at_task_norm(const at_task_state *s, const at_dataset *d, const uint32_t *example, int n) {
@@ -30,18 +31,29 @@ static at_status copy_labels(const at_labels *from, at_arena *arena, at_labels *
     return to->name ? AT_OK : at_fail_memory(err, (size_t)from->n * sizeof *to->name);
 }
 
-/* What numbers of the training data were called; what is asked for now wins. */
-static at_status adopt_names(at_task_state *s, at_error *err) {
-    const json_t *list = json_object_get(s->own, "label_names"), *item;
+/* A label that is a number already, or that nobody named ("LABEL_0"), is no name of a number. */
+static int is_name(const char *label) {
+    long long number;
+    return !at_parse_int(label, &number) && strncmp(label, "LABEL_", 6);
+}
+
+at_status at_task_names_of_numbers(const at_model *m, at_arena *arena, at_labels *names, at_error *err) {
+    const json_t *own = json_object_get(m->config, "attune"), *list = json_object_get(own, "label_names"), *item;
     size_t i, n = json_array_size(list);
-    if (s->label_names.n || !n || n > INT_MAX) return AT_OK;
-    at_labels names = {AT_NEW_ARRAY(&s->arena, const char *, n), (int)n};
-    if (!names.name) return at_fail_memory(err, n * sizeof *names.name);
-    json_array_foreach(list, i, item) {
-        names.name[i] = at_strdup(&s->arena, json_is_string(item) ? json_string_value(item) : "");
-        if (!names.name[i]) return at_fail_memory(err, 0);
+    *names = (at_labels){0};
+    if (!own) {
+        for (int k = 0; k < m->labels.n; k++)
+            if (!is_name(m->labels.name[k])) return AT_OK;
+        return m->labels.n < 2 ? AT_OK : copy_labels(&m->labels, arena, names, err);
     }
-    s->label_names = names;
+    if (!n || n > INT_MAX) return AT_OK;
+    at_labels all = {AT_NEW_ARRAY(arena, const char *, n), (int)n};
+    if (!all.name) return at_fail_memory(err, n * sizeof *all.name);
+    json_array_foreach(list, i, item) {
+        all.name[i] = at_strdup(arena, json_is_string(item) ? json_string_value(item) : "");
+        if (!all.name[i]) return at_fail_memory(err, 0);
+    }
+    *names = all;
     return AT_OK;
 }
 
@@ -52,7 +64,7 @@ at_status at_task_adopt(at_task_state *s, const at_model *m, at_error *err) {
     json_decref(s->own);
     s->own = json_deep_copy(json_object_get(m->config, "attune")); /* NULL where there is none */
     if (!s->long_texts) s->long_texts = at_long_find(json_string_value(json_object_get(s->own, "long")));
-    AT_TRY(adopt_names(s, err));
+    if (!s->label_names.n && s->task->names_labels) AT_TRY(at_task_names_of_numbers(m, &s->arena, &s->label_names, err)); /* what is asked for now wins */
     return s->task->adopt ? s->task->adopt(s, m, err) : AT_OK;
 }
 

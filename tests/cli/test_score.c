@@ -119,6 +119,17 @@ static void spans_and_lists_of_other_programs(void **state) {
     program_expect("cd $D && echo 'B-P O' > p.txt && $A score --input-format auto g.jsonl p.txt", 0, "accuracy                    1.0000", "");
 }
 
+/* The same parts by other letters; its words of accuracy follow. What has the letters of the right answers stays as it is. */
+static void other_schemes_are_compared(void **state) {
+    (void)state;
+    program_expect("cd $D && for i in {1..6}; do printf 'a B-X\ngood I-X\nb O\n\nc B-Y\nd O\n\n'; done > iob2 && sed 's/I-X/L-X/; s/B-Y/U-Y/' iob2 > bilou && sed 's/I-X/E-X/; s/B-Y/S-Y/' iob2 > iobes && "
+                   "for g in iob2 bilou iobes; do for p in iob2 bilou iobes; do $A score --task tag --input-format conll $g $p | grep -E '^(f1|accuracy) ' || exit 1; done; done > all && "
+                   "grep -c ' 1.0000' all", 0, "18\n", "");
+    program_expect("cd $D && $A score --task tag --input-format conll iob2 bilou", 0, "bilou: the tags are bilou, those of iob2 are iob2: the same parts are compared.", "");
+    program_expect("cd $D && $A score --task tag --input-format conll iob2 iob2 | grep -c 'same parts'", 1, "0\n", "");
+    program_expect("cd $D && $A score --task tag --input-format conll iob2 bilou --scheme iob2 | grep '^accuracy '", 0, " 0.6000", "");
+}
+
 static void answers_by_id(void **state) {
     (void)state;
     program_expect("cd $D && (echo '{'; seq 59 -1 0 | sed 's/.*/\"q&\": \"the Good!\",/'; echo '\"\": \"\"}') | grep -v '\"\": \"\"' | sed '$s/,$/}/' > by_id.json && "
@@ -165,7 +176,7 @@ static void rows_that_do_not_match_are_told(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(score_agrees_with_eval), cmocka_unit_test(several_labels_agree_with_eval), cmocka_unit_test(columns_of_flags_against_lists), cmocka_unit_test(spans_and_lists_of_other_programs),
+        cmocka_unit_test(score_agrees_with_eval), cmocka_unit_test(several_labels_agree_with_eval), cmocka_unit_test(columns_of_flags_against_lists), cmocka_unit_test(spans_and_lists_of_other_programs), cmocka_unit_test(other_schemes_are_compared),
         cmocka_unit_test(answers_by_id), cmocka_unit_test(lists_of_answers), cmocka_unit_test(rows_that_do_not_match_are_told),
     };
     return cmocka_run_group_tests(tests, make, tiny_folder_remove);

@@ -155,9 +155,13 @@ static void numbers_get_names(void **state) {
     program_expect("cd $D && $A train --model model --train hub.jsonl --label-names names.txt --output x --dry-run", 0, "scheme iob2); 5 labels", "");
     program_expect("cd $D && $A check hub.jsonl --label-names names.txt && ! $A check hub.jsonl --label-names names.txt | grep error", 0, "", "");
     program_expect("cd $D && $A train --model model --train hub.jsonl --label-names O,B-X,I-X --output x --dry-run", 3, "",
-                   "hub.jsonl:1: label 3 has no name; --label-names has 3, from 0 (O) to 2 (I-X)");
+                   "hub.jsonl:1: label 3 has no name; there are 3, from 0 (O) to 2 (I-X)");
     program_expect("cd $D && $A train --model model --train hub.jsonl --label-names naems.txt --output x --dry-run", 2, "", "--label-names: 'naems.txt' is one name, and no file");
     program_expect("cd $D && $A train --model model --train hub.jsonl --label-names O,B-X,O --output x --dry-run", 2, "", "'O' is there twice, for 0 and for 2");
+    program_expect("cd $D && $A train --model hub --train hub.jsonl --output again --epochs 1 --folds 1", 0,
+                   "The labels are numbers; the model has names for them: 0 is O, 1 is B-Y, 2 is I-Y, 3 is B-X, 4 is I-X (--label-names gives them others).", "");
+    program_expect("cd $D && $A eval --model again named.jsonl | grep '^f1 ' && $A train --model hub --train hub.jsonl --output x --dry-run", 0, "own head goes on learning", "");
+    program_expect("cd $D && $A train --model tagger --train hub.jsonl --output x --dry-run", 0, "scheme plain", "");
     program_expect("cd $D && $A eval --model tagger hub.jsonl", 3, "", "hub.jsonl:1: label '0' is not one of B-X, I-X, O. What numbers mean is said by --label-names");
 }
 

@@ -110,6 +110,21 @@ static void labels_stand_in_columns_lists_and_cells(void **state) {
     program_expect("cd $D && $A train --model flags --train joined.csv --label-column tags --output flags2" QUICK "--class-weights balanced", 0, "", "");
 }
 
+/* What is no number among numbers is said, with its line, and makes no classes of them. */
+static void a_missing_number_is_said(void **state) {
+    (void)state;
+    static const char *const WORDS[] = {"nan", "-inf", "NA", "N/A", "", NULL};
+    for (int i = 0; WORDS[i]; i++) {
+        setenv("WORD", WORDS[i], 1);
+        program_expect("cd $D && (cat numbers.csv; echo \"c,$WORD\") > missing.csv && $A train --model model --train missing.csv --output x", 3, "",
+                       *WORDS[i] ? "(column 'score') is not a number; fill it in or remove the row" : "missing.csv:62: the number (column 'score') is empty");
+        program_expect("cd $D && $A check missing.csv", 3, "missing.csv:62: ", "");
+    }
+    program_expect("cd $D && sed 's/,nan$/,fine/; $d' numbers.csv > words.csv && echo 'c,other' >> words.csv && $A train --model model --train words.csv --output x --dry-run", 0, "Task: classify", "");
+    program_expect("cd $D && (echo text,label; for i in {1..20}; do echo 'a good,1.0'; echo 'b bad,0.0'; done; echo 'c,NaN') > classes.csv && $A train --model model --train classes.csv "
+                   "--output x --dry-run 2>&1", 0, "classes.csv:42: 'NaN' (column 'label') is learned as a label of its own; the others are numbers", "");
+}
+
 /* Classes as the hub has them: numbers, whose names stand elsewhere. A name that no row has is a label all the same. */
 static void numbers_get_names(void **state) {
     (void)state;
@@ -119,7 +134,12 @@ static void numbers_get_names(void **state) {
                    "$A eval --model named hub.csv --min-score 1 --quiet", 0, "fine", "");
     program_expect("cd $D && $A predict --model named hub.csv --format csv > said.csv && $A score --task classify hub.csv said.csv --label-names poor,middling,fine --min-score 1 --quiet", 0, "", "");
     program_expect("cd $D && cut -d, -f1 hub.csv > bare.csv && $A eval --model named bare.csv", 2, "", "bare.csv: no column holds the label; name it with --label-column");
-    program_expect("cd $D && echo 'c,3' >> hub.csv && $A eval --model named hub.csv", 3, "", "hub.csv:42: label 3 has no name; --label-names has 3, from 0 (poor) to 2 (fine)");
+    program_expect("cd $D && $A train --model named --train hub.csv --output further" QUICK " && tr -d ' \\n' < further/config.json", 0, "\"id2label\":{\"0\":\"poor\",\"1\":\"middling\",\"2\":\"fine\"}", "");
+    program_expect("cd $D && $A train --model named --train hub.csv --label-names u,v,w --output x --dry-run", 0, "3 labels.\n", "");
+    program_expect("cd $D && cp -r named foreign && tr -d '\\n' < named/config.json | sed 's/, *\"attune\": *{[^}]*}//' > foreign/config.json && ! grep -q attune foreign/config.json && "
+                   "$A eval --model foreign hub.csv --min-score 1 --quiet && $A train --model foreign --train hub.csv --output x --dry-run", 0, "0 is poor, 1 is middling, 2 is fine", "");
+    program_expect("cd $D && sed 's/,2$/,1/' hub.csv > fewer.csv && $A train --model foreign --train fewer.csv --output x --dry-run", 0, "2 labels.\n", ""); /* not surely its numbers */
+    program_expect("cd $D && echo 'c,3' >> hub.csv && $A eval --model named hub.csv", 3, "", "hub.csv:42: label 3 has no name; there are 3, from 0 (poor) to 2 (fine)");
     program_expect("cd $D && $A check hub.csv --label-names poor,middling,fine", 3, "error: hub.csv:42: label 3 has no name", "");
     program_expect("cd $D && for i in {1..20}; do echo '{\"text\": \"a good\", \"labels\": [2, 0]}'; echo '{\"text\": \"b\", \"labels\": [0]}'; done > many.jsonl && "
                    "$A train --model model --train many.jsonl --label-names poor,middling,fine --output both" QUICK "&& $A eval --model both many.jsonl | grep fine", 0, "fine", "");
@@ -182,7 +202,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(numbers_are_learned_in_the_users_unit), cmocka_unit_test(every_method_and_going_on), cmocka_unit_test(bad_numbers_are_refused),
         cmocka_unit_test(a_score_that_is_no_number_is_null),
-        cmocka_unit_test(labels_stand_in_columns_lists_and_cells), cmocka_unit_test(numbers_get_names), cmocka_unit_test(a_pair_stays_a_pair), cmocka_unit_test(decimal_commas_are_told), cmocka_unit_test(labels_of_other_programs), cmocka_unit_test(bad_labels_are_refused),
+        cmocka_unit_test(labels_stand_in_columns_lists_and_cells), cmocka_unit_test(a_missing_number_is_said), cmocka_unit_test(numbers_get_names), cmocka_unit_test(a_pair_stays_a_pair), cmocka_unit_test(decimal_commas_are_told), cmocka_unit_test(labels_of_other_programs), cmocka_unit_test(bad_labels_are_refused),
     };
     return cmocka_run_group_tests(tests, make, tiny_folder_remove);
 }
