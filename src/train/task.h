@@ -151,7 +151,7 @@ struct at_task {
     at_status (*score_written)(const at_task_state *state, const at_dataset *dataset, const at_written *written, at_score *score,
                                at_error *err);
     /* Judges what any program answered, without a model: row r of `answers` is to row r of `right`. `wanted` names columns of the right
-     * answers, `column` that of the others (NULL: by usual names). Fills state->labels. NULL: there is nothing to judge. */
+     * answers, `column` that of the others (NULL: by usual names). Fills state->labels, and state->why with what the user should know of how answers were read (NULL: nothing). NULL: there is nothing to judge. */
     at_status (*judge)(at_task_state *state, const at_table *right, const at_columns *wanted, const at_table *answers, const char *column,
                        at_score *score, at_error *err);
     /* Chooses what is left to choose (thresholds) by logits of data that was not trained on, into the state. NULL: nothing. */
