@@ -55,14 +55,33 @@ static const char *const HARMLESS[] = {"use_cache", "tie_word_embeddings", "retu
                                        "remove_invalid_values", "trust_remote_code", "use_flash_attn", "use_flash_attention", "use_flash_attention_2",
                                        "use_memory_efficient_attention", "unpad_inputs", "reference_compile", "deterministic_flash_attn", NULL};
 
+static int is_known(const at_config *c, const char *key) {
+    for (int i = 0; i < c->n_known; i++)
+        if (!strcmp(c->known[i], key)) return 1;
+    return 0;
+}
+
+/* What transformers' masks go by in any family, whether or not the family's own class reads it: a decoder that sees what comes after, and
+ * layers of another kind than all of them are here. */
+static void refuse_other_masks(at_config *c, const at_arch *a) {
+    int is_read = is_known(c, "layer_types");
+    const json_t *types = at_config_get(c, "layer_types");
+    const char *own = a->window ? "sliding_attention" : "full_attention";
+    if ((a->causal || a->decoder.layers) && !at_config_flag(c, "is_causal", 1))
+        at_config_fail(c, "'is_causal' is false; only causal attention is supported in this family");
+    for (size_t i = 0; !is_read && i < json_array_size(types); i++) {
+        const char *type = json_string_value(json_array_get(types, i));
+        if (!type || strcmp(type, own))
+            at_config_fail(c, "'layer_types' has '%.60s'; in this family every layer is of '%s'", type ? type : "no text", own);
+    }
+}
+
 static void refuse_unknown_switches(at_config *c) {
     const char *key;
     json_t *value;
     json_object_foreach((json_t *)(uintptr_t)c->root, key, value) {
         if (!json_is_true(value) || at_word_index(key, HARMLESS) >= 0) continue;
-        int known = 0;
-        for (int i = 0; i < c->n_known && !known; i++) known = !strcmp(c->known[i], key);
-        if (!known) at_config_fail(c, "'%.60s' is true, a switch that attune does not know for this family; where it changes nothing of what the model computes, set it to false", key);
+        if (!is_known(c, key)) at_config_fail(c, "'%.60s' is true, a switch that attune does not know for this family; where it changes nothing of what the model computes, set it to false", key);
     }
 }
 
@@ -107,6 +126,7 @@ at_status at_arch_read(const json_t *config, const char *path, at_arena *arena, 
     arch->family = family->model_type;
     family->read(&c, arch);
     arch->tied = at_config_flag(&c, "tie_word_embeddings", family->ties);
+    if (!c.status) refuse_other_masks(&c, arch);
     refuse_unknown_switches(&c);
     complete(&c, arch);
     return c.status;

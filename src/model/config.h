@@ -54,7 +54,7 @@ void at_config_positions_behind_padding(at_config *c, at_arch *a, int padding);
 
 /* Rotary positions from rope_parameters or rope_theta and rope_scaling, for the layers of this kind ("full_attention",
  * "sliding_attention") where they are told apart. Needs head_dim and max_positions (which longrope limits, and dynamic extends). `theta`, and the
- * turned part of a head, where the config names none. */
+ * turned part of a head, where the config names none; 0: this family turns whole heads, and a config that names a part is refused. */
 void at_config_rope(at_config *c, at_arch *a, const char *layer_kind, double theta, double partial,
                     at_rope *rope);
 

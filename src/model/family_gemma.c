@@ -53,14 +53,14 @@ static void read_common(at_config *c, at_arch *a, int pattern, double scores_cap
 
 static void read_gemma2(at_config *c, at_arch *a) {
     read_common(c, a, 2, 50, 30);
-    at_config_rope(c, a, NULL, 10000, 1, &a->rope[0]);
+    at_config_rope(c, a, NULL, 10000, 0, &a->rope[0]);
 }
 
 static void read_gemma3(at_config *c, at_arch *a) {
     read_common(c, a, 6, 0, 0);
     a->head_norms = 1;
-    at_config_rope(c, a, "full_attention", 1000000, 1, &a->rope[0]);
-    at_config_rope(c, a, "sliding_attention", at_config_number(c, "rope_local_base_freq", 10000, 1e-3, 1e12), 1, &a->rope[1]);
+    at_config_rope(c, a, "full_attention", 1000000, 0, &a->rope[0]);
+    at_config_rope(c, a, "sliding_attention", at_config_number(c, "rope_local_base_freq", 10000, 1e-3, 1e12), 0, &a->rope[1]);
 }
 
 #define GEMMA(type, reader, stem, ...)                                                                                              \

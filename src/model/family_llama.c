@@ -56,7 +56,7 @@ static void read(at_config *c, at_arch *a) {
     at_llama_read(c, a, 1e-6);
     a->qkv_bias = a->out_bias = at_config_flag(c, "attention_bias", 0);
     a->mlp_bias = at_config_flag(c, "mlp_bias", 0);
-    at_config_rope(c, a, NULL, 10000, 1, &a->rope[0]);
+    at_config_rope(c, a, NULL, 10000, 0, &a->rope[0]);
     at_config_get(c, "is_llama_config"); /* nanotron's mark of what this is (SmolLM, SmolLM2); its rope_interleaved, where true, is another model */
 }
 

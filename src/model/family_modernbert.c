@@ -52,8 +52,8 @@ static int is_local(int i, int every) { return i % every != 0; }
 static void read_positions(at_config *c, at_arch *a) {
     a->position = AT_POSITION_ROTARY;
     a->head_dim = a->heads ? a->hidden / a->heads : 0;
-    at_config_rope(c, a, "full_attention", at_config_number(c, "global_rope_theta", 160000, 1e-3, 1e12), 1, &a->rope[0]);
-    at_config_rope(c, a, "sliding_attention", at_config_number(c, "local_rope_theta", 10000, 1e-3, 1e12), 1, &a->rope[1]);
+    at_config_rope(c, a, "full_attention", at_config_number(c, "global_rope_theta", 160000, 1e-3, 1e12), 0, &a->rope[0]);
+    at_config_rope(c, a, "sliding_attention", at_config_number(c, "local_rope_theta", 10000, 1e-3, 1e12), 0, &a->rope[1]);
     at_config_local_layers(c, a, is_local, at_config_size_or(c, "global_attn_every_n_layers", 3, 1, AT_MAX_LAYERS));
     a->window = at_config_size_or(c, "local_attention", 128, 2, AT_MAX_POSITIONS) / 2; /* to either side */
 }

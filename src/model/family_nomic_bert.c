@@ -85,7 +85,7 @@ static void read(at_config *c, at_arch *a) {
     a->head_dim = at_config_size_or(c, "head_dim", a->heads ? a->hidden / a->heads : 1, 1, AT_MAX_HIDDEN);
     a->gated = 1;
     a->position = AT_POSITION_ROTARY;
-    at_config_rope(c, a, NULL, 1000, 1, &a->rope[0]);
+    at_config_rope(c, a, NULL, 1000, 0, &a->rope[0]);
 }
 
 const at_family at_family_nomic_bert = {"nomic_bert", read, "NomicBert", "nomic_bert.", AT_ROWS(body), AT_ROWS(layer), AT_ROWS(head),

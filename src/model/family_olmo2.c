@@ -24,7 +24,7 @@ static const at_name_row layer[] = {
 static void read(at_config *c, at_arch *a) {
     at_llama_read(c, a, 1e-5);
     a->qkv_bias = a->out_bias = at_config_flag(c, "attention_bias", 0);
-    at_config_rope(c, a, NULL, 10000, 1, &a->rope[0]);
+    at_config_rope(c, a, NULL, 10000, 0, &a->rope[0]);
 }
 
 const at_family at_family_olmo2 = {"olmo2", read, "Olmo2", "model.", .body = at_llama_body, .n_body = AT_COUNT(at_llama_body),

@@ -14,14 +14,14 @@ static void read_common(at_config *c, at_arch *a) {
 
 static void read_qwen2(at_config *c, at_arch *a) {
     read_common(c, a);
-    at_config_rope(c, a, NULL, 10000, 1, &a->rope[0]);
+    at_config_rope(c, a, NULL, 10000, 0, &a->rope[0]);
     a->qkv_bias = 1;
 }
 
 static void read_qwen3(at_config *c, at_arch *a) {
     read_common(c, a);
     a->head_dim = at_config_size_or(c, "head_dim", 128, 1, AT_MAX_HIDDEN);
-    at_config_rope(c, a, NULL, 10000, 1, &a->rope[0]);
+    at_config_rope(c, a, NULL, 10000, 0, &a->rope[0]);
     a->qkv_bias = a->out_bias = at_config_flag(c, "attention_bias", 0);
     a->head_norms = 1;
 }

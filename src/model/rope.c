@@ -126,14 +126,20 @@ void at_config_rope(at_config *c, at_arch *a, const char *layer_kind, double the
     const json_t *parameters = at_config_get(c, "rope_parameters"), *scaling = at_config_get(c, "rope_scaling");
     rope_reading r = {.c = c, .object = parameters ? parameters : scaling, .arch = a, .factor = 1};
     const json_t *own = layer_kind ? json_object_get(r.object, layer_kind) : NULL;
+    const int whole = partial <= 0; /* transformers' classes of such a family do not read the part, or fail with it */
     int slides = layer_kind && !strcmp(layer_kind, "sliding_attention"); /* old configs scale the other layers only */
     if (json_is_object(own)) r.object = own;
     else if (slides) r.object = NULL;
-    partial = at_config_number(c, "partial_rotary_factor", at_config_number(c, "rotary_pct", partial, 0, 1), 0, 1);
+    partial = at_config_number(c, "partial_rotary_factor", at_config_number(c, "rotary_pct", whole ? 1 : partial, 0, 1), 0, 1);
     r.theta = number(&r, "rope_theta", slides ? theta : at_config_number(c, "rope_theta", theta, 1e-3, 1e12));
     r.original = number(&r, "original_max_position_embeddings", a->max_positions);
     r.original = at_config_number(c, "original_max_position_embeddings", r.original, 1, 1e9);
-    r.dim = (int)(a->head_dim * number(&r, "partial_rotary_factor", partial));
+    partial = number(&r, "partial_rotary_factor", partial);
+    if (whole && partial < 1) {
+        at_config_fail(c, "a part of %g of each head turns ('partial_rotary_factor'); in this family whole heads do", partial);
+        return;
+    }
+    r.dim = (int)(a->head_dim * partial);
     if (c->status || r.dim < 2 || r.dim % 2 || r.dim > a->head_dim) {
         at_config_fail(c, "rotary positions turn %d of %d columns of a head, which cannot be paired", r.dim, a->head_dim);
         return;

@@ -292,6 +292,7 @@ at_status at_generate(const at_options *options, const at_listener *listener, at
 at_status at_generate_texts(const at_options *options, const char *const *texts, int n, const at_listener *listener, at_error *err) {
     generating g;
     at_status st = open_all(&g, options, listener, err);
+    if (!st && at_options_text(options, "chat", NULL)) st = at_fail(err, AT_USAGE, "--chat and prompts are both given; one of them says what is continued");
     for (int i = 0; i < n && !st; i++) st = take(&g, "prompt", texts[i], strlen(texts[i]), err);
     close_all(&g);
     return st;

@@ -35,6 +35,8 @@ static at_status open_tokenizer(tokenizing *t, const at_options *o, const at_lis
     if (!name) return at_fail(err, AT_USAGE, "--model is missing: the folder of a model or of a tokenizer");
     if (at_options_text(o, "tools", NULL) && !at_options_text(o, "chat", NULL))
         return at_fail(err, AT_USAGE, "--tools are for a conversation: give --chat FILE");
+    if (at_options_flag(o, "add_generation_prompt") && !at_options_text(o, "chat", NULL))
+        return at_fail(err, AT_USAGE, "--add-generation-prompt ends a conversation: give --chat FILE");
     t->encode.no_special = at_options_flag(o, "no_special");
     t->encode.max_tokens = (int)at_options_int(o, "max_length", 0);
     AT_TRY(at_model_folder_find(&t->arena, name, &t->folder, err));
@@ -266,6 +268,7 @@ at_status at_tokenize(const at_options *options, const at_listener *listener, at
 at_status at_tokenize_texts(const at_options *options, const char *const *texts, int n, const at_listener *listener, at_error *err) {
     tokenizing t;
     at_status st = open_tokenizer(&t, options, listener, err);
+    if (!st && at_options_text(options, "chat", NULL)) st = at_fail(err, AT_USAGE, "--chat and texts are both given; one of them says what is shown");
     for (int i = 0; !st && i < n; i++) {
         size_t len = strlen(texts[i]);
         char *copy = at_strndup(&t.arena, texts[i], len);

@@ -65,6 +65,7 @@ static void a_conversation_is_answered(void **state) {
     program_expect("$A generate --model generate-folder/talks.gguf --max-new-tokens 12 --json --ask 'quick brown'", 0, IDS, "");
     program_expect("$A generate --model generate-folder/talks.gguf --max-new-tokens 12 --json --chat generate-folder/chat.json", 0, "\"prompt_tokens\"", "");
     program_expect(TINY "--chat a --input b", 2, "", "both given");
+    program_expect(TINY "--chat a 'the quick'", 2, "", "--chat and prompts are both given");
     program_write_file("generate-folder/tools.json", "[{\"name\": \"g\"}]");
     program_expect("$A generate --model generate-folder/talks.gguf --max-new-tokens 12 --tools generate-folder/tools.json --ask 'quick brown'", 0, "",
                    "chat template has no place for tools");

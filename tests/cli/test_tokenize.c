@@ -69,6 +69,8 @@ static void a_conversation_is_shown_as_the_model_sees_it(void **state) {
     program_expect("echo '{}' | $A tokenize --model tokenize-folder --chat -", 3, "", "error: -: there is no list of messages");
     program_expect("echo '[' | $A tokenize --model tokenize-folder --chat -", 3, "", "error: standard input:");
     program_expect("$A tokenize --model tokenize-folder --chat - --input x.csv", 2, "", "--chat and --input are both given");
+    program_expect("$A tokenize --model tokenize-folder --chat tokenize-folder/chat.json day", 2, "", "--chat and texts are both given");
+    program_expect("$A tokenize --model tokenize-folder --add-generation-prompt day", 2, "", "--add-generation-prompt ends a conversation");
 }
 
 int main(void) {

@@ -497,6 +497,25 @@ static void marks_of_other_trainers_change_nothing(void **state) {
     at_arena_free(&arena);
 }
 
+/* What transformers' class of the family does not read, or reads otherwise: numbers would be those of another model. */
+static void what_a_family_has_no_place_for_is_refused(void **state) {
+    (void)state;
+    at_arena arena = {0};
+    at_arch arch;
+    read_changed("llama", "{\"partial_rotary_factor\": 0.5}", &arena, &arch, AT_BAD_MODEL, "a part of 0.5 of each head turns ('partial_rotary_factor')");
+    read_changed("qwen3", "{\"rope_parameters\": {\"rope_type\": \"default\", \"partial_rotary_factor\": 0.5}}", &arena, &arch, AT_BAD_MODEL, "whole heads do");
+    read_changed("llama", "{\"partial_rotary_factor\": 1.0}", &arena, &arch, AT_OK, NULL);
+    read_changed("llama", "{\"is_causal\": false}", &arena, &arch, AT_BAD_MODEL, "'is_causal' is false; only causal attention");
+    read_changed("bart", "{\"is_causal\": false}", &arena, &arch, AT_BAD_MODEL, "'is_causal' is false");
+    read_changed("llama", "{\"is_causal\": true}", &arena, &arch, AT_OK, NULL);
+    read_changed("roberta", "{\"is_causal\": false}", &arena, &arch, AT_OK, NULL);
+    read_changed("llama", "{\"layer_types\": [\"full_attention\", \"sliding_attention\"]}", &arena, &arch, AT_BAD_MODEL,
+                 "'layer_types' has 'sliding_attention'; in this family every layer is of 'full_attention'");
+    read_changed("llama", "{\"layer_types\": [\"full_attention\", \"full_attention\"]}", &arena, &arch, AT_OK, NULL);
+    read_changed("mistral", "{\"layer_types\": [\"full_attention\", \"full_attention\"]}", &arena, &arch, AT_BAD_MODEL, "every layer is of 'sliding_attention'");
+    at_arena_free(&arena);
+}
+
 #define NOMIC(more) \
     "{\"model_type\": \"nomic_bert\", \"activation_function\": \"swiglu\", \"causal\": false, \"fused_bias_fc\": true, \"fused_dropout_add_ln\": true, " \
     "\"layer_norm_epsilon\": 1e-12, \"mlp_fc1_bias\": false, \"mlp_fc2_bias\": false, \"n_embd\": 768, \"n_head\": 12, \"n_inner\": 3072, \"n_layer\": 12, " \
@@ -603,6 +622,7 @@ int main(void) {
         cmocka_unit_test(dropout_acts_at_every_place_with_a_mask_of_its_own),
         cmocka_unit_test(each_head_has_the_dropout_that_its_class_has),
         cmocka_unit_test(marks_of_other_trainers_change_nothing),
+        cmocka_unit_test(what_a_family_has_no_place_for_is_refused),
         cmocka_unit_test(the_config_of_nomic_berts_makers_is_read),
         cmocka_unit_test(t5_obeys_what_is_said_of_its_feed_forward),
         cmocka_unit_test(no_wrong_family_is_put_forward),
