@@ -34,16 +34,17 @@ typedef struct vocabulary_node {
     const at_real *dx;
 } vocabulary_node;
 
-/* As equal as can be. */
-static int rows_at_once(int rows, int words) {
+/* As equal as can be, so that 257 rows are two times 129; a dry run stands for fewer rows too, of which 256 would be one block. */
+static int rows_at_once(const at_tape *t, int rows, int words) {
     int fit = LOGITS / words, most = fit > MOST_ROWS ? MOST_ROWS : fit < FEWEST_ROWS ? FEWEST_ROWS : fit, blocks = (rows + most - 1) / most;
+    if (t->dry) return rows < most ? rows : most;
     return blocks ? (rows + blocks - 1) / blocks : 0;
 }
 
 /* Scratch for it; the caller rewinds. */
 static vocabulary open_vocabulary(at_tape *t, const at_tensor *x, const at_classifier *c, int backward) {
     vocabulary v = {.t = t, .w = c->weight, .b = c->bias, .cap = (at_real)c->cap, .words = c->weight->out, .in = c->weight->in};
-    v.most = rows_at_once(x->rows, v.words);
+    v.most = rows_at_once(t, x->rows, v.words);
     size_t cells = (size_t)v.most * (size_t)v.words, parts = (size_t)at_share_parts(t);
     v.logits = v.gradient = at_tape_scratch(t, cells);
     v.row_loss = (double *)(void *)at_tape_scratch(t, (size_t)v.most * (sizeof(double) / sizeof(at_real)));

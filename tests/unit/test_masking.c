@@ -173,10 +173,75 @@ static void over_many_words_it_is_the_plain_loss(void **state) {
     for (int i = 0; i < 5; i++) at_arena_free(arenas[i]);
 }
 
+/* ---- the memory of a loss ---- */
+
+enum { FEW_WORDS = 70, MOST_AT_ONCE = 600 };
+
+typedef at_tensor *loss_of_rows(at_tape *t, const losses *l, at_tensor *x, const int32_t *target);
+
+static at_tensor *untied(at_tape *t, const losses *l, at_tensor *x, const int32_t *target) {
+    const at_classifier c = {l->linear, l->bias, 0};
+    return at_op_vocabulary_cross_entropy(t, x, &c, target, 40);
+}
+
+static at_tensor *answered(at_tape *t, const losses *l, at_tensor *x, const int32_t *target) {
+    const at_classifier c = {l->linear, l->bias, 0};
+    return at_vocabulary_answers(t, x, &c, target);
+}
+
+static at_tensor *tied(at_tape *t, const losses *l, at_tensor *x, const int32_t *target) {
+    return at_op_tied_cross_entropy(t, x, l->table, l->bias, target, 40);
+}
+
+/* One pass over so many rows with this scratch; its peak. */
+static size_t scratch_of(losses *l, loss_of_rows *op, int rows, int dry, at_arena *scratch) {
+    static int32_t target[MOST_AT_ONCE];
+    at_error err = {0};
+    at_tape t = {.params = &l->params, .gradients = &l->gradients, .arena = &l->arena, .pool = &l->pool, .scratch = scratch, .objects = &l->objects,
+                 .dry = dry, .err = &err};
+    check_ok(at_backend_choose(NULL, &t.backend, &err), &err);
+    at_tape_begin(&t);
+    at_tensor *x = at_tape_constant(&t, AT_SPACE_SEQUENCES, rows, WIDTH, l->x);
+    x->needs_grad = op != answered;
+    at_tensor *y = op(&t, l, x, target);
+    if (y && op != answered) at_tape_backward(&t, y);
+    if (at_tape_status(&t)) fail_msg("%d rows: %s", rows, err.text);
+    return at_arena_peak(scratch);
+}
+
+/* What a dry run over the most rows asks for is enough for every step with fewer, in however many blocks each is worked on. */
+static void the_most_rows_have_room_for_fewer(void **state) {
+    (void)state;
+    losses l = {0};
+    at_error err = {0};
+    check_ok(at_params_init(&l.params, &l.memory, 3, &err), &err);
+    check_ok(at_params_add(&l.params, &l.memory, "table", AT_WEIGHT_MATRIX, FEW_WORDS, WIDTH, 0, 1, &l.table, &err), &err);
+    check_ok(at_params_add(&l.params, &l.memory, "linear", AT_WEIGHT_LINEAR, FEW_WORDS, WIDTH, 0, 1, &l.linear, &err), &err);
+    check_ok(at_params_add(&l.params, &l.memory, "bias", AT_WEIGHT_VECTOR, FEW_WORDS, 1, 0, 0, &l.bias, &err), &err);
+    check_ok(at_params_allocate(&l.params, &err), &err);
+    at_params_set_trainable(&l.params, (const unsigned char[]){1, 1, 1});
+    check_ok(at_gradients_make(&l.gradients, &l.memory, &l.params, 1, &err), &err);
+    l.x = AT_NEW_ARRAY(&l.memory, at_real, MOST_AT_ONCE * WIDTH);
+    loss_of_rows *const ops[] = {untied, answered, tied};
+    for (int op = 0; op < 3; op++)
+        for (int most = MOST_AT_ONCE; most > 200; most -= 43) {
+            at_arena measure, room;
+            check_ok(at_arena_measure(&measure, &err), &err);
+            check_ok(at_arena_fixed(&room, scratch_of(&l, ops[op], most, 1, &measure), &err), &err);
+            for (int rows = most; rows > 0; rows -= 7) scratch_of(&l, ops[op], rows, 0, &room);
+            at_arena_free(&measure);
+            at_arena_free(&room);
+        }
+    at_params_free(&l.params);
+    at_arena *arenas[] = {&l.memory, &l.arena, &l.pool, &l.objects};
+    for (int i = 0; i < 4; i++) at_arena_free(arenas[i]);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(shares_are_those_of_the_paper), cmocka_unit_test(the_key_decides), cmocka_unit_test(short_texts_hide_one_and_empty_ones_none),
         cmocka_unit_test(words_stay_together),           cmocka_unit_test(over_many_words_it_is_the_plain_loss),
+        cmocka_unit_test(the_most_rows_have_room_for_fewer),
     };
     return cmocka_run_group_tests(tests, make, NULL);
 }
