@@ -74,6 +74,7 @@ static at_status find_columns(check *c, at_lint_split *s, const char **why, at_e
     }
     if (wanted.label && strchr(wanted.label, ',') && at_table_column(s->table, wanted.label) < 0)
         wanted.label = NULL; /* several: the task's own */
+    if (c->lint.n_splits && c->state.task->label_forms && wanted.label && at_table_column(s->table, wanted.label) < 0) wanted.label = NULL;
     AT_TRY(at_columns_find(s->table, &wanted, 0, &c->arena, &s->columns, why, err));
     const char *const *name = s->table->column;
     if (!c->lint.n_splits)

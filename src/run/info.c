@@ -160,6 +160,40 @@ static char *labels_words(const about *a, at_arena *arena) {
     return s.failed ? NULL : s.text;
 }
 
+static const char *value_words(const json_t *value, at_arena *arena) {
+    if (json_is_string(value)) return json_string_value(value);
+    if (json_is_boolean(value)) return json_is_true(value) ? "yes" : "no";
+    return json_is_number(value) ? at_format(arena, "%.4g", json_number_value(value)) : NULL;
+}
+
+/* A list or an object: its first members. */
+static void add_members(at_str *s, const json_t *all, at_arena *arena) {
+    size_t i;
+    int n = 0;
+    const char *key, *text;
+    json_t *value;
+    json_array_foreach(all, i, value)
+        if ((text = value_words(value, arena)) && n++ < SHOWN_LABELS) at_str_addf(s, "%s%s", n > 1 ? ", " : "", text);
+    json_object_foreach((json_t *)(uintptr_t)all, key, value)
+        if ((text = value_words(value, arena)) && n++ < SHOWN_LABELS) at_str_addf(s, "%s%s %s", n > 1 ? ", " : "", key, text);
+    if (n > SHOWN_LABELS) at_str_add(s, ", ...");
+}
+
+/* What the task, and how long texts are read, keep with the model. */
+static void add_own(at_str *s, const about *a, at_arena *arena) {
+    const json_t *own = json_object_get(a->model->config, "attune");
+    const char *key;
+    json_t *value;
+    json_object_foreach((json_t *)(uintptr_t)own, key, value) {
+        const char *text = value_words(value, arena);
+        if (!strcmp(key, "task") || (!text && !json_array_size(value) && !json_object_size(value))) continue;
+        at_str_addf(s, "%-11s ", key);
+        if (text) at_str_add(s, text);
+        else add_members(s, value, arena);
+        at_str_add(s, "\n");
+    }
+}
+
 static char *words(about *a) {
     const at_arch *r = &a->model->arch;
     at_str s = {.arena = &a->arena};
@@ -174,6 +208,7 @@ static char *words(about *a) {
     const at_task *task = a->model->trained_head ? at_task_of_model(a->model) : NULL;
     if (task) at_str_addf(&s, "task        %s: %s\n", task->name, task->summary);
     if (a->model->trained_head && (!task || task->names_labels)) at_str_addf(&s, "labels      %s\n", labels_words(a, &a->arena));
+    add_own(&s, a, &a->arena);
     at_str_addf(&s, "longest     %d tokens (%s)\n", a->max_tokens, a->max_source);
     if (!a->has_tokenizer)
         at_str_addf(&s, "tokenizer   none: %s; without it no text can be read\n",
@@ -204,13 +239,13 @@ static json_t *fields(const about *a) {
     const at_arch *r = &m->arch;
     const char *head = m->trained_head ? at_head_name(m->head.kind) : NULL;
     const at_task *task = m->trained_head ? at_task_of_model(m) : NULL;
-    return json_pack("{s:s, s:s, s:i, s:i, s:i, s:i, s:i, s:i, s:f, s:s?, s:s?, s:o, s:i, s:s, s:b, s:f, s:f, s:s, s:i}",
+    return json_pack("{s:s, s:s, s:i, s:i, s:i, s:i, s:i, s:i, s:f, s:s?, s:s?, s:o, s:i, s:s, s:b, s:f, s:f, s:s, s:i, s:O*}",
                      "folder", a->folder, "family", r->family, "layers", r->layers, "hidden", r->hidden, "heads",
                      r->heads, "intermediate", r->intermediate, "vocabulary", r->vocab_size, "positions",
                      r->max_positions, "parameters", a->parameters, "head", head, "task", task ? task->name : NULL,
                      "labels", names_json(&m->labels), "max_length", a->max_tokens, "max_length_source", a->max_source,
                      "tokenizer", a->has_tokenizer, "memory_to_run", 4 * a->parameters, "memory_to_train", (double)a->plan.total, "kernels",
-                     a->backend->name, "threads", at_pool_threads(a->pool));
+                     a->backend->name, "threads", at_pool_threads(a->pool), "own", json_object_get(m->config, "attune"));
 }
 
 static int has_vocabulary(const char *path) {

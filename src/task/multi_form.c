@@ -166,6 +166,48 @@ at_status at_multi_choose_form(at_task_state *s, const at_table *t, const at_col
     return AT_OK;
 }
 
+/* ---- a table whose labels stand otherwise than in the first ---- */
+
+int at_multi_any_cell_has(const at_table *t, int column, const char *separator) {
+    for (int r = 0; r < t->n_rows; r++) {
+        at_cell cell = at_table_cell(t, r, column);
+        if (cell.len && strstr(cell.text, separator)) return 1;
+    }
+    return 0;
+}
+
+static int any_label_is_a_column(const at_task_state *s, const at_table *t) {
+    for (int i = 0; i < s->labels.n; i++)
+        if (at_table_column(t, s->labels.name[i]) >= 0) return 1;
+    return 0;
+}
+
+/* Of columns one is enough: that the others are missing is an error of its own. */
+static int fits(const at_task_state *s, const at_table *t) {
+    const at_multi *m = s->data;
+    int column = s->columns.label ? at_table_column(t, s->columns.label) : -1;
+    if (m->by_columns) return any_label_is_a_column(s, t);
+    if (column < 0) return 0;
+    if (!m->separator || at_multi_is_list(t, column)) return (m->separator == NULL) == at_multi_is_list(t, column);
+    return s->label_separator || at_multi_any_cell_has(t, column, m->separator) || !at_multi_usual_separator(t, column);
+}
+
+at_status at_multi_form_of(const at_task_state *s, const at_table *t, at_task_state *form, at_error *err) {
+    at_found_columns texts;
+    const at_columns *c = &s->columns;
+    int there = c->label && at_table_column(t, c->label) >= 0;
+    *form = *s;
+    form->arena = (at_arena){0};
+    if (fits(s, t)) return AT_OK;
+    at_columns wanted = {c->text && at_table_column(t, c->text) >= 0 ? c->text : NULL, c->text2 && at_table_column(t, c->text2) >= 0 ? c->text2 : NULL,
+                         there ? c->label : NULL};
+    at_columns only_texts = at_multi_texts_only(&wanted);
+    if (!(form->data = AT_NEW(&form->arena, at_multi))) return at_fail_memory(err, sizeof(at_multi));
+    *at_multi_of(form) = *at_multi_of(s);
+    AT_TRY(at_columns_find(t, &only_texts, 0, &form->arena, &texts, NULL, err));
+    return at_multi_choose_form(form, t, &wanted, &texts, 1, err);
+}
+
 /* ---- what is to be predicted ---- */
 
 static at_status fill_from_columns(const at_task_state *s, const at_table *t, at_dataset *d, at_error *err) {
@@ -211,7 +253,12 @@ at_status at_multi_fill(const at_task_state *s, const at_table *t, at_dataset *d
     d->target_width = s->labels.n;
     d->target = AT_NEW_ARRAY(&d->arena, float, cells);
     if (!d->target) return at_fail_memory(err, cells * sizeof *d->target);
-    if (at_multi_of(s)->by_columns) return fill_from_columns(s, t, d, err);
-    if (s->columns.label && at_table_column(t, s->columns.label) >= 0) return fill_from_cells(s, t, d, err);
-    return at_fail(err, AT_USAGE, "%s: no column holds the labels; name it with --label-column", t->path);
+    at_task_state form;
+    at_status st = at_multi_form_of(s, t, &form, err);
+    if (st) { /* told already */
+    } else if (at_multi_of(&form)->by_columns) st = fill_from_columns(&form, t, d, err);
+    else if (form.columns.label && at_table_column(t, form.columns.label) >= 0) st = fill_from_cells(&form, t, d, err);
+    else st = at_fail(err, AT_USAGE, "%s: no column holds the labels; name it with --label-column", t->path);
+    at_arena_free(&form.arena);
+    return st;
 }

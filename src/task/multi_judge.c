@@ -42,6 +42,14 @@ static int read_flags(judged *j, const at_task_state *right, const at_table *t) 
     return j->form.by_columns;
 }
 
+/* What the user named may stand in the file of the right answers alone: predict writes commas where it was not told. */
+static const char *separator_of_answers(const char *asked, const at_table *t, int column) {
+    if (at_multi_is_list(t, column) && (!asked || !at_multi_any_cell_has(t, column, asked))) return NULL;
+    if (asked && at_multi_any_cell_has(t, column, asked)) return asked;
+    const char *usual = at_multi_usual_separator(t, column);
+    return usual ? usual : ",";
+}
+
 /* The answers' own form: a cell of labels, or columns of 0 and 1 called as the labels. */
 static at_status read_answer_form(judged *j, const at_task_state *right, const at_table *t, const char *column, at_error *err) {
     static const char *const USUAL[] = {"predicted_labels", "labels", NULL};
@@ -59,9 +67,7 @@ static at_status read_answer_form(judged *j, const at_task_state *right, const a
     }
     AT_TRY(st);
     j->s.columns.label = t->column[at];
-    if (right->label_separator) j->form.separator = right->label_separator;
-    else if (!at_multi_is_list(t, at)) j->form.separator = at_multi_usual_separator(t, at);
-    if (!j->form.separator && !at_multi_is_list(t, at)) j->form.separator = ",";
+    j->form.separator = separator_of_answers(right->label_separator, t, at);
     return AT_OK;
 }
 

@@ -73,8 +73,13 @@ at_status at_multi_bind(at_task_state *s, const at_table *t, const at_columns *w
 static at_status multi_encode(const at_task_state *s, const at_table *t, const at_tokenizer *tokenizer, int max_tokens, int need_labels,
                               at_pool *pool, at_dataset **dataset, at_error *err) {
     at_found_columns found;
-    AT_TRY(at_texts_encode(s, t, tokenizer, max_tokens, need_labels, pool, &found, dataset, err));
-    at_status st = need_labels ? at_multi_fill(s, t, *dataset, err) : AT_OK;
+    at_task_state form = *s;
+    form.arena = (at_arena){0};
+    *dataset = NULL;
+    at_status st = need_labels ? at_multi_form_of(s, t, &form, err) : AT_OK;
+    if (!st) st = at_texts_encode(&form, t, tokenizer, max_tokens, need_labels, pool, &found, dataset, err);
+    if (!st && need_labels) st = at_multi_fill(&form, t, *dataset, err);
+    at_arena_free(&form.arena);
     if (!st) return AT_OK;
     at_dataset_close(*dataset);
     *dataset = NULL;
@@ -229,6 +234,7 @@ const at_task at_task_multi_label = {
     .problem_type = "multi_label_classification",
     .heads = HEADS,
     .names_labels = 1,
+    .label_forms = 1,
     .fields = FIELDS,
     .card_metrics = CARD,
     .recognise = at_multi_recognise,

@@ -15,6 +15,7 @@ static inline at_multi *at_multi_of(const at_task_state *s) { return s->data; }
 
 int at_multi_yes_or_no(at_cell cell);                   /* 0 or 1; -1: neither */
 int at_multi_is_list(const at_table *t, int column);    /* most cells are JSON lists */
+int at_multi_any_cell_has(const at_table *t, int column, const char *separator);
 /* What stands between the labels of a cell, where that leaves fewer names than cells; NULL: nothing that is usual. */
 const char *at_multi_usual_separator(const at_table *t, int column);
 /* Columns of 0 and 1 beside the text, as a list of names with commas; NULL: fewer than two. */
@@ -27,6 +28,8 @@ int at_multi_recognise(const at_table *t, const at_columns *wanted, at_arena *ar
 at_status at_multi_choose_form(at_task_state *s, const at_table *t, const at_columns *wanted, const at_found_columns *texts, int known,
                                at_error *err);
 int at_multi_has_columns(const at_task_state *s, const at_table *t); /* one for each label */
+/* The state as it reads this table, whose labels may stand in another form than in the first one. Its arena is the caller's to free, after a failure, too. */
+at_status at_multi_form_of(const at_task_state *s, const at_table *t, at_task_state *form, at_error *err);
 /* d->target of 0 and 1 for the d->n examples. AT_BAD_DATA with the line. */
 at_status at_multi_fill(const at_task_state *s, const at_table *t, at_dataset *d, at_error *err);
 

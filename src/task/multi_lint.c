@@ -24,6 +24,7 @@ static void look_at_cells(const at_task_state *s, at_lint *lint, const at_table 
     at_label_index *index = at_label_index_make(&s->labels, &scratch);
     int column = s->columns.label ? at_table_column(t, s->columns.label) : -1;
     at_error err;
+    if (column < 0) at_lint_add(lint, AT_LINT_BAD_LABEL, t->path, 0, "no column holds the labels");
     for (int r = 0; column >= 0 && index && r < t->n_rows; r++) {
         at_status st = at_parts_read(&p, t, r, column, at_multi_of(s)->separator, &err);
         for (int i = 0; i < p.n && !st; i++)
@@ -81,8 +82,11 @@ at_status at_multi_lint(const at_task_state *bound, at_lint *lint, at_error *err
     if (!st && !readable) at_lint_sentence(lint, AT_LINT_BAD_LABEL, first->table->path, 0, why.text);
     else
         for (int i = 0; i < lint->n_splits && !st; i++) {
-            if (at_multi_of(&s)->by_columns) look_at_columns(&s, lint, lint->split[i].table);
-            else look_at_cells(&s, lint, lint->split[i].table);
+            at_task_state form;
+            if (at_multi_form_of(&s, lint->split[i].table, &form, &why)) at_lint_sentence(lint, AT_LINT_BAD_LABEL, lint->split[i].table->path, 0, why.text);
+            else if (at_multi_of(&form)->by_columns) look_at_columns(&form, lint, lint->split[i].table);
+            else look_at_cells(&form, lint, lint->split[i].table);
+            at_arena_free(&form.arena);
             if (!i) look_for_rare(&s, lint, first->table);
         }
     at_task_close(&s);

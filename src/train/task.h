@@ -121,6 +121,7 @@ struct at_task {
                                   order (lanes.h), one output a sequence; the norm is that of the step */
     int in_windows;            /* 1: long texts become windows by the task's own rule: nothing is ever cut */
     int names_labels;          /* the labels are classes that the data name */
+    int label_forms;           /* labels may stand in another column, and another form, in each file; its lint finds them */
     int smooths;            /* the loss spreads its target over all labels (state.label_smoothing) */
     const at_answer_field *fields;
     const char *const *card_metrics; /* numbers of a score that a model card shows; NULL ends them */

@@ -110,6 +110,23 @@ static void labels_stand_in_columns_lists_and_cells(void **state) {
     program_expect("cd $D && $A train --model flags --train joined.csv --label-column tags --output flags2" QUICK "--class-weights balanced", 0, "", "");
 }
 
+/* A file to choose or judge by may have its labels in another form than the training file; check says what training does. */
+static void forms_of_labels_may_differ(void **state) {
+    (void)state;
+    program_expect("cd $D && sed 's/|/;/' joined.csv > semicolons.csv && for m in flags.csv joined.csv lists.jsonl; do for n in flags.csv semicolons.csv lists.jsonl; do "
+                   "$A train --model model --train $m --eval $n --test joined.csv --output forms --restart" QUICK "|| exit 1; $A check $m $n | grep 'error: ' && exit 1; "
+                   "test $m = lists.jsonl -o $n = lists.jsonl || grep -h eval_loss forms/all_results.json; done; done | sort -u | wc -l", 0, "1\n", ""); /* the lists have a row more */
+    program_expect("cd $D && cut -d, -f1 flags.csv > bare.csv && $A check joined.csv bare.csv", 3, "error: bare.csv: no column holds the labels", "");
+    program_expect("cd $D && $A train --model model --train joined.csv --eval bare.csv --output x --dry-run", 2, "", "bare.csv: no column holds the labels");
+    program_expect("cd $D && sed '4s/,[a-z|;]*$/,other/' semicolons.csv > odd.csv && $A check flags.csv odd.csv", 3, "error: odd.csv:4: label 'other' is not one of fine, poor", "");
+    program_expect("cd $D && $A train --model model --train flags.csv --eval odd.csv --output x --dry-run", 3, "", "odd.csv:4: label 'other' is not one of fine, poor");
+    program_expect("cd $D && sed '1s/fine/good/' flags.csv > odd.csv && $A train --model model --train flags.csv --eval odd.csv --output x --dry-run", 3, "", "odd.csv: there is no column 'fine'");
+    program_expect("cd $D && $A predict --model joined --input joined.csv --output said.csv --quiet && $A eval --model joined joined.csv --label-column tags | grep f1_micro > f1 && "
+                   "$A score semicolons.csv said.csv --label-column tags --label-separator ';' | grep f1_micro | cmp - f1", 0, "", "");
+    program_expect("$A info $D/joined", 0, "\nthresholds  fine 0.", "");
+    program_expect("$A info $D/joined --json", 0, "\"own\":{\"thresholds\":{\"fine\":0.", "");
+}
+
 /* What is no number among numbers is said, with its line, and makes no classes of them. */
 static void a_missing_number_is_said(void **state) {
     (void)state;
@@ -202,7 +219,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(numbers_are_learned_in_the_users_unit), cmocka_unit_test(every_method_and_going_on), cmocka_unit_test(bad_numbers_are_refused),
         cmocka_unit_test(a_score_that_is_no_number_is_null),
-        cmocka_unit_test(labels_stand_in_columns_lists_and_cells), cmocka_unit_test(a_missing_number_is_said), cmocka_unit_test(numbers_get_names), cmocka_unit_test(a_pair_stays_a_pair), cmocka_unit_test(decimal_commas_are_told), cmocka_unit_test(labels_of_other_programs), cmocka_unit_test(bad_labels_are_refused),
+        cmocka_unit_test(labels_stand_in_columns_lists_and_cells), cmocka_unit_test(forms_of_labels_may_differ), cmocka_unit_test(a_missing_number_is_said), cmocka_unit_test(numbers_get_names), cmocka_unit_test(a_pair_stays_a_pair), cmocka_unit_test(decimal_commas_are_told), cmocka_unit_test(labels_of_other_programs), cmocka_unit_test(bad_labels_are_refused),
     };
     return cmocka_run_group_tests(tests, make, tiny_folder_remove);
 }
