@@ -164,9 +164,9 @@ static void tell_cut(const evaluation *e) {
     double tokens = (double)d->token_at[d->n], cut = (double)d->n_cut_tokens;
     if (d->n_cut_examples)
         at_tell_warning(e->listener, "%s: %d of %d texts are longer than %d tokens%s; %.0f tokens are lost (%.1f%% of all)", e->table->path,
-                        d->n_cut_examples, e->table->n_rows, e->session.max_tokens, at_long_words(e->session.state.long_texts), cut,
+                        d->n_cut_examples, d->draw == AT_DRAW_ROWS ? d->n : e->table->n_rows, e->session.max_tokens, at_long_words(e->session.state.long_texts), cut,
                         100 * cut / (tokens + cut));
-    if (d->row && d->n > e->table->n_rows)
+    if (d->row && d->draw != AT_DRAW_ROWS && d->n > e->table->n_rows) /* else a row has several texts */
         at_tell_note(e->listener, "%s: texts that are longer than %d tokens are read in overlapping windows (%d examples of %d rows).",
                      e->table->path, e->session.max_tokens, d->n, e->table->n_rows);
 }

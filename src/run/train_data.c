@@ -294,7 +294,7 @@ static at_status encode(at_train_run *run, const char *name, const at_table *tab
                      run->max_tokens, (*d)->n, table->n_rows);
     if ((*d)->n_cut_examples)
         at_tell_warning(run->listener, "%s: %d of %d texts are longer than %d tokens%s; %llu tokens are lost (%.1f%% of all)", table->path,
-                        (*d)->n_cut_examples, table->n_rows, run->max_tokens, at_long_words(run->state.long_texts),
+                        (*d)->n_cut_examples, (*d)->draw == AT_DRAW_ROWS ? (*d)->n : table->n_rows, run->max_tokens, at_long_words(run->state.long_texts),
                         (unsigned long long)(*d)->n_cut_tokens, 100.0 * (double)(*d)->n_cut_tokens / (double)(tokens + (*d)->n_cut_tokens));
     return AT_OK;
 }

@@ -112,6 +112,9 @@ static void pairs_are_answered_and_judged(void **state) {
     (void)state;
     program_expect("cd $D && $A eval --model scored scores.csv", 0, "spearman", "");
     program_expect("cd $D && $A eval --model scored triplets.csv", 0, "accuracy ", "");
+    program_expect("cd $D && $A eval --model scored triplets.csv 2>&1 | grep -c windows", 1, "0\n", ""); /* a row has several texts, none of them a window */
+    program_expect("cd $D && printf 'anchor,positive\na b c d e f g h,b\na,b c d e f g h i\nc,d\n' > cut.csv && $A eval --model scored cut.csv --max-length 5 2>&1", 0,
+                   "cut.csv: 2 of 6 texts are longer than 5 tokens", "");
     program_expect("cd $D && $A eval --model scored labels.csv --output e && grep -c . e/predictions.csv", 0, "49\n", "");
     program_expect("cd $D && printf 'a good\\ta good\\n' | $A predict --model scored --pairs --format jsonl", 0, "\"similarity\": 1", "");
     program_expect("cd $D && $A predict --model scored --input pairs.csv --format csv | head -1", 0, "anchor,positive,similarity\n", "");
