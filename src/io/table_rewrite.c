@@ -1,4 +1,5 @@
 /* A table written again in its own format, with some cells changed and some rows left out. */
+#include <stdio.h>
 #include <string.h>
 
 #include "base/json.h"
@@ -11,6 +12,7 @@ typedef struct rewriting {
     const unsigned char *drop;
     at_writer *to;
     at_arena line;
+    int crlf; /* lines end as in the file that was read */
 } rewriting;
 
 static const at_cell *cell_of(const rewriting *w, int row, int column) {
@@ -18,6 +20,10 @@ static const at_cell *cell_of(const rewriting *w, int row, int column) {
 }
 
 static at_status send(rewriting *w, const at_str *text, at_error *err) {
+    if (w->crlf && text->len && !text->failed) {
+        AT_TRY(at_writer_add(w->to, text->text, text->len - 1, err));
+        return at_writer_add(w->to, "\r\n", 2, err);
+    }
     return text->failed ? at_fail_memory(err, text->len) : at_writer_add(w->to, text->text ? text->text : "", text->len, err);
 }
 
@@ -59,7 +65,19 @@ static void add_line(const rewriting *w, int r, at_str *text) {
     at_str_add(text, "\n");
 }
 
+/* Windows' line ends and the mark that spreadsheets know UTF-8 by belong to the file's format. */
+static at_status begin_as_read(rewriting *w, at_error *err) {
+    char begin[4096];
+    FILE *file = fopen(w->t->path, "rb");
+    size_t n = file ? fread(begin, 1, sizeof begin, file) : 0;
+    const char *end = memchr(begin, '\n', n);
+    if (file) fclose(file);
+    w->crlf = end && end > begin && end[-1] == '\r';
+    return n >= 3 && !memcmp(begin, "\xef\xbb\xbf", 3) ? at_writer_add(w->to, begin, 3, err) : AT_OK;
+}
+
 static at_status write_rows(rewriting *w, at_error *err) {
+    AT_TRY(begin_as_read(w, err));
     int lines = w->t->format == AT_TABLE_LINES || w->t->format == AT_TABLE_FASTTEXT;
     for (int r = w->t->has_header ? -1 : 0; r < w->t->n_rows; r++) {
         if (r >= 0 && w->drop[r]) continue;

@@ -84,6 +84,9 @@ typedef struct at_lint {
     int has_range;             /* numbers are declared to be from low to high */
     double low, high;
     int range_used;            /* and there were numbers */
+    /* 1 where two rows whose texts are the same have the same labels; NULL: where the label columns have the same letters */
+    int (*same_labels)(const void *of, const at_lint_split *s, int row, const at_lint_split *other, int first);
+    const void *same_labels_of;
     int blank_ok;              /* an empty text is passed over, as training does: no finding */
     int failed;                /* memory ran out: the findings are incomplete */
 } at_lint;

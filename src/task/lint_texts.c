@@ -67,7 +67,9 @@ static int count_letters(const at_str *key, int most) {
     return letters;
 }
 
-static int same_label(text_pass *p, at_cell a, at_cell b) {
+static int same_label(text_pass *p, const at_lint_split *s, int row, const at_lint_split *o, int first) {
+    at_cell a = at_lint_label(s, row), b = at_lint_label(o, first);
+    if (p->lint->same_labels) return p->lint->same_labels(p->lint->same_labels_of, s, row, o, first);
     if (!a.len || !b.len) return 1; /* an empty label is a finding of its own */
     at_lint_fold(&p->key, a.text, a.len);
     at_lint_fold(&p->other, b.text, b.len);
@@ -86,9 +88,12 @@ static void tell_again(text_pass *p, const at_lint_split *s, int row, int first)
     const char *quote = at_lint_quote(p->lint, at_table_cell(t, row, s->columns.text));
     const char *who = at_lint_who(p->lint, s, row), *whom = at_lint_whom(p->lint, s, first);
     at_finding *f;
-    if (same_label(p, here, there))
+    if (same_label(p, s, row, s, first))
         f = at_lint_add(p->lint, AT_LINT_DUPLICATE, t->path, t->line[row], "%sthe same text as in line %u%s: %s", who,
                         (unsigned)t->line[first], whom, quote);
+    else if (s->columns.label < 0)
+        f = at_lint_add(p->lint, AT_LINT_TWO_LABELS, t->path, t->line[row], "%sthe same text as in line %u%s, with other labels: %s", who, (unsigned)t->line[first],
+                        whom, quote);
     else
         f = at_lint_add(p->lint, AT_LINT_TWO_LABELS, t->path, t->line[row],
                         "%sthe same text as in line %u%s, labelled %s there and %s here: %s", who, (unsigned)t->line[first], whom,
@@ -100,11 +105,12 @@ static void tell_elsewhere(text_pass *p, const at_lint_split *s, int row, const 
     const at_table *t = s->table, *other = o->table;
     at_cell here = at_lint_label(s, row), there = at_lint_label(o, first);
     const char *quote = at_lint_quote(p->lint, at_table_cell(t, row, s->columns.text));
-    int same = same_label(p, here, there);
-    at_finding *f = at_lint_add(p->lint, AT_LINT_BOTH_SPLITS, t->path, t->line[row], "%sthe same text as in %s:%u%s%s%s%s%s%s: %s",
+    int same = same_label(p, s, row, o, first), unlike = !same && (s->columns.label < 0 || o->columns.label < 0);
+    if (unlike) same = 1; /* columns of 0 and 1: there is no cell to be quoted */
+    at_finding *f = at_lint_add(p->lint, AT_LINT_BOTH_SPLITS, t->path, t->line[row], "%sthe same text as in %s:%u%s%s%s%s%s%s%s: %s",
                                 at_lint_who(p->lint, s, row), other->path, (unsigned)other->line[first], at_lint_whom(p->lint, o, first),
                                 same ? "" : ", labelled ", same ? "" : at_lint_quote(p->lint, there),
-                                same ? "" : " there and ", same ? "" : at_lint_quote(p->lint, here), same ? "" : " here", quote);
+                                same ? "" : " there and ", same ? "" : at_lint_quote(p->lint, here), same ? "" : " here", unlike ? ", with other labels" : "", quote);
     tell_other_place(f, other, first);
 }
 

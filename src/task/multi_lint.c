@@ -68,6 +68,57 @@ static at_status bind_what_can_be_read(at_task_state *s, const at_table *t, int 
     return st;
 }
 
+/* ---- the same text twice: its labels are a set ---- */
+
+typedef struct forms {
+    const at_lint *lint;
+    at_task_state of[AT_LINT_SPLITS]; /* how each file is read */
+} forms;
+
+/* 0: they cannot be read, which is told elsewhere. */
+static int labels_of(const forms *f, const at_lint_split *split, int row, at_parts *p) {
+    const at_task_state *s = &f->of[split - f->lint->split];
+    const at_table *t = split->table;
+    int column = s->columns.label ? at_table_column(t, s->columns.label) : -1;
+    if (!at_multi_of(s)->by_columns) return column >= 0 && !at_parts_read(p, t, row, column, at_multi_of(s)->separator, NULL);
+    for (int i = 0; i < s->labels.n; i++) {
+        int flag = at_table_column(t, s->labels.name[i]), yes = flag < 0 ? -1 : at_multi_yes_or_no(at_table_cell(t, row, flag));
+        if (yes < 0) return 0;
+        if (yes) at_parts_add(p, s->labels.name[i], strlen(s->labels.name[i]));
+    }
+    return 1;
+}
+
+static int holds(const at_parts *all, const at_parts *some) {
+    for (int i = 0; i < some->n; i++) {
+        int k = 0;
+        while (k < all->n && strcmp(all->name[k], some->name[i])) k++;
+        if (k == all->n) return 0;
+    }
+    return 1;
+}
+
+static int same_labels(const void *of, const at_lint_split *s, int row, const at_lint_split *other, int first) {
+    const forms *f = of;
+    at_arena scratch = {0};
+    at_parts a = {.arena = &scratch, .names = &f->of[0].label_names}, b = a;
+    int same = !labels_of(f, s, row, &a) || !labels_of(f, other, first, &b) || (holds(&a, &b) && holds(&b, &a));
+    at_arena_free(&scratch);
+    return same;
+}
+
+/* Where a file cannot be read at all its cells are compared as they are. */
+static at_status look_at_texts(const at_task_state *s, int bound, at_lint *lint, at_error *err) {
+    forms f = {.lint = lint};
+    int readable = bound, n = 0;
+    for (; n < lint->n_splits && readable; n++) readable = !at_multi_form_of(s, lint->split[n].table, &f.of[n], NULL);
+    if (readable) lint->same_labels = same_labels, lint->same_labels_of = &f;
+    at_status st = at_lint_texts(lint, err);
+    lint->same_labels = NULL;
+    for (int i = 0; i < n; i++) at_arena_free(&f.of[i].arena);
+    return st;
+}
+
 at_status at_multi_lint(const at_task_state *bound, at_lint *lint, at_error *err) {
     at_task_state s = {.task = bound->task, .label_separator = bound->label_separator, .label_names = bound->label_names};
     const at_lint_split *first = &lint->split[0];
@@ -76,9 +127,10 @@ at_status at_multi_lint(const at_task_state *bound, at_lint *lint, at_error *err
     at_error why;
     at_status st = AT_OK;
     int readable = 1;
-    AT_TRY(at_lint_texts(lint, err));
-    AT_TRY(at_lint_near(lint, err));
-    if (at_multi_bind(&s, first->table, &wanted, 0, &why)) st = bind_what_can_be_read(&s, first->table, &readable, err);
+    int bound_whole = !at_multi_bind(&s, first->table, &wanted, 0, &why);
+    st = look_at_texts(&s, bound_whole, lint, err);
+    if (!st) st = at_lint_near(lint, err);
+    if (!st && !bound_whole) st = bind_what_can_be_read(&s, first->table, &readable, err);
     if (!st && !readable) at_lint_sentence(lint, AT_LINT_BAD_LABEL, first->table->path, 0, why.text);
     else
         for (int i = 0; i < lint->n_splits && !st; i++) {

@@ -177,8 +177,29 @@ static void nothing_is_lost(void **state) {
     program_expect("cd $D && $A check w.csv --fix no/such/folder.csv", 5, "", "error: no/such/folder.csv");
 }
 
+/* Of a text that is there twice the labels are a set, in whatever form. */
+static void labels_are_compared_as_sets(void **state) {
+    (void)state;
+    program_expect("cd $D && printf 'text,labels\na b,x|y\na b,y|x\nc d,\nc d,x\ne f,y|x\n' > s.csv && $A check s.csv", 0, "s.csv:5: the same text as in line 4, labelled '' there and 'x' here", "");
+    program_expect("cd $D && $A check s.csv", 0, "s.csv:3: the same text as in line 2: 'a b'", "");
+    program_expect("cd $D && printf 'text,p,q\na b,1,1\na b,1,0\nc d,0,0\ne f,1,0\ne f,1,0\n' > flags.csv && $A check flags.csv", 0, "flags.csv:3: the same text as in line 2, with other labels: 'a b'", "");
+    program_expect("cd $D && $A check flags.csv", 0, "flags.csv:6: the same text as in line 5: 'e f'", "");
+    program_expect("cd $D && printf '{\"text\":\"a b\",\"labels\":[\"q\",\"p\"]}\n{\"text\":\"c d\",\"labels\":[\"q\"]}\n' > s.jsonl && $A check flags.csv s.jsonl", 0,
+                   "s.jsonl:1: the same text as in flags.csv:2: 'a b'", "");
+    program_expect("cd $D && $A check flags.csv s.jsonl", 0, "s.jsonl:2: the same text as in flags.csv:4, with other labels: 'c d'", "");
+}
+
+/* What no change asks for stays: how lines end, and the mark of UTF-8. */
+static void mending_keeps_how_lines_end(void **state) {
+    (void)state;
+    program_expect("cd $D && printf '\xef\xbb\xbftext,score\r\na  b,1.5\r\nc,2.5\r\n' > w.csv && $A check w.csv --fix w2.csv --quiet > done && printf '\xef\xbb\xbftext,score\r\na b,1.5\r\nc,2.5\r\n' | cmp - w2.csv",
+                   0, "", "");
+    program_expect("cd $D && printf '{\"text\": \"a  b\", \"score\": 1.5}\r\n' > w.jsonl && $A check w.jsonl --task regress --fix w2.jsonl --quiet > done && printf '{\"text\": \"a b\", \"score\": 1.5}\r\n' | cmp - w2.jsonl", 0, "", "");
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(labels_are_compared_as_sets), cmocka_unit_test(mending_keeps_how_lines_end),
         cmocka_unit_test(numbers_stay_in_their_range), cmocka_unit_test(a_range_is_never_passed_over), cmocka_unit_test(every_text_of_a_row_counts),
         cmocka_unit_test(blank_lines_of_plain_texts), cmocka_unit_test(every_bad_list_is_told), cmocka_unit_test(spans_overlap_and_cut), cmocka_unit_test(what_is_seen_seldom), cmocka_unit_test(splits_overlap),
         cmocka_unit_test(nearly_the_same), cmocka_unit_test(texts_are_mended), cmocka_unit_test(tags_are_mended_and_the_rest_stays),
