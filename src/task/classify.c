@@ -44,8 +44,8 @@ static at_status check_labels(const at_table *t, int column, const at_labels *la
         return at_fail(err, AT_BAD_DATA, "%s: every row has the label '%s' (column '%s'); a classifier needs at least two",
                        t->path, labels->name[0], name);
     if (t->n_rows <= labels->n)
-        return at_fail(err, AT_BAD_DATA, "%s: %d examples for %d different labels (column '%s'); at least two of each are needed",
-                       t->path, t->n_rows, labels->n, name);
+        return at_fail(err, AT_BAD_DATA, "%s: %d examples for %d different labels (column '%s'); at least two of each are needed%s",
+                       t->path, t->n_rows, labels->n, name, at_labels_are_numbers(labels) ? ". Numbers that are amounts are learned by --task regress" : "");
     if (labels->n > MAX_LABELS || (labels->n > 50 && labels->n * 2 > t->n_rows))
         return at_fail(err, AT_BAD_DATA, "%s: column '%s' has %d different values in %d rows: it does not look like a label. "
                        "Name the right one with --label-column", t->path, name, labels->n, t->n_rows);

@@ -15,7 +15,8 @@ static const char *const LABEL_NAMES[] = {"label", "labels",  "class",      "cat
                                           "value", "answers", "answer",     "is_duplicate", "quality", NULL};
 static const char *const PAIR_NAMES[][2] = {
     {"sentence1", "sentence2"}, {"premise", "hypothesis"}, {"question1", "question2"}, {"text1", "text2"},   {"text_a", "text_b"},
-    {"question", "sentence"},   {"question", "context"},   {"question", "passage"},    {"query", "passage"}, {NULL, NULL}};
+    {"question", "sentence"},   {"question", "context"},   {"question", "passage"},    {"query", "passage"}, {"question", "answer"},
+    {"query", "document"},      {NULL, NULL}};
 
 const char *at_columns_list(const at_table *table, at_arena *arena) {
     at_str list = {.arena = arena};
@@ -42,6 +43,7 @@ static int by_usual_name(const at_table *table, const char *const *names) {
 
 int at_columns_is_text(const char *name) {
     if (at_word_index(name, TEXT_NAMES) >= 0) return 1;
+    if (at_word_index(name, LABEL_NAMES) >= 0) return 0; /* an "answer" is rather that */
     for (int i = 0; PAIR_NAMES[i][0]; i++)
         if (!strcmp(name, PAIR_NAMES[i][0]) || !strcmp(name, PAIR_NAMES[i][1])) return 1;
     return 0;
@@ -50,12 +52,18 @@ int at_columns_is_text(const char *name) {
 static int pair_by_usual_name(const at_table *table, at_found_columns *found) {
     for (int i = 0; PAIR_NAMES[i][0]; i++) {
         int first = at_table_column(table, PAIR_NAMES[i][0]), second = at_table_column(table, PAIR_NAMES[i][1]);
-        if (first < 0 || second < 0) continue;
+        if (first < 0 || second < 0 || first == found->label || second == found->label) continue;
         found->text = first;
         found->text2 = second;
         return 1;
     }
     return 0;
+}
+
+/* Two columns that are nothing but a pair; an "answer" may be the label of its question. */
+static int only_a_pair(const at_table *table) {
+    at_found_columns pair = {-1, -1, by_usual_name(table, LABEL_NAMES)};
+    return table->n_columns == 2 && pair_by_usual_name(table, &pair);
 }
 
 /* Without usual names: the column with the longest cells is the text. */
@@ -82,7 +90,7 @@ static void find_texts(const at_table *table, int alone, at_found_columns *found
 static void find_label(const at_table *table, at_found_columns *found) {
     if (found->label >= 0) return;
     found->label = by_usual_name(table, LABEL_NAMES);
-    if (found->label >= 0 || table->n_columns != 2 || found->text2 >= 0) return;
+    if (found->label >= 0 || table->n_columns != 2 || found->text2 >= 0 || only_a_pair(table)) return;
     int text = found->text >= 0 ? found->text : by_usual_name(table, TEXT_NAMES);
     found->label = 1 - (text >= 0 ? text : longest_column(table, -1));
 }
@@ -93,8 +101,8 @@ static at_status check_found(const at_table *table, const at_found_columns *foun
         return at_fail(err, AT_USAGE, "%s: no column holds a text; the columns are %s. Name it with --text-column",
                        table->path, at_columns_list(table, arena));
     if (need_label && found->label < 0)
-        return at_fail(err, AT_USAGE, "%s: no column looks like a label; the columns are %s. Name it with --label-column",
-                       table->path, at_columns_list(table, arena));
+        return at_fail(err, AT_USAGE, "%s: no column looks like a label; the columns are %s. Name it with --label-column%s",
+                       table->path, at_columns_list(table, arena), only_a_pair(table) ? " (pairs that belong together need none: --task embed)" : "");
     if (found->label >= 0 && (found->label == found->text || found->label == found->text2))
         return at_fail(err, AT_USAGE, "%s: column '%s' cannot be both text and label", table->path,
                        table->column[found->label]);

@@ -12,7 +12,7 @@
 #include "task/tasks.h"
 #include "task/texts.h"
 
-enum { MANY_VALUES = 50 };
+enum { MANY_VALUES = 50, FEW_ROWS = 20 };
 
 typedef struct scale {
     double mean, deviation;
@@ -70,7 +70,7 @@ static int by_value(const void *a, const void *b) {
     return (x > y) - (x < y);
 }
 
-/* Numbers with decimals, or more different whole numbers than a classifier would take. A few rows without a number (empty, "nan") make no classes of the
+/* Numbers with decimals, or whole numbers of which most are there once: no labels. A few rows without a number (empty, "nan") make no classes of the
  * others: reading them says where they are. */
 static int regress_recognise(const at_table *t, const at_columns *wanted, at_arena *arena, const char **why) {
     at_found_columns found;
@@ -87,7 +87,7 @@ static int regress_recognise(const at_table *t, const at_columns *wanted, at_are
     if (n * 2 < t->n_rows || !n) return 0;
     qsort(all, (size_t)n, sizeof *all, by_value);
     for (int i = 0; i < n; i++) different += !i || all[i] != all[i - 1];
-    if (!decimals && (different <= MANY_VALUES || different * 2 <= n)) return 0;
+    if (!decimals && ((different <= MANY_VALUES && n < FEW_ROWS) || different * 2 <= n)) return 0;
     *why = at_format(arena, "column '%s' holds %s", t->column[found.label], decimals ? "numbers with decimals" : "many different numbers");
     return different > 1;
 }

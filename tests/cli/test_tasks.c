@@ -185,6 +185,21 @@ static void a_pair_stays_a_pair(void **state) {
     program_expect("cd $D && ! $A predict --model named 'a good' 2>&1 | grep warning", 0, "", "");
 }
 
+/* What columns are taken for: amounts are no classes, an answer beside a label is a text, a pair alone has no label. */
+static void columns_are_what_they_look_like(void **state) {
+    (void)state;
+    program_expect("cd $D && (echo text,price; for i in {1..30}; do echo \"a good,$((i * 37))\"; done) > price.csv && $A train --model model --train price.csv --output x --dry-run", 0,
+                   "Task: regress (text from column 'text', label from column 'price'); recognised: column 'price' holds many different numbers.", "");
+    program_expect("cd $D && head -8 price.csv > few.csv && $A train --model model --train few.csv --output x --dry-run", 3, "", "Numbers that are amounts are learned by --task regress");
+    program_expect("cd $D && (echo text,stars; for i in {1..30}; do echo \"a good,$((i % 5))\"; done) > stars.csv && $A train --model model --train stars.csv --output x --dry-run", 0,
+                   "Task: classify (text from column 'text', label from column 'stars'); 5 labels.", "");
+    program_expect("cd $D && (echo question,answer,label; for i in {1..20}; do echo \"a,b,$((i % 2))\"; done) > qa.csv && $A train --model model --train qa.csv --output x --dry-run", 0,
+                   "text from column 'question' and 'answer', label from column 'label'", "");
+    program_expect("cd $D && cut -d, -f1,2 qa.csv | sed '2s/b$/c/' > two.csv && $A train --model model --train two.csv --output x --dry-run", 0, "text from column 'question', label from column 'answer'", "");
+    program_expect("cd $D && sed '1s/.*/sentence1,sentence2/' two.csv > pair.csv && $A train --model model --train pair.csv --output x --dry-run", 2, "",
+                   "no column looks like a label; the columns are sentence1, sentence2. Name it with --label-column (pairs that belong together need none: --task embed)");
+}
+
 /* What a spreadsheet writes in half of Europe is no set of classes. */
 static void decimal_commas_are_told(void **state) {
     (void)state;
@@ -219,7 +234,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(numbers_are_learned_in_the_users_unit), cmocka_unit_test(every_method_and_going_on), cmocka_unit_test(bad_numbers_are_refused),
         cmocka_unit_test(a_score_that_is_no_number_is_null),
-        cmocka_unit_test(labels_stand_in_columns_lists_and_cells), cmocka_unit_test(forms_of_labels_may_differ), cmocka_unit_test(a_missing_number_is_said), cmocka_unit_test(numbers_get_names), cmocka_unit_test(a_pair_stays_a_pair), cmocka_unit_test(decimal_commas_are_told), cmocka_unit_test(labels_of_other_programs), cmocka_unit_test(bad_labels_are_refused),
+        cmocka_unit_test(labels_stand_in_columns_lists_and_cells), cmocka_unit_test(forms_of_labels_may_differ), cmocka_unit_test(a_missing_number_is_said), cmocka_unit_test(numbers_get_names), cmocka_unit_test(a_pair_stays_a_pair), cmocka_unit_test(columns_are_what_they_look_like), cmocka_unit_test(decimal_commas_are_told), cmocka_unit_test(labels_of_other_programs), cmocka_unit_test(bad_labels_are_refused),
     };
     return cmocka_run_group_tests(tests, make, tiny_folder_remove);
 }
