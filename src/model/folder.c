@@ -6,6 +6,7 @@
 #include "base/file.h"
 #include "model/modules.h"
 #include "model/names.h"
+#include "model/ties.h"
 
 /* id2label as a list, or NULL where the config names no labels. */
 static at_status read_labels(const json_t *config, const char *path, int n, at_arena *arena, at_labels *labels,
@@ -59,7 +60,7 @@ static int find_own(const json_t *config, const at_family *family, const at_arch
         if (kind == AT_HEAD_MASK) n = AT_MASK_ANSWERS;
         else if (&params.weights[i] == head.classifier) n = at_folder_outputs(t, arch->hidden);
     }
-    return n;
+    return kind == AT_HEAD_MASK && at_ties_mask_has_two(family, file) ? 0 : n;
 }
 
 at_status at_folder_find_head(const char *folder, const json_t *config, const at_family *family, const at_arch *arch,

@@ -10,6 +10,7 @@
 #include "model/folder.h"
 #include "model/gguf.h"
 #include "model/names.h"
+#include "model/ties.h"
 
 /* Where a weight comes from; neither tensor nor packed: it is new. */
 typedef struct source {
@@ -42,10 +43,26 @@ static at_status check_quantization(const json_t *config, const char *path, at_e
                    path, method ? method : "an unnamed method");
 }
 
+/* Changes of another model's weights (LoRA and its like, as peft saves them) are no model: alone they have no body, and beside weights transformers
+ * adds them to those of the model that they name. */
+static at_status check_adapter(at_model *m, const char *folder, at_error *err) {
+    const char *path = at_path_join(&m->arena, folder, "adapter_config.json"), *weights = at_path_join(&m->arena, folder, "adapter_model.safetensors");
+    json_t *config = NULL;
+    if (!path || !weights) return at_fail_memory(err, strlen(folder));
+    if (!at_file_exists(path) || !at_file_exists(weights)) return AT_OK;
+    AT_TRY(at_json_load(path, AT_JSON_CONFIG_BYTES, AT_BAD_MODEL, &config, err));
+    const char *base = json_string_value(json_object_get(config, "base_model_name_or_path"));
+    at_fail(err, AT_BAD_MODEL, "%s: has an adapter (adapter_config.json) of %.200s, which is not read here; merge the two, for example with peft's merge_and_unload, "
+            "and take the folder that this saves", folder, base ? base : "another model");
+    json_decref(config);
+    return AT_BAD_MODEL;
+}
+
 static at_status read_folder_config(at_model *m, const char *folder, at_error *err) {
     const char *path = at_path_join(&m->arena, folder, "config.json");
     if (!path) return at_fail_memory(err, strlen(folder));
     if (!at_is_folder(folder)) return at_fail(err, AT_BAD_MODEL, "%s: no such model folder", folder);
+    AT_TRY(check_adapter(m, folder, err));
     if (!at_file_exists(path))
         return at_fail(err, AT_BAD_MODEL, "%s: not a model folder: it has no config.json", folder);
     AT_TRY(at_json_load(path, AT_JSON_CONFIG_BYTES, AT_BAD_MODEL, &m->config, err));
@@ -209,6 +226,8 @@ static source find_source(const opening *o, int i) {
     if (is_classifier && !o->model->trained_head && h->kind != AT_HEAD_MASK) return from;
     if (find_in_modules(o, w, &from)) return from;
     from.tensor = at_names_lookup(o->family, o->file, &o->model->place[i]);
+    if (!from.tensor && w == o->model->body.token && w == h->classifier) /* one table, stored under its other name */
+        from.tensor = at_safetensors_find(o->file, o->family->lm[0].name);
     return from;
 }
 
@@ -392,7 +411,7 @@ static at_status open_all(opening *o, const char *folder) {
     AT_TRY(open_files(o, folder));
     choose_head(o);
     if (m->head.kind == AT_HEAD_LM) choose_lm(o);
-    if (m->head.kind == AT_HEAD_LM && o->family->lm_by_file && o->file) m->arch.tied = !at_safetensors_find(o->file, o->family->lm->name);
+    if (m->head.kind == AT_HEAD_LM && o->file) AT_TRY(at_ties_settle(o->family, o->file, &m->arch, o->err));
     AT_TRY(choose_stacks(o));
     choose_padding(o);
     AT_TRY(check_head(o));

@@ -11,7 +11,7 @@
 #include "golden/folders.h"
 #include "infer/continue.h"
 
-enum { PROMPT = 7, MOST_TOKENS = 20 };
+enum { PROMPT = 7, MOST_TOKENS = 20, MOST_TENSORS = 256 };
 static golden_folders folders = {.root = "golden/lm"};
 
 typedef struct golden {
@@ -140,6 +140,69 @@ static void a_saved_language_model_is_the_same(void **state) {
     }
 }
 
+/* ---- one table or two ---- */
+
+typedef struct tables {
+    at_safetensors *from;
+    const at_stored_tensor *of[MOST_TENSORS];
+} tables;
+
+static at_status fill_from(void *context, int i, void *bytes, at_error *err) {
+    const tables *t = context;
+    return at_safetensors_read_raw(t->from, t->of[i], bytes, err);
+}
+
+/* The golden model with this in its config; its words stored as lm_head.weight alone, or there too. */
+static void write_variant(const char *name, const char *folder, int tied, int renamed, int twice) {
+    at_arena memory = {0};
+    at_error err = {0};
+    json_t *config;
+    tables t;
+    at_tensor_out out[MOST_TENSORS];
+    int n = 0;
+    check_ok(at_json_load(path_in(name, "config.json"), 1 << 20, AT_BAD_MODEL, &config, &err), &err);
+    json_object_set_new(config, "tie_word_embeddings", json_boolean(tied));
+    assert_int_equal(json_dump_file(config, at_path_join(&memory, folder, "config.json"), 0), 0);
+    json_decref(config);
+    check_ok(at_safetensors_open_folder(path_in(name, ""), &t.from, &err), &err);
+    for (int i = 0; i < at_safetensors_count(t.from); i++) {
+        const at_stored_tensor *from = at_safetensors_at(t.from, i);
+        int words = !strcmp(from->name, "model.embed_tokens.weight");
+        for (int copy = 0; copy < 1 + (words && twice); copy++) {
+            out[n] = (at_tensor_out){copy || (words && renamed) ? "lm_head.weight" : from->name, from->dtype, from->n_dims, {0}};
+            memcpy(out[n].shape, from->shape, sizeof from->shape);
+            t.of[n++] = from;
+        }
+    }
+    check_ok(at_safetensors_write(at_path_join(&memory, folder, "model.safetensors"), out, n, NULL, fill_from, &t, &err), &err);
+    at_safetensors_close(t.from);
+    at_arena_free(&memory);
+}
+
+static void opens_as(const char *name, int tied_config, int renamed, int twice, int tied) {
+    golden g = {0};
+    char folder[] = "/tmp/attune-lm-XXXXXX", saved[64];
+    assert_non_null(mkdtemp(folder));
+    write_variant(name, folder, tied_config, renamed, twice);
+    open_folder(&g, folder, name);
+    assert_int_equal(g.h.model->arch.tied, tied);
+    check_ok(forward(&g, 0), &g.err);
+    if (!(logits_distance(&g) < 1)) fail_msg("%s, config %d, renamed %d, twice %d: other logits", name, tied_config, renamed, twice);
+    snprintf(saved, sizeof saved, "%s/saved", folder);
+    check_ok(at_model_save(g.h.model, NULL, saved, &g.err), &g.err);
+    golden_same_tensors(path_in(name, ""), saved);
+    close_golden(&g);
+    check_ok(at_folder_remove(folder, &g.err), &g.err);
+}
+
+/* As transformers 5 reads them: a file of two different tables has two, whatever its config says; a tied one may be under either name, or both. */
+static void the_file_says_how_many_tables_there_are(void **state) {
+    (void)state;
+    opens_as("qwen3-window", 1, 0, 0, 0);
+    opens_as("llama", 1, 1, 0, 1);
+    opens_as("llama", 1, 0, 1, 1);
+}
+
 /* ---- generation ---- */
 
 static double row_distance(const at_real *got, const at_real *want, int n) {
@@ -237,6 +300,7 @@ int main(void) {
         cmocka_unit_test(language_models_equal_the_reference),
         cmocka_unit_test(flipped_switches_are_noticed),
         cmocka_unit_test(a_saved_language_model_is_the_same),
+        cmocka_unit_test(the_file_says_how_many_tables_there_are),
         cmocka_unit_test(cached_steps_equal_the_whole_text),
         cmocka_unit_test(greedy_tokens_equal_those_of_transformers),
         cmocka_unit_test(a_model_without_its_classifier_is_refused),

@@ -227,10 +227,64 @@ static void every_flipped_switch_is_noticed(void **state) {
     assert_int_equal(unnoticed, 0);
 }
 
+/* ---- a classifier beside the words ---- */
+
+enum { MOST_TENSORS = 128 };
+
+typedef struct tables {
+    at_safetensors *from;
+    int n, other; /* tensors of the golden model; the one behind them is the table of words again, or other by a bit */
+} tables;
+
+static at_status fill_from(void *context, int i, void *bytes, at_error *err) {
+    const tables *t = context;
+    if (i < t->n) return at_safetensors_read_raw(t->from, at_safetensors_at(t->from, i), bytes, err);
+    at_status st = at_safetensors_read_raw(t->from, at_safetensors_find(t->from, "bert.embeddings.word_embeddings.weight"), bytes, err);
+    *(unsigned char *)bytes ^= (unsigned char)t->other;
+    return st;
+}
+
+static at_head_kind kind_with_table(int other) {
+    at_arena memory = {0};
+    at_error err = {0};
+    at_model *model;
+    at_tensor_out out[MOST_TENSORS];
+    tables t = {.other = other};
+    char folder[] = "/tmp/attune-mask-XXXXXX";
+    json_t *config;
+    assert_non_null(mkdtemp(folder));
+    check_ok(at_json_load(path_in("bert", "config.json"), 1 << 20, AT_BAD_MODEL, &config, &err), &err);
+    assert_int_equal(json_dump_file(config, at_path_join(&memory, folder, "config.json"), 0), 0);
+    json_decref(config);
+    check_ok(at_safetensors_open_folder(path_in("bert", ""), &t.from, &err), &err);
+    t.n = at_safetensors_count(t.from);
+    for (int i = 0; i <= t.n; i++) {
+        const at_stored_tensor *from = i < t.n ? at_safetensors_at(t.from, i) : at_safetensors_find(t.from, "bert.embeddings.word_embeddings.weight");
+        out[i] = (at_tensor_out){i < t.n ? from->name : "cls.predictions.decoder.weight", from->dtype, from->n_dims, {0}};
+        memcpy(out[i].shape, from->shape, sizeof from->shape);
+    }
+    check_ok(at_safetensors_write(at_path_join(&memory, folder, "model.safetensors"), out, t.n + 1, NULL, fill_from, &t, &err), &err);
+    at_safetensors_close(t.from);
+    check_ok(at_model_open(folder, &(at_model_options){0}, &model, &err), &err);
+    at_head_kind kind = model->head.kind;
+    at_model_close(model);
+    check_ok(at_folder_remove(folder, &err), &err);
+    at_arena_free(&memory);
+    return kind;
+}
+
+/* Its answers would be those of the wrong table: the body alone is what can be taken of such a folder. */
+static void a_head_with_a_table_of_its_own_is_none_of_ours(void **state) {
+    (void)state;
+    assert_int_equal(kind_with_table(0), AT_HEAD_MASK);
+    assert_int_equal(kind_with_table(1), AT_HEAD_NONE);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(models_equal_the_reference), cmocka_unit_test(answers_follow_from_the_logits),
         cmocka_unit_test(every_flipped_switch_is_noticed),
+        cmocka_unit_test(a_head_with_a_table_of_its_own_is_none_of_ours),
 #ifndef AT_DOUBLE
         cmocka_unit_test(a_saved_model_is_the_same),
 #endif

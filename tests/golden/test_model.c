@@ -1,6 +1,8 @@
 /* Model folders: what is used, dropped and new; saving and opening again; what a broken folder is told. */
 #include "check.h"
 
+#include <sys/stat.h>
+
 #include <time.h>
 
 #include "base/file.h"
@@ -277,6 +279,12 @@ static void broken_weights_are_named(void **state) {
     refuse(in_temporary("missing"), AT_BAD_MODEL, "no tensor encoder.layer.1.attention.self.value.bias");
     refuse(in_temporary("nothing"), AT_BAD_MODEL, "no such model folder");
     refuse(temporary, AT_BAD_MODEL, "no config.json");
+    assert_int_equal(mkdir(in_temporary("adapter"), 0777), 0);
+    const char *adapter = "{\"base_model_name_or_path\": \"meta/base\", \"peft_type\": \"LORA\"}";
+    check_write(in_temporary("adapter/adapter_config.json"), adapter, strlen(adapter));
+    refuse(in_temporary("adapter"), AT_BAD_MODEL, "no config.json");
+    check_write(in_temporary("adapter/adapter_model.safetensors"), "x", 1);
+    refuse(in_temporary("adapter"), AT_BAD_MODEL, "has an adapter (adapter_config.json) of meta/base");
 }
 
 static const struct {
