@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "run/answers.h"
+#include "run/label_names.h"
 #include "run/score_text.h"
 #include "train/long_text.h"
 
@@ -151,6 +152,7 @@ static at_status open_all(evaluation *e, at_error *err) {
     AT_TRY(at_settings_label_names(o, &e->session.state, err));
     table_options.plain_lines |= e->session.state.task->plain_texts;
     AT_TRY(at_table_read(path, &table_options, &e->table, err));
+    AT_TRY(at_take_label_names(&e->session.state, e->session.model, e->table, &wanted, 0, e->listener, err));
     AT_TRY(e->session.state.task->bind(&e->session.state, e->table, &wanted, 1, err));
     AT_TRY(at_tell_remark(&e->session.state, e->table, e->listener, err));
     at_tell(e->listener, "task", json_pack("{s:s, s:s, s:i}", "task", e->session.state.task->name, "why", e->session.state.why, "labels",

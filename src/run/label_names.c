@@ -1,9 +1,11 @@
-/* --label-names: what the whole numbers in a label column are called. */
+/* What the whole numbers in a label column are called: --label-names, or as a model has it. */
 #include <string.h>
 
 #include "base/file.h"
 #include "base/str.h"
+#include "run/label_names.h"
 #include "run/session.h"
+#include "train/label_names.h"
 
 enum { MOST_BYTES = 16 << 20 };
 
@@ -52,5 +54,45 @@ at_status at_settings_label_names(const at_options *o, at_task_state *state, at_
     }
     if (names.n < 2) return at_fail(err, AT_USAGE, "--label-names: '%.80s' is one name, and no file; names have commas between them", value);
     state->label_names = names;
+    return AT_OK;
+}
+
+/* ---- names that a model has for numbers ---- */
+
+/* All labels are whole numbers below n; where `all` is 1, the last of them, too. */
+static int are_places(const at_labels *labels, int n, int all) {
+    long long number, most = -1;
+    for (int i = 0; i < labels->n; i++) {
+        if (!at_parse_int(labels->name[i], &number) || number < 0 || number >= n) return 0;
+        if (number > most) most = number;
+    }
+    return most >= 0 && (!all || most == n - 1);
+}
+
+static void tell_names(const at_labels *names, const at_listener *listener) {
+    enum { MOST = 5 };
+    at_arena scratch = {0};
+    at_str list = {.arena = &scratch};
+    for (int i = 0; i < names->n && i < MOST; i++) at_str_addf(&list, "%s%d is %s", i ? ", " : "", i, names->name[i]);
+    if (list.text)
+        at_tell_note(listener, "The labels are numbers; the model has names for them: %s%s (--label-names gives them others).", list.text,
+                     names->n > MOST ? ", ..." : "");
+    at_arena_free(&scratch);
+}
+
+at_status at_take_label_names(at_task_state *s, const at_model *m, const at_table *t, const at_columns *wanted, int to_train, const at_listener *listener,
+                              at_error *err) {
+    at_task_state probe = {.task = s->task, .label_separator = s->label_separator};
+    at_labels names = {0};
+    if (s->label_names.n || !s->task->names_labels || !m->trained_head || at_task_of_model(m) != s->task) return AT_OK;
+    AT_TRY(at_task_names_of_numbers(m, &s->arena, &names, err));
+    if (!names.n) return AT_OK;
+    int told = json_object_get(json_object_get(m->config, "attune"), "label_names") != NULL;
+    int fits = !s->task->bind(&probe, t, wanted, 0, NULL) && probe.columns.label && at_table_column(t, probe.columns.label) >= 0 &&
+               are_places(&probe.labels, names.n, to_train && !told);
+    at_task_close(&probe);
+    if (!fits) return AT_OK;
+    s->label_names = names;
+    tell_names(&s->label_names, listener);
     return AT_OK;
 }

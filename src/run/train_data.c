@@ -7,11 +7,11 @@
 #include "base/file.h"
 #include "base/str.h"
 #include "model/gguf.h"
+#include "run/label_names.h"
 #include "run/session.h"
 #include "run/train_run.h"
 #include "task/columns.h"
 #include "train/dataset_file.h"
-#include "train/label_names.h"
 #include "train/long_text.h"
 
 static at_status read_table(at_train_run *run, const char *setting, at_table **table, at_error *err) {
@@ -154,46 +154,6 @@ static at_status recognise(at_train_run *run, const at_columns *wanted, at_error
                                        : AT_USAGE;
 }
 
-/* All labels are whole numbers below n; where `all` is 1, the last of them, too. */
-static int are_places(const at_labels *labels, int n, int all) {
-    long long number, most = -1;
-    for (int i = 0; i < labels->n; i++) {
-        if (!at_parse_int(labels->name[i], &number) || number < 0 || number >= n) return 0;
-        if (number > most) most = number;
-    }
-    return most >= 0 && (!all || most == n - 1);
-}
-
-static void tell_names(const at_train_run *run) {
-    enum { MOST = 5 };
-    const at_labels *names = &run->state.label_names;
-    at_arena scratch = {0};
-    at_str list = {.arena = &scratch};
-    for (int i = 0; i < names->n && i < MOST; i++) at_str_addf(&list, "%s%d is %s", i ? ", " : "", i, names->name[i]);
-    if (list.text)
-        at_tell_note(run->listener, "The labels are numbers; the model has names for them: %s%s (--label-names gives them others).", list.text,
-                     names->n > MOST ? ", ..." : "");
-    at_arena_free(&scratch);
-}
-
-/* Numbers among the labels are called what a finished model of this task calls them: as its training was told, or by the id2label that it came with. */
-static at_status take_names(at_train_run *run, const at_columns *wanted, at_error *err) {
-    const at_model *m = run->model;
-    at_task_state *s = &run->state, probe = {.task = s->task, .label_separator = s->label_separator};
-    at_labels names = {0};
-    if (s->label_names.n || !s->task->names_labels || !m->trained_head || at_task_of_model(m) != s->task) return AT_OK;
-    AT_TRY(at_task_names_of_numbers(m, &s->arena, &names, err));
-    if (!names.n) return AT_OK;
-    int told = json_object_get(json_object_get(m->config, "attune"), "label_names") != NULL;
-    int fits = !s->task->bind(&probe, run->train_table, wanted, 0, NULL) && probe.columns.label && at_table_column(run->train_table, probe.columns.label) >= 0 &&
-               are_places(&probe.labels, names.n, !told);
-    at_task_close(&probe);
-    if (!fits) return AT_OK;
-    s->label_names = names;
-    tell_names(run);
-    return AT_OK;
-}
-
 static at_status choose_task(at_train_run *run, at_error *err) {
     at_columns wanted = at_settings_columns(run->options);
     const char *name = at_options_text(run->options, "task", NULL);
@@ -205,7 +165,7 @@ static at_status choose_task(at_train_run *run, at_error *err) {
     AT_TRY(at_settings_long_check(run->options, run->state.task, err));
     run->state.start_id = run->model->arch.decoder.start_id;
     run->state.unbiased = !at_head_has_bias(&run->model->arch, AT_HEAD_POOLER);
-    AT_TRY(take_names(run, &wanted, err));
+    AT_TRY(at_take_label_names(&run->state, run->model, run->train_table, &wanted, 1, run->listener, err));
     AT_TRY(run->state.task->bind(&run->state, run->train_table, &wanted, 0, err));
     if (!run->state.n_out) run->state.n_out = run->model->head.n_projections ? run->model->head.n_out : run->model->arch.hidden;
     AT_TRY(check_head_choice(run, err));

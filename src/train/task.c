@@ -64,7 +64,7 @@ at_status at_task_adopt(at_task_state *s, const at_model *m, at_error *err) {
     json_decref(s->own);
     s->own = json_deep_copy(json_object_get(m->config, "attune")); /* NULL where there is none */
     if (!s->long_texts) s->long_texts = at_long_find(json_string_value(json_object_get(s->own, "long")));
-    if (!s->label_names.n && s->task->names_labels) AT_TRY(at_task_names_of_numbers(m, &s->arena, &s->label_names, err)); /* what is asked for now wins */
+    if (!s->label_names.n && s->own && s->task->names_labels) AT_TRY(at_task_names_of_numbers(m, &s->arena, &s->label_names, err)); /* what is asked for now wins */
     return s->task->adopt ? s->task->adopt(s, m, err) : AT_OK;
 }
 
