@@ -56,7 +56,13 @@ static at_status largest_decoder(at_arena *arena, at_batch_size size, at_batch *
     if (decoder->rows != batch->rows) return AT_OK;
     own.rows = decoder->rows + 1;
     own.max_len++;
-    return at_batch_largest(arena, own, decoder, err);
+    AT_TRY(at_batch_largest(arena, own, decoder, err));
+    int32_t *positions = AT_NEW_ARRAY(arena, int32_t, decoder->rows);
+    if (!positions) return at_fail_memory(err, (size_t)decoder->rows * sizeof *positions);
+    for (int r = 0; r < decoder->rows; r++) /* the row too many stands where the model has a position */
+        positions[r] = decoder->positions[r] < size.decoder_len ? decoder->positions[r] : size.decoder_len - 1;
+    decoder->positions = positions;
+    return AT_OK;
 }
 
 at_status at_batch_largest(at_arena *arena, at_batch_size size, at_batch *batch, at_error *err) {

@@ -2,7 +2,6 @@
 #include "check.h"
 
 #include <sys/stat.h>
-
 #include <time.h>
 
 #include "base/file.h"
