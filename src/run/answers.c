@@ -176,9 +176,21 @@ static void add_plain(at_str *line, at_cell cell) {
         if ((unsigned char)line->text[i] < 0x20 || line->text[i] == 0x7f) line->text[i] = ' ';
 }
 
+/* Between several labels in a cell: what was asked for, else what no label has in it. */
+static const char *separator_of(const at_task_state *s) {
+    static const char *const USUAL[] = {",", "|", ";", NULL};
+    if (s->label_separator) return s->label_separator;
+    for (int i = 0; USUAL[i]; i++) {
+        int k = 0;
+        while (k < s->labels.n && !strstr(s->labels.name[k], USUAL[i])) k++;
+        if (k == s->labels.n) return USUAL[i];
+    }
+    return USUAL[0];
+}
+
 /* Texts one after the other; anything else as JSON. */
 static void add_list(const at_answers *a, at_str *to, const json_t *list) {
-    const char *separator = a->session->state.label_separator;
+    const char *separator = separator_of(&a->session->state);
     size_t i;
     const json_t *item;
     if (json_array_size(list) && !json_is_string(json_array_get(list, 0))) {
@@ -189,7 +201,7 @@ static void add_list(const at_answers *a, at_str *to, const json_t *list) {
         return;
     }
     json_array_foreach(list, i, item) {
-        if (i) at_str_add(to, separator ? separator : ",");
+        if (i) at_str_add(to, separator);
         at_str_add(to, json_string_value(item));
     }
 }
@@ -228,7 +240,7 @@ static void put_list(const at_answers *a, at_row_out *row, int f, const void *an
     const at_task_state *state = &a->session->state;
     int flat = row->format != AT_TABLE_JSONL;
     at_str list = {.arena = row->to->arena};
-    state->task->put_list(state, answer, f, !flat ? NULL : state->label_separator ? state->label_separator : ",", &list);
+    state->task->put_list(state, answer, f, flat ? separator_of(state) : NULL, &list);
     row->to->failed |= list.failed;
     if (flat) at_row_text(row, a->name[f], list.text ? list.text : "", list.len);
     else at_row_raw(row, a->name[f], list.text ? list.text : "null");

@@ -159,9 +159,9 @@ at_status at_multi_choose_form(at_task_state *s, const at_table *t, const at_col
     s->why = why;
     s->columns.label = found.label < 0 ? NULL : at_strdup(&s->arena, t->column[found.label]);
     if (found.label < 0) return AT_OK;
-    m->separator = s->label_separator                 ? s->label_separator
-                   : at_multi_is_list(t, found.label) ? NULL
-                                                      : at_multi_usual_separator(t, found.label);
+    m->separator = at_multi_is_list(t, found.label) ? NULL /* lists have none, whatever stands between the labels of another file */
+                   : s->label_separator             ? s->label_separator
+                                                    : at_multi_usual_separator(t, found.label);
     if (!m->separator && !at_multi_is_list(t, found.label)) m->separator = t->format == AT_TABLE_FASTTEXT ? " " : "|";
     return AT_OK;
 }

@@ -42,16 +42,65 @@ static int read_flags(judged *j, const at_task_state *right, const at_table *t) 
     return j->form.by_columns;
 }
 
-/* What the user named may stand in the file of the right answers alone: predict writes commas where it was not told. */
-static const char *separator_of_answers(const char *asked, const at_table *t, int column) {
-    if (at_multi_is_list(t, column) && (!asked || !at_multi_any_cell_has(t, column, asked))) return NULL;
-    if (asked && at_multi_any_cell_has(t, column, asked)) return asked;
-    const char *usual = at_multi_usual_separator(t, column);
-    return usual ? usual : ",";
+static at_status add_names(const at_task_state *s, const at_table *t, at_parts *all, at_error *err) {
+    at_parts row = {.arena = all->arena, .names = &s->label_names};
+    if (at_multi_of(s)->by_columns)
+        for (int i = 0; i < s->labels.n; i++) at_parts_add(all, s->labels.name[i], strlen(s->labels.name[i]));
+    else
+        for (int r = 0, column = at_table_column(t, s->columns.label); r < t->n_rows; r++) {
+            AT_TRY(at_parts_read(&row, t, r, column, at_multi_of(s)->separator, err));
+            for (int i = 0; i < row.n; i++) at_parts_add(all, row.name[i], strlen(row.name[i]));
+        }
+    return AT_OK;
+}
+
+/* Each label of the right answers once. */
+static at_status different_names(const at_task_state *right, const at_table *t, at_parts *names, at_error *err) {
+    at_parts all = {.arena = names->arena};
+    at_labels labels;
+    AT_TRY(add_names(right, t, &all, err));
+    if (all.failed) return at_fail_memory(err, 0);
+    AT_TRY(at_labels_collect(all.name, (size_t)all.n, names->arena, &labels, err));
+    names->name = labels.name;
+    names->n = labels.n;
+    return AT_OK;
+}
+
+/* How much of the cells is no label of the right answers where they are cut at this separator. */
+static int count_unknown(const at_parts *right, const at_table *t, int column, const char *separator) {
+    at_arena scratch = {0};
+    at_parts row = {.arena = &scratch, .names = right->names};
+    int unknown = 0;
+    for (int r = 0; r < t->n_rows; r++) {
+        if (at_parts_read(&row, t, r, column, separator, NULL)) continue;
+        for (int i = 0; i < row.n; i++) {
+            int k = 0;
+            while (k < right->n && strcmp(right->name[k], row.name[i])) k++;
+            unknown += k == right->n;
+        }
+    }
+    at_arena_free(&scratch);
+    return unknown;
+}
+
+/* The separator that leaves the fewest parts which are no right labels: what the user named may stand in the file of the right answers alone, and a label
+ * may have a comma in it. NULL: lists. */
+static const char *separator_of_answers(const at_parts *right, const char *asked, const at_table *t, int column) {
+    const char *usual = at_multi_usual_separator(t, column), *best = NULL;
+    const char *const candidate[] = {asked && at_multi_any_cell_has(t, column, asked) ? asked : NULL, usual, ",", "|", ";"};
+    int fewest = 0;
+    if (at_multi_is_list(t, column)) return NULL;
+    for (int i = 0; i < 5 && (!best || fewest); i++) {
+        int unknown = candidate[i] ? count_unknown(right, t, column, candidate[i]) : 0;
+        if (!candidate[i] || (best && unknown >= fewest)) continue;
+        best = candidate[i];
+        fewest = unknown;
+    }
+    return best;
 }
 
 /* The answers' own form: a cell of labels, or columns of 0 and 1 called as the labels. */
-static at_status read_answer_form(judged *j, const at_task_state *right, const at_table *t, const char *column, at_error *err) {
+static at_status read_answer_form(judged *j, const at_task_state *right, const at_table *gold, const at_table *t, const char *column, at_error *err) {
     static const char *const USUAL[] = {"predicted_labels", "labels", NULL};
     int at;
     j->s = (at_task_state){.task = right->task, .labels = right->labels, .data = &j->form};
@@ -67,19 +116,9 @@ static at_status read_answer_form(judged *j, const at_task_state *right, const a
     }
     AT_TRY(st);
     j->s.columns.label = t->column[at];
-    j->form.separator = separator_of_answers(right->label_separator, t, at);
-    return AT_OK;
-}
-
-static at_status add_names(const at_task_state *s, const at_table *t, at_parts *all, at_error *err) {
-    at_parts row = {.arena = all->arena, .names = &s->label_names};
-    if (at_multi_of(s)->by_columns)
-        for (int i = 0; i < s->labels.n; i++) at_parts_add(all, s->labels.name[i], strlen(s->labels.name[i]));
-    else
-        for (int r = 0, column = at_table_column(t, s->columns.label); r < t->n_rows; r++) {
-            AT_TRY(at_parts_read(&row, t, r, column, at_multi_of(s)->separator, err));
-            for (int i = 0; i < row.n; i++) at_parts_add(all, row.name[i], strlen(row.name[i]));
-        }
+    at_parts names = {.arena = &j->arena, .names = &right->label_names};
+    AT_TRY(different_names(right, gold, &names, err));
+    j->form.separator = separator_of_answers(&names, right->label_separator, t, at);
     return AT_OK;
 }
 
@@ -160,7 +199,7 @@ at_status at_multi_judge(at_task_state *s, const at_table *right, const at_colum
     judged j = {.form = {.by_columns = 0}};
     *score = (at_score){0};
     at_status st = read_form(s, right, wanted, err);
-    if (!st) st = read_answer_form(&j, s, answers, column, err);
+    if (!st) st = read_answer_form(&j, s, right, answers, column, err);
     if (!st) st = judge(&j, s, right, answers, score, err);
     s->why = NULL; /* of the columns, which nobody need know who judges */
     at_arena_free(&j.right.arena);

@@ -38,8 +38,16 @@ static at_status tags_of_list(const judging *j, int row, json_t *list, at_arena 
     return AT_OK;
 }
 
-/* A JSON list; else between newlines (CoNLL), commas or blanks. */
-static at_status read_tags(const judging *j, int row, at_arena *arena, tag_list *tags, at_error *err) {
+static at_status cut_tags(at_cell cell, const char *between, at_arena *arena, tag_list *tags, at_error *err) {
+    char *copy = at_strndup(arena, cell.text ? cell.text : "", cell.len), *rest = NULL;
+    *tags = (tag_list){AT_NEW_ARRAY(arena, const char *, cell.len / 2 + 1), 0};
+    if (!copy || !tags->tag) return at_fail_memory(err, cell.len);
+    for (char *p = strtok_r(copy, between, &rest); p; p = strtok_r(NULL, between, &rest)) tags->tag[tags->n++] = p;
+    return AT_OK;
+}
+
+/* A JSON list; else between newlines (CoNLL), or what cuts the cell into n: commas, blanks, or '|' where a tag is a comma. */
+static at_status read_tags(const judging *j, int row, int n, at_arena *arena, tag_list *tags, at_error *err) {
     at_cell cell = at_table_cell(j->answers, row, j->to.label);
     *tags = (tag_list){0};
     if (cell.len && *cell.text == '[') {
@@ -50,11 +58,12 @@ static at_status read_tags(const judging *j, int row, at_arena *arena, tag_list 
         json_decref(list);
         return st;
     }
-    const char *between = j->answers->format == AT_TABLE_CONLL ? "\n" : cell.len && memchr(cell.text, ',', cell.len) ? "," : " \t";
-    char *copy = at_strndup(arena, cell.text ? cell.text : "", cell.len), *rest = NULL;
-    tags->tag = AT_NEW_ARRAY(arena, const char *, cell.len / 2 + 1);
-    if (!copy || !tags->tag) return at_fail_memory(err, cell.len);
-    for (char *p = strtok_r(copy, between, &rest); p; p = strtok_r(NULL, between, &rest)) tags->tag[tags->n++] = p;
+    if (j->answers->format == AT_TABLE_CONLL) return cut_tags(cell, "\n", arena, tags, err);
+    int comma = cell.len && memchr(cell.text, ',', cell.len);
+    AT_TRY(cut_tags(cell, comma ? "," : " \t", arena, tags, err));
+    tag_list other = {0};
+    if (tags->n != n) AT_TRY(cut_tags(cell, "|", arena, &other, err));
+    if (tags->n != n && other.n == n) *tags = other;
     return AT_OK;
 }
 
@@ -85,7 +94,7 @@ static at_status read_answer(const judging *j, int row, const at_sentence *s, at
         *tags = (tag_list){other.tag, other.n};
     } else {
         if (j->to.text >= 0) AT_TRY(compare_words(j, row, s, err));
-        AT_TRY(read_tags(j, row, arena, tags, err));
+        AT_TRY(read_tags(j, row, s->n, arena, tags, err));
     }
     if (tags->n == s->n) return AT_OK;
     return at_fail(err, AT_BAD_DATA, "%s:%u: %d tags, but %s:%u has %d words", j->answers->path, (unsigned)j->answers->line[row], tags->n,

@@ -116,6 +116,8 @@ static void spans_and_lists_of_other_programs(void **state) {
                    "echo '{\"text\": \"Ann met Bob.\", \"entities\": [[0, 3, \"P\"]]}' > p.jsonl && $A score --task tag g.jsonl p.jsonl", 0, "recall                      0.5000", "");
     program_expect("cd $D && echo '{\"tokens\": [\"Ann\", \"met\"], \"ner_tags\": [\"B-P\", \"O\"]}' > g.jsonl && echo '{\"predictions\": [\"B-P\", \"O\"]}' > p.jsonl && "
                    "$A score g.jsonl p.jsonl", 0, "f1                          1.0000", "");
+    program_expect("cd $D && for i in {1..15}; do printf 'a NN\ngood ,\n\nb NN\n\n'; done > pos.conll && $A train --model model --folds 1 --quiet --method full --epochs 8 --lr 2e-3 --train pos.conll --output pos && $A predict --model pos pos.conll --format csv --output pos.csv --quiet && "
+                   "grep -q 'NN|,' pos.csv && $A predict --model pos pos.conll --quiet > pos.out && for f in pos.csv pos.out; do $A score --input-format auto --task tag pos.conll $f | grep accuracy; done | sort -u | wc -l", 0, "1\n", "");
     program_expect("cd $D && echo 'B-P O' > p.txt && $A score --input-format auto g.jsonl p.txt", 0, "accuracy                    1.0000", "");
 }
 

@@ -123,6 +123,10 @@ static void forms_of_labels_may_differ(void **state) {
     program_expect("cd $D && sed '1s/fine/good/' flags.csv > odd.csv && $A train --model model --train flags.csv --eval odd.csv --output x --dry-run", 3, "", "odd.csv: there is no column 'fine'");
     program_expect("cd $D && $A predict --model joined --input joined.csv --output said.csv --quiet && $A eval --model joined joined.csv --label-column tags | grep f1_micro > f1 && "
                    "$A score semicolons.csv said.csv --label-column tags --label-separator ';' | grep f1_micro | cmp - f1", 0, "", "");
+    program_expect("cd $D && for i in {1..15}; do echo '{\"text\": \"a good\", \"labels\": [\"York, N\", \"Dover, M\"]}'; echo '{\"text\": \"b\", \"labels\": [\"York, N\"]}'; done > towns.jsonl && "
+                   "$A train --model model --train towns.jsonl --output towns --method full --lr 2e-3 --folds 1 --epochs 8 --quiet && $A predict --model towns --input towns.jsonl --output towns.csv --quiet && "
+                   "$A score towns.jsonl towns.csv | grep f1_micro > f1 && $A eval --model towns towns.jsonl --label-separator ';' | grep f1_micro | cmp - f1 && head -2 towns.csv", 0,
+                   ",\"Dover, M|York, N\",", "");
     program_expect("$A info $D/joined", 0, "\nthresholds  fine 0.", "");
     program_expect("$A info $D/joined --json", 0, "\"own\":{\"thresholds\":{\"fine\":0.", "");
 }
