@@ -6,6 +6,7 @@
 
 #include "base/file.h"
 #include "base/str.h"
+#include "model/gguf.h"
 #include "run/events.h"
 #include "run/models.h"
 #include "run/settings.h"
@@ -29,6 +30,17 @@ static at_status to_onnx(exporting *e, at_error *err) {
     return st;
 }
 
+/* Tokens that were added to a tokenizer without rows for them in the model: GGUF counts its vocabulary by the rows. */
+static void tell_tokens_left_out(const exporting *e, const at_model *model) {
+    at_tokenizer *tokenizer;
+    if (at_model_tokenizer_open(e->folder, &tokenizer, NULL)) return; /* the export has its own reader, and its own errors */
+    int more = at_tokenizer_size(tokenizer) - model->arch.vocab_size;
+    at_tokenizer_close(tokenizer);
+    if (more > 0)
+        at_tell_warning(e->listener, "the tokenizer has %d token%s more than the %d words of the model, and GGUF no place for what is beyond them: such texts are cut otherwise there",
+                        more, more == 1 ? "" : "s", model->arch.vocab_size);
+}
+
 /* Decoders as language models, encoders without what was put on them. */
 static at_status to_gguf(exporting *e, at_error *err) {
     at_pool *pool = NULL;
@@ -44,6 +56,7 @@ static at_status to_gguf(exporting *e, at_error *err) {
     options = (at_model_options){.head = causal ? AT_HEAD_LM : AT_HEAD_NONE, .keep_head = 1, .pool = pool};
     at_status st = at_model_open(e->folder, &options, &model, err);
     if (!st) st = at_export_gguf(model, at_options_text(e->options, "type", "f16"), e->output, err);
+    if (!st) tell_tokens_left_out(e, model);
     at_model_close(model);
     at_pool_close(pool);
     return st;

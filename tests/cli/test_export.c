@@ -181,6 +181,9 @@ static void other_vocabularies_are_written_or_named(void **state) {
                    "echo '{\"<|endoftext|>\": 0, \"a\": 1, \"b\": 2, \"c\": 3, \"\\u0120\": 4, \"ab\": 5, \"\\u0120c\": 6}' > old/vocab.json && "
                    "printf '#version: 0.2\na b\n\xc4\xa0 c\n' > old/merges.txt && $A export --to gguf --model old --output old.gguf", 0, "wrote old.gguf", "");
     program_expect(SAME_IDS("abc cab<|endoftext|> a"), 0, "1\n", "");
+    program_expect("rm -rf old && $A export --to safetensors --model $TINY --output old && n=$(sed -n 's/.*\"vocab_size\": *\\([0-9]*\\).*/\\1/p' old/config.json) && "
+                   "sed -i \"s/\\(\\\"added_tokens\\\": *\\[\\)/\\1{\\\"id\\\":$n,\\\"content\\\":\\\"<one>\\\"},{\\\"id\\\":$((n + 1)),\\\"content\\\":\\\"<more>\\\"},/\" "
+                   "old/tokenizer.json && $A export --to gguf --model old --output old.gguf", 0, "has 2 tokens more than the 420 words", "");
     program_expect("rm -rf old && $A export --to safetensors --model $TINY --output old && rm old/tokenizer*.json && $A export --to gguf --model old --output o.gguf", 2, "",
                    "a model without a tokenizer is not written to GGUF");
     program_expect("cp $SPM/bytes.model old/tokenizer.model && $A export --to gguf --model old --output o.gguf", 2, "", "a SentencePiece model is not written to GGUF; make a tokenizer.json");
