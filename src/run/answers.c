@@ -5,6 +5,7 @@
 #include <strings.h>
 
 #include "base/room.h"
+#include "run/events.h"
 
 /* ---- formats ---- */
 
@@ -322,6 +323,7 @@ at_status at_answers_add(at_answers *a, const at_answered *in, at_error *err) {
     at_status st = AT_OK;
     if (state->task->open_answer) st = state->task->open_answer(state, in, &a->row, &own, err);
     else if (!(tree = state->task->answer(state, in))) st = at_fail_memory(err, 0);
+    a->unanswered += state->task->unanswered && tree && !json_array_size(json_object_get(tree, state->task->fields[0].name));
     if (!st) st = add_answer(a, in, tree ? tree : own, err);
     json_decref(tree);
     at_arena_rewind(&a->row, mark);
@@ -330,7 +332,9 @@ at_status at_answers_add(at_answers *a, const at_answered *in, at_error *err) {
 }
 
 at_status at_answers_commit(at_answers *a, at_error *err) {
+    const char *lacks = a->session->state.task->unanswered;
     AT_TRY(send_frame(a, AT_ANSWER_FINISH, err));
+    if (a->unanswered) at_tell_warning(a->listener, "%ld of %ld texts had no answer: %s.", a->unanswered, a->rows, lacks);
     return a->writer ? at_writer_commit(a->writer, err) : AT_OK;
 }
 

@@ -24,6 +24,7 @@ typedef struct at_answers {
     int width;                      /* of a label in the lines for a person */
     at_writing_wishes wishes;       /* of a text that is written */
     long rows, cut_rows;            /* answered; of them too long, so that a part was not read */
+    long unanswered;                /* of them, those with nothing to answer (at_task.unanswered) */
     uint64_t cut_tokens;
 } at_answers;
 

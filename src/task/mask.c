@@ -317,6 +317,7 @@ const at_task at_task_mask = {
     .in_windows = 1,
     .full_only = 1,
     .fields = FIELDS,
+    .unanswered = "without the mask token, which stands where a word is to be found",
     .card_metrics = CARD,
     .bind = mask_bind,
     .adopt = mask_adopt,

@@ -24,6 +24,9 @@ static double in_unit(const at_task_state *s, double x) { return scale_of(s)->me
 
 /* ---- the numbers of a table ---- */
 
+/* Of a number, by which two answers of a model can be told apart with some digits left. */
+static const double CLOSEST = 1e-6;
+
 static at_status measure(at_task_state *s, const at_table *t, int column, at_error *err) {
     double sum = 0, squares = 0, value, n = t->n_rows;
     for (int r = 0; r < t->n_rows; r++) {
@@ -38,6 +41,9 @@ static at_status measure(at_task_state *s, const at_table *t, int column, at_err
     if (!(squares > 0))
         return at_fail(err, AT_BAD_DATA, "%s: every row has the number %g (column '%s'); there is nothing to learn", t->path, mean,
                        t->column[column]);
+    if (sqrt(squares / n) < CLOSEST * fabs(mean))
+        return at_fail(err, AT_BAD_DATA, "%s: the numbers of column '%s' lie within %.3g of %.9g, closer together than a model's answers (32-bit numbers) can tell "
+                       "apart; subtract %.9g from all of them", t->path, t->column[column], sqrt(squares / n), mean, mean);
     if (s->unbiased) squares += n * mean * mean, mean = 0;
     *(scale *)s->data = (scale){mean, sqrt(squares / n)};
     return AT_OK;

@@ -124,6 +124,7 @@ struct at_task {
     int label_forms;           /* labels may stand in another column, and another form, in each file; its lint finds them */
     int smooths;            /* the loss spreads its target over all labels (state.label_smoothing) */
     const at_answer_field *fields;
+    const char *unanswered;    /* said of rows whose first field is a list with nothing in it: what they lack. NULL: nothing is said */
     const char *const *card_metrics; /* numbers of a score that a model card shows; NULL ends them */
     /* 1 where the table looks like data of this task; *why in the arena. NULL: only where it is asked for. */
     int (*recognise)(const at_table *table, const at_columns *wanted, at_arena *arena, const char **why);

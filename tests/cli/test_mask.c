@@ -58,6 +58,8 @@ static void it_fills_masks(void **state) {
     program_expect("cd $D && $A predict --model adapted --format jsonl 'a b [MASK] d [MASK]' 'a b' > filled && grep -o probability filled "
                    "| wc -l", 0, "10\n", "");
     program_expect("cd $D && sed -n 2p filled", 0, "{\"text\": \"a b\", \"tokens\": [], \"candidates\": []}\n", "");
+    program_expect("cd $D && $A predict --model adapted 'a b [MASK] d' 'a b' 2>&1 >/dev/null | grep -c '1 of 2 texts had no answer: without the mask token'", 0, "1\n", "");
+    program_expect("cd $D && $A predict --model adapted 'a b [MASK] d' 2>&1 >/dev/null | grep -c 'no answer'", 1, "0\n", "");
 }
 
 /* Masks are drawn by step and sequence: threads and a stop change no bit; another seed does. */

@@ -88,6 +88,8 @@ static void bad_numbers_are_refused(void **state) {
                    "error: n.csv:7: the number (column 'score') is empty");
     program_expect("cd $D && sed '7s/,.*/,nan/' numbers.csv > n.csv && $A train --model model --train n.csv --task regress --output x", 3, "", "n.csv:7: 'nan'");
     program_expect("cd $D && sed '2,$s/,.*/,3.5/' numbers.csv > n.csv && $A train --model model --train n.csv --task regress --output x", 3, "", "every row has the number 3.5");
+    program_expect("cd $D && awk -F, 'NR==1{print} NR>1{print $1 \",100000000\" NR%3}' numbers.csv > n.csv && $A train --model model --train n.csv --task regress "
+                   "--output x", 3, "", "closer together than a model's answers");
     program_expect("cd $D && $A train --model model --train numbers.csv --class-weights balanced --output x", 2, "", "has no classes to weigh");
     program_expect("cd $D && sed '5s/,.*/,4;5/' numbers.csv > n.csv && $A check --train n.csv --task regress", 3, "error: n.csv:5: '4;5'", "");
 }
