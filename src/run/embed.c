@@ -6,6 +6,7 @@
 #include "base/file.h"
 #include "io/npy.h"
 #include "io/table_write.h"
+#include "run/models.h"
 #include "run/vectors.h"
 #include "train/long_text.h"
 
@@ -169,6 +170,7 @@ static at_status run(embedding *e, const char *input, const char *const *texts, 
     AT_TRY(choose_format(e, err));
     if (!texts && (!input || !strcmp(input, "-"))) AT_TRY(at_settings_stream(e->options, err));
     AT_TRY(at_vectors_open(&e->session, e->options, err));
+    at_tell_unread(e->listener, e->session.model);
     e->session.listener = e->listener;
     AT_TRY(at_text_source_open(&e->source, e->options, input, texts, n, err));
     if (e->output) {

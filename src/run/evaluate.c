@@ -5,6 +5,7 @@
 
 #include "run/answers.h"
 #include "run/label_names.h"
+#include "run/models.h"
 #include "run/score_text.h"
 #include "train/long_text.h"
 
@@ -147,6 +148,7 @@ static at_status open_all(evaluation *e, at_error *err) {
     at_columns wanted = at_settings_columns(o);
     AT_TRY(at_session_open_options(&e->session, o, err));
     e->session.listener = e->listener;
+    at_tell_unread(e->listener, e->session.model);
     AT_TRY(at_settings_long_check(o, e->session.state.task, err));
     at_settings_task(o, &e->session.state);
     AT_TRY(at_settings_label_names(o, &e->session.state, err));

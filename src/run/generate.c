@@ -82,6 +82,7 @@ static at_status open_model(generating *g, at_error *err) {
     at_model_options options = {.head = AT_HEAD_LM, .keep_head = 1, .pool = pool, .weights = (at_weights)at_options_choice(o, "weights")};
     at_status st = at_model_open(path, &options, &g->model, err);
     at_pool_close(pool);
+    if (!st) at_tell_unread(g->listener, g->model);
     return st ? st : at_model_tokenizer_open(path, &g->tokenizer, err);
 }
 

@@ -276,6 +276,7 @@ static at_status inform(about *a, at_error *err) {
     AT_TRY(at_pool_open(&a->pool, at_cpu_count(), err));
     at_model_options options = {.head = AT_HEAD_NONE, .keep_head = 1, .pool = a->pool};
     AT_TRY(at_model_open(a->folder, &options, &a->model, err));
+    at_tell_unread(a->listener, a->model);
     AT_TRY(open_tokenizer(a, err));
     AT_TRY(at_session_choose_length(a->tokenizer, &a->model->arch, at_options_int(o, "max_length", 0), &a->max_tokens,
                                     &a->max_source, err));

@@ -8,6 +8,7 @@
 #include "base/room.h"
 #include "base/str.h"
 #include "run/answers.h"
+#include "run/models.h"
 #include "task/texts.h"
 #include "train/long_text.h"
 
@@ -251,6 +252,7 @@ at_status at_predict_file(const at_options *o, const at_listener *listener, at_e
     at_status st = check_output(input, at_options_text(o, "output", NULL), err);
     if (!st) st = at_session_open_options(&s, o, err);
     s.listener = listener;
+    if (!st) at_tell_unread(listener, s.model);
     if (!st) st = at_settings_long_check(o, s.state.task, err);
     if (!st) at_settings_task(o, &s.state);
     if (!st) table_options.plain_lines |= s.state.task->plain_texts;
@@ -292,6 +294,7 @@ at_status at_predict_texts(const at_options *o, const char *const *texts, int n,
     at_status st = texts_table(o, texts, n, &arena, &table, err);
     if (!st) st = at_session_open_options(&s, o, err);
     s.listener = listener;
+    if (!st) at_tell_unread(listener, s.model);
     at_columns wanted = pair_columns(o);
     const char *name[2];
     if (!st) tell_single(&s, o, listener);

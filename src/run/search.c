@@ -10,6 +10,7 @@
 #include "infer/products.h"
 #include "io/npy.h"
 #include "io/table_write.h"
+#include "run/models.h"
 #include "run/vectors.h"
 #include "train/long_text.h"
 
@@ -292,6 +293,7 @@ static at_status run(searching *s, const char *const *texts, int n, at_error *er
     const char *corpus = at_options_text(s->options, "corpus", NULL);
     if (!corpus || !strcmp(corpus, "-")) return at_fail(err, AT_USAGE, "--corpus is missing: the file of the texts to search in");
     AT_TRY(at_vectors_open(&s->session, s->options, err));
+    at_tell_unread(s->listener, s->session.model);
     s->session.listener = s->listener;
     AT_TRY(at_text_source_open(&s->corpus, s->options, corpus, NULL, 0, err));
     if (!s->corpus.table->n_rows) return at_fail(err, AT_BAD_DATA, "%s: there are no texts to search in", corpus);

@@ -27,6 +27,19 @@ static void a_prompt_is_continued(void **state) {
     program_expect("$A generate --model generate-folder/tiny.gguf --max-new-tokens 1000 --json 'the quick brown fox'", 0, "\"prompt_tokens\":4,\"tokens\":60", "");
 }
 
+/* Biases of the queries, which a LLaMA has where its config says so. */
+static void tensors_that_the_config_has_no_place_for_are_told(void **state) {
+    (void)state;
+    at_error err;
+    check_ok(at_folder_make("generate-folder/biased", &err), &err);
+    check_ok(at_file_copy(check_source("golden/data/qwen2-plain/model.safetensors"), "generate-folder/biased/model.safetensors", &err), &err);
+    check_ok(at_file_copy(check_source("golden/data/qwen2-plain/config.json"), "generate-folder/biased/config.json", &err), &err);
+    program_expect("$A info generate-folder/biased 2>&1 | grep -c 'left out'", 1, "0\n", "");
+    program_expect("sed -i 's/qwen2/llama/; /sliding_window/d; /max_window_layers/d; /layer_types/,/]/d' generate-folder/biased/config.json", 0, "", "");
+    program_expect("$A info generate-folder/biased", 0, "6 tensors of the blocks are no part of the model that config.json describes", "");
+    program_expect("$A info generate-folder/biased", 0, "model.layers.0.self_attn.k_proj.bias", "");
+}
+
 static void stop_texts_are_not_told(void **state) {
     (void)state;
     program_expect(TINY "--json 'the quick brown fox' > generate-folder/all", 0, "", "");
@@ -98,7 +111,7 @@ static void what_is_wrong_is_said(void **state) {
 int main(void) {
     make_folder();
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(a_prompt_is_continued),
+        cmocka_unit_test(a_prompt_is_continued), cmocka_unit_test(tensors_that_the_config_has_no_place_for_are_told),
         cmocka_unit_test(stop_texts_are_not_told),
         cmocka_unit_test(equal_seeds_give_equal_texts),
         cmocka_unit_test(a_file_goes_out_and_comes_back),
