@@ -110,7 +110,7 @@ static void one_training_at_a_time_writes_into_a_folder(void **state) {
     static const char TRAIN[] = "$A train --model model --train train.csv --eval train.csv --method full --max-steps 3000000 --patience 0 --output busy";
     char line[2048];
     snprintf(line, sizeof line,
-             "cd $D; %s > log & p=$!; for i in {1..400}; do grep -qs '^step' log && break; sleep 0.05; done; %s; echo code $?; %s --restart --quiet; echo code $?; "
+             "cd $D; %s > busy.log & p=$!; for i in {1..400}; do grep -qs '^step' busy.log && break; sleep 0.05; done; %s; echo code $?; %s --restart --quiet; echo code $?; "
              "%s --seed 7; echo code $?; %s --dry-run > /dev/null; echo dry $?; kill -9 $p; wait $p; echo first $?; $A train --model model --train train.csv --method head --output busy --restart --quiet",
              TRAIN, TRAIN, TRAIN, TRAIN, TRAIN);
     program_run run = program_shell(line);
