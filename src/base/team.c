@@ -67,8 +67,8 @@ static void *work(void *argument) {
     at_team *t = ((member *)argument)->team;
     for (unsigned long long seen = 0;;) {
         wait_for_call(t, seen);
-        if (atomic_load(&t->closing)) return NULL;
-        seen = call_of(atomic_load_explicit(&t->turn, memory_order_acquire));
+        seen = call_of(atomic_load(&t->turn));
+        if (atomic_load(&t->closing)) return NULL; /* after the call was read: it may be the one that closes, behind which nothing comes */
         take_parts(t, seen);
     }
 }
