@@ -6,7 +6,7 @@
 #include "base/file.h"
 #include "io/npy.h"
 #include "io/table_write.h"
-#include "run/models.h"
+#include "run/unread.h"
 #include "run/vectors.h"
 #include "train/long_text.h"
 

@@ -5,8 +5,8 @@
 
 #include "run/answers.h"
 #include "run/label_names.h"
-#include "run/models.h"
 #include "run/score_text.h"
+#include "run/unread.h"
 #include "train/long_text.h"
 
 typedef struct evaluation {

@@ -10,6 +10,7 @@
 #include "run/chat_file.h"
 #include "run/models.h"
 #include "run/session.h"
+#include "run/unread.h"
 
 enum { MOST_STOPS = 64, PROMPT_BYTES = 16 << 20 };
 

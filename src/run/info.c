@@ -7,6 +7,7 @@
 #include "model/gguf.h"
 #include "run/models.h"
 #include "run/session.h"
+#include "run/unread.h"
 #include "train/trainer.h"
 
 enum { PLAN_EXAMPLES = 32, SHOWN_LABELS = 50 };

@@ -3,14 +3,7 @@
 #define AT_RUN_MODELS_H
 
 #include "base/arena.h"
-#include "model/model.h"
-#include "run/events.h"
 
 at_status at_model_folder_find(at_arena *arena, const char *name, const char **folder, at_error *err);
-
-/* The tensors of blocks that the file has and the model, as its config describes it, has no use for: how many, and the first. A head or a pooler that
- * another program needs is none; one inside a block says that file and config do not belong together. */
-int at_model_unread(const at_model *model, const char **first);
-void at_tell_unread(const at_listener *listener, const at_model *model); /* a warning, where there are any */
 
 #endif

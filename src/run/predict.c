@@ -8,7 +8,7 @@
 #include "base/room.h"
 #include "base/str.h"
 #include "run/answers.h"
-#include "run/models.h"
+#include "run/unread.h"
 #include "task/texts.h"
 #include "train/long_text.h"
 

@@ -10,7 +10,7 @@
 #include "infer/products.h"
 #include "io/npy.h"
 #include "io/table_write.h"
-#include "run/models.h"
+#include "run/unread.h"
 #include "run/vectors.h"
 #include "train/long_text.h"
 
