@@ -82,7 +82,7 @@ def main():
     case = Case()
     if options.quick:
         options.pairs, case = 1, dataclasses.replace(case, steps=1)
-    SETTING.megaflop_per_token = MEGAFLOP_PER_TOKEN
+    SETTING.megaflop_per_token, SETTING.alone = MEGAFLOP_PER_TOKEN, 0
     WORK.mkdir(parents=True, exist_ok=True)
     write_texts(TEXTS, 64, 510)  # and [CLS], [SEP]
     if not (FOLDER / "model.safetensors").is_file():

@@ -119,7 +119,7 @@ def arguments():
 
 def main():
     options = arguments()
-    SETTING.loss_tolerance = 2e-3
+    SETTING.loss_tolerance, SETTING.alone = 2e-3, 0
     subprocess.run([sys.executable, HERE / "task_texts.py", WORK], check=True)
     results = [measure(case, options) for case in options.chosen]
     report = {"about": context(results, options), "cases": results}

@@ -79,8 +79,8 @@ static at_status read_source(at_generator *g, at_tape *t, const at_batch *batch)
 }
 
 static at_status write_chunk(at_generator *g, at_tape *t, const at_batch *batch, at_tensor **answer) {
-    at_tensor *hidden = at_body_forward(t, g->model, batch);
-    if (answer) *answer = at_head_forward(t, g->model, hidden, batch);
+    at_tensor *read = at_model_features(t, g->model, g->model->head.kind, batch);
+    if (answer) *answer = at_head_from_features(t, g->model, read, batch);
     return at_tape_status(t);
 }
 

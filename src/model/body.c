@@ -22,6 +22,8 @@ typedef struct walk {
     at_tensor *encoded;
     const at_batch *source, *readers; /* readers: the walk's rows as the sequences that read it */
     at_rope_table rope[2]; /* of layers that see everything, of local ones */
+    const at_reads *reads; /* the rows that come out, or NULL: all of them */
+    const uint64_t *row_id;/* names of the rows for dropout */
     at_tensor *positions;  /* rows of positions that the batch's distances use, for disentangled attention; else NULL */
     const int *bucket;     /* [2 * max_len - 1] row of each distance */
     const uint64_t *position_row; /* names of the rows for dropout */
@@ -44,7 +46,22 @@ static stack decoder_stack(const at_model *m) {
 /* A norm of the model's kind; without a gain there is none, and x goes on as it is. */
 static at_tensor *norm(walk *w, at_tensor *x, at_tensor *residual, double p, at_weight *gain, at_weight *bias) {
     const at_arch *a = &w->m->arch;
-    return gain ? at_op_norm(w->t, x, residual, p, w->b->row_id, gain, bias, a->norm_epsilon, a->norm) : x;
+    return gain ? at_op_norm(w->t, x, residual, p, w->row_id, gain, bias, a->norm_epsilon, a->norm) : x;
+}
+
+/* Behind the last block's attention nothing but the head reads: of the other rows nothing is computed there. */
+static int is_narrow(const walk *w, int layer) {
+    return w->reads && layer == w->s.layers - 1 && !(layer == 0 && w->m->body.conv); /* whose neighbours are wanted, too */
+}
+
+static at_tensor *rows_read(walk *w, int layer, at_tensor *x) {
+    return is_narrow(w, layer) ? at_op_gather(w->t, x, w->reads->row, w->reads->n, AT_SPACE_SEQUENCES) : x;
+}
+
+/* What goes past the attention, from there on. */
+static at_tensor *go_on_with_read(walk *w, int layer, at_tensor *x) {
+    if (is_narrow(w, layer)) w->row_id = w->reads->row_id;
+    return rows_read(w, layer, x);
 }
 
 static int is_local(const at_arch *a, int layer) { return a->window > 0 && (!a->local || a->local[layer]); }
@@ -102,6 +119,36 @@ static at_tensor *attend_apart(walk *w, int layer, at_tensor *x, const at_attent
     return at_op_attention_with(w->t, &in, w->b, form, a->attention_dropout);
 }
 
+/* Where one row a sequence is read and nothing depends on distances, only that row asks. */
+static int asks_alone(const walk *w, int layer, const at_attention *form) {
+    return is_narrow(w, layer) && w->reads->one_each && w->m->arch.position != AT_POSITION_ROTARY && !form->causal && !form->window &&
+           !w->s.relative && !w->positions && !w->b->cache;
+}
+
+/* The rows read, as sequences of one. */
+static const at_batch *as_readers(const walk *w) {
+    int n = w->reads->n;
+    at_batch *b = at_alloc(w->t->objects, 1, sizeof *b);
+    int *cu = at_alloc(w->t->objects, (size_t)n + 1, sizeof *cu);
+    if (!b || !cu) {
+        at_tape_fail(w->t, AT_NO_MEMORY, "not enough memory for %d texts", n);
+        return NULL;
+    }
+    for (int s = 0; s <= n; s++) cu[s] = s;
+    *b = (at_batch){.rows = n, .n_seq = n, .max_len = 1, .cu_seqlens = cu, .row_id = w->reads->row_id, .seq_id = w->b->seq_id};
+    return b;
+}
+
+static at_tensor *attend_alone(walk *w, int layer, at_tensor *x, const at_attention *form) {
+    const at_layer *l = &w->s.layer[layer];
+    const at_batch *readers = at_tape_status(w->t) ? NULL : as_readers(w);
+    if (!readers) return NULL;
+    at_tensor *q = at_op_linear(w->t, rows_read(w, layer, x), l->qkv, l->qkv_bias, 1, AT_ACT_NONE);
+    at_tensor *kv = at_op_linear(w->t, x, l->qkv + 1, l->qkv_bias + 1, 2, AT_ACT_NONE);
+    at_attention_inputs in = {.q = q, .k = kv, .v = kv, .source = w->b};
+    return at_op_attention_with(w->t, &in, readers, form, w->m->arch.attention_dropout);
+}
+
 static at_tensor *attend_fused(walk *w, int layer, at_tensor *x, const at_attention *form) {
     const at_arch *a = &w->m->arch;
     const at_layer *l = &w->s.layer[layer];
@@ -120,8 +167,11 @@ static at_tensor *attend(walk *w, int layer, at_tensor *x) {
     at_attention form = {.heads = w->s.heads, .kv_heads = w->s.kv_heads, .head_dim = w->s.head_dim, .causal = w->s.causal,
                          .window = is_local(a, layer) ? a->window : 0, .scale = (at_real)at_arch_scale(a, w->s.scale, layer),
                          .soft_cap = (at_real)a->soft_cap};
-    at_tensor *y = l->query_norm ? attend_apart(w, layer, x, &form) : attend_fused(w, layer, x, &form);
-    return at_op_linear(w->t, y, &l->out, &l->out_bias, 1, AT_ACT_NONE);
+    int alone = !l->query_norm && asks_alone(w, layer, &form);
+    at_tensor *y = l->query_norm ? attend_apart(w, layer, x, &form)
+                   : alone       ? attend_alone(w, layer, x, &form)
+                                 : attend_fused(w, layer, x, &form);
+    return at_op_linear(w->t, alone ? y : rows_read(w, layer, y), &l->out, &l->out_bias, 1, AT_ACT_NONE);
 }
 
 /* Keys and values of the encoder's rows, side by side. */
@@ -173,7 +223,7 @@ static at_tensor *feed_forward(walk *w, int layer, at_tensor *x) {
     } else {
         up = at_op_linear(w->t, x, &l->up, &l->up_bias, 1, w->m->arch.activation);
     }
-    if (w->m->arch.inner_dropout > 0) up = at_op_dropout(w->t, up, w->m->arch.inner_dropout, w->b->row_id);
+    if (w->m->arch.inner_dropout > 0) up = at_op_dropout(w->t, up, w->m->arch.inner_dropout, w->row_id);
     return at_op_linear(w->t, up, &l->down, &l->down_bias, 1, AT_ACT_NONE);
 }
 
@@ -182,12 +232,13 @@ static at_tensor *feed_forward(walk *w, int layer, at_tensor *x) {
 static at_tensor *block_post(walk *w, int layer, at_tensor *x) {
     const at_arch *a = &w->m->arch;
     const at_layer *l = &w->s.layer[layer];
-    x = norm(w, attend(w, layer, x), x, a->hidden_dropout, l->attention_norm, l->attention_norm_bias);
+    at_tensor *y = attend(w, layer, x);
+    x = norm(w, y, go_on_with_read(w, layer, x), a->hidden_dropout, l->attention_norm, l->attention_norm_bias);
     if (w->source) x = norm(w, attend_source(w, layer, x), x, a->hidden_dropout, l->source_norm, l->source_norm_bias);
     return norm(w, feed_forward(w, layer, x), x, a->output_dropout, l->output_norm, l->output_norm_bias);
 }
 
-static at_tensor *drop(walk *w, at_tensor *x, double p) { return at_op_dropout(w->t, x, p, w->b->row_id); }
+static at_tensor *drop(walk *w, at_tensor *x, double p) { return at_op_dropout(w->t, x, p, w->row_id); }
 
 /* x = x + dropout(after(attention(before(x))));  [the same with the encoder's rows;]  x = x + dropout(after(ffn(before(x))))
  * (GPT-2, LLaMA, Gemma 2, T5) */
@@ -195,6 +246,7 @@ static at_tensor *block_residual(walk *w, int layer, at_tensor *x) {
     const at_arch *a = &w->m->arch;
     const at_layer *l = &w->s.layer[layer];
     at_tensor *y = attend(w, layer, norm(w, x, NULL, 0, l->attention_norm, l->attention_norm_bias));
+    x = go_on_with_read(w, layer, x);
     x = at_op_add(w->t, x, drop(w, norm(w, y, NULL, 0, l->attention_after, NULL), a->hidden_dropout));
     if (w->source) {
         y = attend_source(w, layer, norm(w, x, NULL, 0, l->source_norm, l->source_norm_bias));
@@ -209,6 +261,7 @@ static at_tensor *block_parallel(walk *w, int layer, at_tensor *x) {
     const at_arch *a = &w->m->arch;
     const at_layer *l = &w->s.layer[layer];
     at_tensor *y = attend(w, layer, norm(w, x, NULL, 0, l->attention_norm, l->attention_norm_bias));
+    x = go_on_with_read(w, layer, x);
     at_tensor *z = feed_forward(w, layer, norm(w, x, NULL, 0, l->output_norm, l->output_norm_bias));
     x = at_op_add(w->t, x, drop(w, y, a->hidden_dropout));
     return at_op_add(w->t, x, drop(w, z, a->output_dropout));
@@ -300,6 +353,7 @@ static at_tensor *run(walk *w) {
         [AT_BLOCK_POST] = block_post, [AT_BLOCK_RESIDUAL] = block_residual, [AT_BLOCK_PARALLEL] = block_parallel};
     const at_arch *a = &w->m->arch;
     at_tape *t = w->t;
+    w->row_id = w->b->row_id;
     prepare_positions(w);
     at_tensor *x = embed(w);
     for (int l = 0; l < w->s.layers && !at_tape_status(t); l++) {
@@ -307,6 +361,10 @@ static at_tensor *run(walk *w) {
         at_tensor *y = blocks[a->block](w, l, x);
         if (l == 0 && w->m->body.conv) y = add_neighbours(w, x, y);
         x = at_tape_keep(t, mark, x, y);
+    }
+    if (w->reads && !is_narrow(w, w->s.layers - 1)) {
+        w->row_id = w->reads->row_id;
+        x = at_op_gather(t, x, w->reads->row, w->reads->n, AT_SPACE_SEQUENCES);
     }
     x = norm(w, x, NULL, 0, w->s.final_norm, w->s.final_norm_bias);
     return a->final_dropout > 0 ? drop(w, x, a->final_dropout) : x;
@@ -335,6 +393,11 @@ static const at_batch *read_again(at_tape *t, const at_arch *a, const at_batch *
     *again = *b;
     again->ids = ids;
     return again;
+}
+
+at_tensor *at_body_read(at_tape *t, const at_model *m, const at_batch *b, const at_reads *reads) {
+    walk w = {.t = t, .m = m, .b = b, .s = first_stack(m), .reads = reads};
+    return at_tape_status(t) ? NULL : run(&w);
 }
 
 at_tensor *at_body_forward(at_tape *t, const at_model *m, const at_batch *b) {

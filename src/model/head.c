@@ -20,24 +20,47 @@ static int32_t row_read(const at_arch *a, const at_batch *b, int s) {
     return a->head.at_end ? last : first;
 }
 
-static at_tensor *pool_last(at_tape *t, const at_model *m, at_tensor *hidden, const at_batch *b) {
-    int32_t *row = at_alloc(t->objects, (size_t)b->n_seq, sizeof *row);
-    if (!row) return at_tape_fail(t, AT_NO_MEMORY, "not enough memory for %d rows", b->n_seq);
-    for (int s = 0; s < b->n_seq; s++) row[s] = row_read(&m->arch, b, s);
-    return at_op_gather(t, hidden, row, b->n_seq, AT_SPACE_SEQUENCES);
+static int is_at_places(at_head_kind kind) {
+    return kind == AT_HEAD_TOKEN || kind == AT_HEAD_MASK || kind == AT_HEAD_SPAN || kind == AT_HEAD_LM;
+}
+
+static at_pooling pooling_of(const at_model *m, at_head_kind kind) {
+    return kind == AT_HEAD_MEAN ? AT_POOL_MEAN : kind == AT_HEAD_EMBED ? m->head.pooling : m->arch.head.pooling;
+}
+
+/* Whether the head reads single rows, and then which ones. A failure shows in the tape's status. */
+static int find_reads(at_tape *t, const at_model *m, at_head_kind kind, const at_batch *b, at_reads *reads) {
+    int at_places = is_at_places(kind) && b->place, first = pooling_of(m, kind) == AT_POOL_CLS;
+    *reads = (at_reads){at_places ? b->n_outputs : b->n_seq, b->place, NULL, !at_places};
+    if (!at_places) {
+        if (is_at_places(kind) || b->place || (!first && pooling_of(m, kind) != AT_POOL_LAST)) return 0;
+        int32_t *row = at_alloc(t->objects, (size_t)b->n_seq, sizeof *row);
+        if (!row) return at_tape_fail(t, AT_NO_MEMORY, "not enough memory for %d rows", b->n_seq), 0;
+        for (int s = 0; s < b->n_seq; s++) row[s] = first ? b->cu_seqlens[s] : row_read(&m->arch, b, s);
+        reads->row = row;
+    }
+    uint64_t *name = at_alloc(t->objects, (size_t)reads->n, sizeof *name);
+    if (!name) return at_tape_fail(t, AT_NO_MEMORY, "not enough memory for %d rows", reads->n), 0;
+    for (int i = 0; i < reads->n && !t->dry; i++) name[i] = b->row_id[reads->row[i]];
+    reads->row_id = name;
+    return 1;
 }
 
 at_tensor *at_head_pool(at_tape *t, const at_model *m, at_head_kind kind, at_tensor *hidden, const at_batch *b) {
-    at_pooling how = kind == AT_HEAD_MEAN ? AT_POOL_MEAN : kind == AT_HEAD_EMBED ? m->head.pooling : m->arch.head.pooling;
+    at_reads reads;
     if (at_tape_status(t)) return NULL;
-    int at_places = kind == AT_HEAD_TOKEN || kind == AT_HEAD_MASK || kind == AT_HEAD_SPAN || kind == AT_HEAD_LM;
-    if (at_places && b->place) return at_op_gather(t, hidden, b->place, b->n_outputs, AT_SPACE_SEQUENCES);
-    if (at_places || b->place) return at_tape_fail(t, AT_BUG, "head %s on a batch %s places", at_head_name(kind), b->place ? "with" : "without");
-    return how == AT_POOL_LAST ? pool_last(t, m, hidden, b) : at_op_pool(t, hidden, b, how);
+    if (find_reads(t, m, kind, b, &reads)) return at_op_gather(t, hidden, reads.row, reads.n, AT_SPACE_SEQUENCES);
+    if (at_tape_status(t)) return NULL;
+    if (is_at_places(kind) || b->place) return at_tape_fail(t, AT_BUG, "head %s on a batch %s places", at_head_name(kind), b->place ? "with" : "without");
+    return at_op_pool(t, hidden, b, pooling_of(m, kind));
 }
 
-at_tensor *at_head_features(at_tape *t, const at_model *m, at_tensor *hidden, const at_batch *b) {
-    return at_head_pool(t, m, m->head.kind, hidden, b);
+at_tensor *at_model_features(at_tape *t, const at_model *m, at_head_kind kind, const at_batch *b) {
+    at_reads reads;
+    if (at_tape_status(t)) return NULL;
+    if (!m->arch.decoder.layers && find_reads(t, m, kind, b, &reads)) return at_body_read(t, m, b, &reads);
+    at_tensor *hidden = at_body_forward(t, m, b);
+    return at_head_pool(t, m, kind, hidden, b);
 }
 
 /* The answers of the classifier over the vocabulary; while training its loss is made from what it reads. */
@@ -97,6 +120,7 @@ at_tensor *at_head_from_features(at_tape *t, const at_model *m, at_tensor *featu
     return at_op_linear(t, x, &h->classifier, &h->classifier_bias, 1, AT_ACT_NONE);
 }
 
-at_tensor *at_head_forward(at_tape *t, const at_model *m, at_tensor *hidden, const at_batch *b) {
-    return at_head_from_features(t, m, at_head_features(t, m, hidden, b), b);
+at_tensor *at_model_forward(at_tape *t, const at_model *m, const at_batch *b) {
+    at_tensor *features = at_model_features(t, m, m->head.kind, b);
+    return features ? at_head_from_features(t, m, features, b) : NULL;
 }

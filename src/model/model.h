@@ -148,18 +148,28 @@ int at_model_saves(const char *name); /* 1: the name of a file or folder that at
 at_tensor *at_body_encode(at_tape *t, const at_model *m, const at_batch *b);
 at_tensor *at_body_source(at_tape *t, const at_model *m, int layer, at_tensor *encoded);
 /* Hidden states of the last layer, of the decoder's rows where there is one (of a batch without any it reads the text itself, one token
- * later) [rows, hidden]; then the head's logits [n_outputs, n_out]; of a mask head, where gradients are recorded,
- * what its classifier reads [n_outputs, embedding]. */
+ * later) [rows, hidden]. */
 at_tensor *at_body_forward(at_tape *t, const at_model *m, const at_batch *b);
-at_tensor *at_head_forward(at_tape *t, const at_model *m, at_tensor *hidden, const at_batch *b);
+/* Some rows of them, as they are among all, of a body of one stack: behind its attention the last block is computed for these alone, which for a
+ * head on first tokens saves an eighth of a body of six blocks. [n, hidden] */
+typedef struct at_reads {
+    int n;
+    const int32_t *row;     /* [n] of the batch; they may repeat */
+    const uint64_t *row_id; /* [n] the batch's names of these rows */
+    int one_each;           /* row i is of sequence i */
+} at_reads;
+at_tensor *at_body_read(at_tape *t, const at_model *m, const at_batch *b, const at_reads *reads);
 at_classifier at_head_classifier(const at_model *m); /* of a language model's head */
 /* "cls" "mean" "max" "last" */
 const char *at_pooling_name(at_pooling pooling);
-/* What a kind of head reads, [n_outputs, hidden]: first token, mean or last token of the sequences, or the tokens at the batch's places;
- * and the rest of the model's own head from there. */
+/* What a kind of head reads, [n_outputs, hidden]: first token, mean or last token of the sequences, or the tokens at the batch's places; out of
+ * the hidden states of all rows, or with the body before it, which computes no more than this kind of head reads. */
 at_tensor *at_head_pool(at_tape *t, const at_model *m, at_head_kind kind, at_tensor *hidden, const at_batch *b);
-at_tensor *at_head_features(at_tape *t, const at_model *m, at_tensor *hidden, const at_batch *b);
+at_tensor *at_model_features(at_tape *t, const at_model *m, at_head_kind kind, const at_batch *b);
+/* The rest of the model's own head from there; body and head: logits [n_outputs, n_out]; of a mask head, where gradients are recorded, what its
+ * classifier reads [n_outputs, embedding]. */
 at_tensor *at_head_from_features(at_tape *t, const at_model *m, at_tensor *features, const at_batch *b);
+at_tensor *at_model_forward(at_tape *t, const at_model *m, const at_batch *b);
 
 
 /* Declares a head of this kind in p, which has room for AT_HEAD_WEIGHTS more; `place` (may be NULL) gets where they lie. For heads

@@ -209,7 +209,8 @@ static int check_tensors(at_tape *t, const at_attention_inputs *in, const at_bat
     for (int i = 0; i < 3 && !t->status; i++) {
         int want = is_fused(x) ? query_cols(a) + 2 * key_cols(a) : !i ? query_cols(a) : is_pair(x) ? 2 * key_cols(a) : key_cols(a);
         const at_batch *own = i && in->source ? in->source : b;
-        if (!at_is_tokens(x[i], own) || x[i]->cols != want)
+        int fits = in->source && !i ? x[i]->rows == own->rows : at_is_tokens(x[i], own); /* who reads others may be a row a sequence */
+        if (!fits || x[i]->cols != want)
             at_tape_fail(t, AT_BUG, "attention: its input is [%d, %d], the batch has %d rows and the heads need %d columns", x[i]->rows,
                          x[i]->cols, own->rows, want);
     }

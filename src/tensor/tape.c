@@ -100,7 +100,7 @@ at_real *at_tape_weight_gradient(at_tape *tape, const at_weight *w) {
 }
 
 at_tensor *at_tape_keep(at_tape *tape, at_mark mark, at_tensor *x, at_tensor *y) {
-    if (tape->status || y->needs_grad || x->rows != y->rows || x->cols != y->cols) return y;
+    if (tape->status || y->needs_grad || x->space != y->space || x->rows != y->rows || x->cols != y->cols) return y;
     if (!tape->dry) tape->backend->scale_add(1, y->data, x->data, 0, (size_t)x->rows * (size_t)x->cols);
     at_arena_rewind(tape->arena, mark);
     return x;

@@ -191,15 +191,15 @@ static void scatter(const at_batch *batch, const at_tensor *x, float *to) {
 }
 
 static void forward_logits(walk *w, at_tape *tape, const at_batch *batch) {
-    at_tensor *hidden = at_body_forward(tape, w->model, batch);
-    at_tensor *logits = at_head_forward(tape, w->model, hidden, batch);
+    at_tensor *logits = at_model_forward(tape, w->model, batch);
     if (!at_tape_status(tape) && !tape->dry) scatter(batch, logits, w->logits);
 }
 
 static void forward_features(walk *w, at_tape *tape, const at_batch *batch) {
-    at_tensor *hidden = at_body_forward(tape, w->model, batch);
+    at_tensor *hidden = w->n_sets > 1 ? at_body_forward(tape, w->model, batch) : NULL;
     for (int i = 0; i < w->n_sets; i++) {
-        at_tensor *features = at_head_pool(tape, w->model, w->sets[i].kind, hidden, batch);
+        at_head_kind kind = w->sets[i].kind;
+        at_tensor *features = hidden ? at_head_pool(tape, w->model, kind, hidden, batch) : at_model_features(tape, w->model, kind, batch);
         if (!at_tape_status(tape) && !tape->dry) scatter(batch, features, w->sets[i].features);
     }
 }

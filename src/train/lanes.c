@@ -51,8 +51,7 @@ static int is_coupled(const at_lanes_setup *s) { return s->state->task->coupled;
 
 static at_tensor *forward(const at_lanes_setup *s, at_tape *tape, const at_batch *batch) {
     at_tape_begin(tape);
-    at_tensor *hidden = at_body_forward(tape, s->model, batch);
-    return at_head_forward(tape, s->model, hidden, batch);
+    return at_model_forward(tape, s->model, batch);
 }
 
 static at_tensor *loss_of(const at_lanes_setup *s, at_tape *tape, at_tensor *logits, const at_batch *batch, double norm) {

@@ -106,7 +106,7 @@ static inline void harness_forward(harness *h, int backward) {
     t->gradients = backward ? &h->gradients : NULL;
     at_tape_begin(t);
     h->hidden = at_body_forward(t, h->model, &h->batch);
-    h->logits = at_head_forward(t, h->model, h->hidden, &h->batch);
+    h->logits = at_model_forward(t, h->model, &h->batch);
 }
 
 /* The same with the loss of a classifier, and backward where asked. */

@@ -455,12 +455,52 @@ static void sequences_do_not_see_their_neighbours(void **state) {
     close_golden(&g);
 }
 
+/* What the head reads, of a training with dropout: out of all rows, or of a body whose last block has no others. */
+static at_real *features_of(golden *g, int all, int *n) {
+    at_tape *t = &g->h.tape;
+    const at_model *m = g->h.model;
+    for (int i = 0; i < HARNESS_ARENAS; i++) at_arena_rewind(&g->h.step[i], (at_mark){0});
+    at_gradients_clear(&g->h.gradients);
+    t->gradients = &g->h.gradients;
+    t->training = 1;
+    at_tape_begin(t);
+    at_tensor *x = all ? at_head_pool(t, m, m->head.kind, at_body_forward(t, m, &g->h.batch), &g->h.batch)
+                       : at_model_features(t, m, m->head.kind, &g->h.batch);
+    check_ok(at_tape_status(t), &g->err);
+    *n = x->rows * x->cols;
+    at_real *values = AT_NEW_ARRAY(&g->h.memory, at_real, *n);
+    memcpy(values, x->data, (size_t)*n * sizeof *values);
+    return values;
+}
+
+static void rows_that_nobody_reads_change_nothing(void **state) {
+    (void)state;
+    for (int f = 0; f < folders.n; f++) {
+        golden g = {0};
+        int n, n_all;
+        open_golden(&g, folders.name[f]);
+        at_arch *a = &g.h.model->arch;
+        a->hidden_dropout = a->output_dropout = a->attention_dropout = 0.3;
+        const at_real *all = features_of(&g, 1, &n_all), *read = features_of(&g, 0, &n);
+        double worst = 0, largest = 0;
+        assert_int_equal(n, n_all);
+        for (int i = 0; i < n; i++) {
+            worst = fmax(worst, fabs((double)(read[i] - all[i])));
+            largest = fmax(largest, fabs((double)all[i]));
+        }
+        if (!(worst <= 1e-5 * largest)) print_error("%s: %g of %g\n", folders.name[f], worst, largest);
+        assert_true(worst <= 1e-5 * largest);
+        close_golden(&g);
+    }
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(models_equal_the_reference),
         cmocka_unit_test(adamw_steps_give_the_same_losses),
         cmocka_unit_test(every_flipped_switch_is_noticed),
         cmocka_unit_test(sequences_do_not_see_their_neighbours),
+        cmocka_unit_test(rows_that_nobody_reads_change_nothing),
     };
     return cmocka_run_group_tests(tests, find_folders, NULL);
 }
