@@ -11,8 +11,8 @@ at_status at_fail(at_error *err, at_status code, const char *fmt, ...) AT_PRINTF
 /* The memory is not to be had: AT_NO_MEMORY and how much was asked for. */
 at_status at_fail_memory(at_error *err, size_t bytes);
 
-/* A failed system call on `path`: AT_DISK, "path: what: strerror(errno)". Missing input files use
- * this too; the caller gives another code where the file is data or a model. */
+/* A failed system call on `path`: "path: what: strerror(errno)". `code` is what it means where the file is data or a model, for instance; a full or
+ * broken disk (ENOSPC, EDQUOT, EIO, EROFS) is AT_DISK whatever is asked for. */
 at_status at_fail_errno(at_error *err, at_status code, const char *path, const char *what);
 
 /* Puts "prefix: " before the sentence that err already holds; returns err->code. */

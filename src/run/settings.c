@@ -159,6 +159,9 @@ static const at_setting SETTINGS[] = {
     REAL("mix", NULL, "auto", 0, 1, METHOD,
          "Share of step 2 in the weights that are kept, the rest is where it began; auto: below 1 on small data only, and not where step 2 mends "
          "most of what step 1 gets wrong.", T),
+    REAL("average", "average_weights", "auto", 0, 1, METHOD,
+         "The mean of the weights over this share of the steps, the last ones, is what is kept; 0: the best evaluated state, or the last one; auto: "
+         "0.5 where examples are many and labels or tags are learned, else 0.", T),
     REAL("learning_rate", "lr", "auto", 1e-12, 10, OPTIMISATION, "Rate of the body's top; auto: from the width of the body.", T),
     REAL("head_learning_rate", "head_lr", "auto", 1e-12, 10, OPTIMISATION, "Rate of the new head.", T),
     REAL("layer_decay", "layerwise_learning_rate_decay layer_wise_decay llrd", "auto", 0.01, 1, OPTIMISATION,

@@ -311,6 +311,7 @@ static at_recipe_facts gather_facts(const at_train_run *run) {
                          .rate_share = run->state.task->rate_share,
                          .steps_share = run->state.task->steps_share,
                          .fewest_epochs = run->state.task->fewest_epochs,
+                         .averages = run->state.task->averages,
                          .new_head = run->new_head};
     for (int c = 0; d->label && !d->place_at && c < f.n_classes; c++) {
         int count = 0;

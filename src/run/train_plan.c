@@ -14,6 +14,20 @@ static void over_int(const at_options *o, const char *name, int *value) { *value
 
 static double steps_an_epoch(const at_train_run *run) { return ceil((double)at_dataset_units(run->train) / run->hyper.batch_size); }
 
+/* A training that may end early has no last part. */
+static at_status apply_stopping(at_train_run *run, at_error *err) {
+    const at_options *o = run->options;
+    at_hyper *h = &run->hyper;
+    int patience = (int)at_options_int(o, "early_stopping_patience", 0), own = at_options_is_auto(o, "average");
+    over_real(o, "average", &h->average);
+    over_int(o, "early_stopping_patience", &h->patience);
+    if (patience > 0 && own) h->average = 0;
+    if (patience > 0 && h->average > 0)
+        return at_fail(err, AT_USAGE, "--average and --early-stopping-patience exclude each other: a training that stops early has no last part to average");
+    if (h->average > 0) h->patience = h->keep_best = 0;
+    return AT_OK;
+}
+
 static void apply_options(at_train_run *run) {
     const at_options *o = run->options;
     at_hyper *h = &run->hyper;
@@ -36,7 +50,6 @@ static void apply_options(at_train_run *run) {
     over_real(o, "hidden_dropout", &h->hidden_dropout);
     over_real(o, "attention_dropout", &h->attention_dropout);
     over_int(o, "eval_steps", &h->eval_steps);
-    over_int(o, "early_stopping_patience", &h->patience);
     over_real(o, "save_seconds", &h->save_seconds);
     over_int(o, "logging_steps", &h->logging_steps);
     over_int(o, "save_total_limit", &h->save_total_limit);
@@ -107,6 +120,7 @@ at_status at_train_plan_make(at_train_run *run, at_error *err) {
     run->mix = run->goes_on ? 1 : at_options_real(run->options, "mix", run->recipe.mix);
     AT_TRY(check_batch(run, err));
     apply_options(run);
+    AT_TRY(apply_stopping(run, err));
     AT_TRY(read_freeze(run, err));
     run->hyper.frozen = run->frozen;
     return AT_OK;
@@ -202,6 +216,10 @@ static const char *why_gradual(const at_train_run *run) {
 
 static const char *why_stop(const at_train_run *run) {
     const at_hyper *h = &run->hyper;
+    if (h->average > 0)
+        return at_options_is_auto(run->options, "average")
+                   ? run->recipe.why_average
+                   : at_format(words_of(run), "all steps are taken; the mean of the weights over the last %.3g%% of them is kept (--average)", 100 * h->average);
     if (run->recipe.judging == AT_JUDGE_FOLDS)
         return at_options_int(run->options, "early_stopping_patience", 0) ? "a fixed number of steps: on folds there is nothing to stop early by" : run->recipe.why_stop;
     if (!h->patience) return "the best evaluated state is kept; all steps are taken";
@@ -231,7 +249,7 @@ static void tell_choices(const at_train_run *run) {
     if (run->method == AT_METHOD_GRADUAL)
         at_tell(run->listener, "choice", json_pack("{s:f}", "unfreeze_epochs", h->unfreeze_epochs), "Gradual: %s.", why_gradual(run));
     tell_long(run);
-    at_tell(run->listener, "choice", json_pack("{s:i, s:b}", "patience", h->patience, "keep_best", h->keep_best), "Stop: %s.", why_stop(run));
+    at_tell(run->listener, "choice", json_pack("{s:i, s:b, s:f}", "patience", h->patience, "keep_best", h->keep_best, "average", h->average), "Stop: %s.", why_stop(run));
     if (run->softening != 1 && run->method == AT_METHOD_TWO_STEP && !run->goes_on)
         at_tell(run->listener, "choice", json_pack("{s:f}", "soften_head", run->softening), "Start: %s.",
                 at_options_is_auto(o, "soften_head") ? r->why_soft : "a head with the penalty asked for (--soften-head)");

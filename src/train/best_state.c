@@ -72,14 +72,18 @@ static void keep(at_training *r, const at_score *score) {
 at_status at_training_evaluate(at_training *r, at_error *err) {
     at_score score = {0};
     const at_listener_hooks *hooks = &r->setup->hooks;
-    AT_TRY(score_eval(r, &score, err));
+    int mean = at_training_has_mean(r);
+    if (mean) at_training_swap_mean(r);
+    at_status st = score_eval(r, &score, err);
+    if (mean) at_training_swap_mean(r);
+    AT_TRY(st);
     int better = is_better(&r->best, &score);
     int higher = better && (r->best.step < 0 || score.main > r->best.main);
     r->best.no_better = higher ? 0 : r->best.no_better + 1;
     r->best.main_name = score.main_name;
-    if (better) keep(r, &score);
+    if (better || r->h.average > 0) keep(r, &score);
     at_log_evaluation(r, &score);
-    if (hooks->evaluated) hooks->evaluated(hooks->context, &r->progress, &score, better);
+    if (hooks->evaluated) hooks->evaluated(hooks->context, &r->progress, &score, better && r->h.keep_best);
     at_score_free(&score);
     return AT_OK;
 }

@@ -40,8 +40,10 @@ static json_t *describe(const at_training *r) {
 
 /* ---- saving ---- */
 
-/* The best state needs a place of its own where it is known and is not the present one. */
-static int best_differs(const at_training *r) { return r->h.keep_best && r->best.step >= 0 && r->best.step != r->now.step; }
+/* The best state needs a place of its own where it is known and is not the present one; so does a mean. */
+static int best_differs(const at_training *r) {
+    return at_training_has_mean(r) || (r->h.keep_best && r->best.step >= 0 && r->best.step != r->now.step);
+}
 
 static int list_weights(const at_training *r, at_saved_array *arrays) {
     int n = 0;
@@ -74,7 +76,7 @@ static at_status list_files(const at_training *r, at_checkpoint *c, at_error *er
     c->files[0] = (at_saved_file){.name = "weights.safetensors", .arrays = weights, .n = list_weights(r, weights)};
     c->files[1] = (at_saved_file){.name = "moments.safetensors", .arrays = c->moments, .n = 2};
     c->files[2] = (at_saved_file){.name = "squares.safetensors", .arrays = &c->squares, .n = 1};
-    c->files[3] = (at_saved_file){.name = "best.safetensors", .arrays = &c->best, .n = 1, .stays = 1};
+    c->files[3] = (at_saved_file){.name = "best.safetensors", .arrays = &c->best, .n = 1, .stays = !at_training_has_mean(r)};
     c->n = best_differs(r) ? 4 : 3;
     return AT_OK;
 }
@@ -152,7 +154,7 @@ static at_status load_squares(at_training *r, const at_safetensors *file, at_err
 }
 
 static at_status load_best(at_training *r, const at_safetensors *file, at_error *err) {
-    r->best.copied = r->best.step;
+    r->best.copied = at_training_has_mean(r) ? r->now.step : r->best.step;
     return at_saved_array_load(file, "best", 0, r->best.copy, r->params->n_moments, err);
 }
 

@@ -68,6 +68,13 @@ static void choose_stopping(at_arena *arena, at_recipe *r) {
                                   h->patience);
 }
 
+/* Of the second half of the steps, held-out rows: AVERAGE_NUMBERS. */
+static void choose_average(const at_recipe_facts *f, at_arena *arena, at_recipe *r) {
+    r->hyper.average = f->averages && f->n_train >= MIDDLING && f->method != AT_METHOD_HEAD ? 0.5 : 0;
+    r->why_average = at_format(arena, "all steps are taken; the mean of the weights over the last %.0f%% of them is what is kept: of many examples it is better than the "
+                               "last or the best state", 100 * r->hyper.average);
+}
+
 /* A head fitted to the end leaves little loss to learn from: step 2 would hardly move the body (Ren et al. 2023, "How to prepare your task head
  * for finetuning"). A smaller head of the same direction leaves some; on held-out rows of SST-2 it gained 1.5 points at 100 examples with the mean and
  * 4.6 with the pooler, 0.8 at 500 and, with equal rates for all blocks, 1.3 at 5,000; at 24, where the steps are too few to make up for it, it lost. */
@@ -94,9 +101,10 @@ at_status at_recipe_choose(const at_recipe_facts *f, at_arena *arena, at_recipe 
     choose_rate(f, arena, r);
     choose_length(f, arena, r);
     choose_stopping(arena, r);
+    choose_average(f, arena, r);
     choose_softening(f, arena, r);
     choose_mix(f, arena, r);
-    return r->why_mix && r->why_soft && r->why_judging && r->why_rate && r->why_length && r->why_stop ? AT_OK : at_fail_memory(err, 0);
+    return r->why_average && r->why_mix && r->why_soft && r->why_judging && r->why_rate && r->why_length && r->why_stop ? AT_OK : at_fail_memory(err, 0);
 }
 
 /* The standard error behind a 95% interval; 0 where none is known. */

@@ -27,6 +27,7 @@ typedef struct at_recipe_facts {
     double n_answers;     /* the same, but one an example where its outputs are one choice */
     double rate_share, steps_share; /* of the task (at_task); 0: 1 */
     int fewest_epochs;    /* of the task; 0: 3 */
+    int averages;         /* of the task: the mean of the last weights is known to be better where examples are many */
     int new_head;         /* the body itself is what is trained, and a head that it is trained through is made anew */
 } at_recipe_facts;
 
@@ -39,7 +40,7 @@ typedef struct at_recipe {
     double mix;           /* small data: what is kept of step 2 is this share of it, the rest is where it began (their weights' mean); 1: all of it */
     int tuned_folds;      /* of those, folds on which step 2 is run too, to compare both steps; 0: step 2 is kept unjudged */
     /* One sentence a choice, for the plan. In the arena. */
-    const char *why_judging, *why_rate, *why_length, *why_stop, *why_soft, *why_mix;
+    const char *why_judging, *why_rate, *why_length, *why_stop, *why_soft, *why_mix, *why_average;
 } at_recipe;
 
 at_status at_recipe_choose(const at_recipe_facts *facts, at_arena *arena, at_recipe *recipe, at_error *err);

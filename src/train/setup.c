@@ -47,6 +47,7 @@ static at_status check_hyper(const at_hyper *h, at_error *err) {
     AT_TRY(check_range("adam_beta1", h->adam_beta1, 0, 0.999999999, err));
     AT_TRY(check_range("adam_beta2", h->adam_beta2, 0, 0.999999999, err));
     AT_TRY(check_range("adam_epsilon", h->adam_epsilon, 1e-30, 1, err));
+    AT_TRY(check_range("a share of steps to average", h->average, 0, 1, err));
     AT_TRY(check_range("a warm-up ratio", h->warmup_ratio, 0, 1, err));
     if (h->max_steps <= 0) AT_TRY(check_range("a number of epochs", h->num_train_epochs, 1e-9, 1e9, err));
     AT_TRY(check_range("dropout", h->hidden_dropout, -1, 0.99, err));
@@ -125,6 +126,7 @@ at_status at_training_plan(at_training *r, const at_trainer_setup *setup, at_err
     *r = (at_training){.arena = {.mapped = 1}, .setup = setup, .h = *setup->hyper, .params = &setup->model->params, .resumed_from = -1, .saved_step = -1};
     r->best.step = r->best.copied = -1;
     r->now.rate_factor = 1;
+    if (r->h.average > 0) r->h.keep_best = 0;
     at_status st = plan(r, err);
     if (st) at_training_close(r);
     return st;

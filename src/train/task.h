@@ -117,6 +117,7 @@ struct at_task {
     double rate_share;         /* of the learning rate that the recipe chooses for a new head's task; 0: all of it */
     double steps_share;        /* of the fewest steps that the recipe gives small data; 0: once as many */
     int fewest_epochs;         /* that the recipe gives, but to large data; 0: three */
+    int averages;              /* 1: of many examples the recipe keeps the mean of the last weights */
     int coupled;               /* 1: its loss is one of the whole step: `loss` is called once, with the logits of all sequences of the step in its
                                   order (lanes.h), one output a sequence; the norm is that of the step */
     int in_windows;            /* 1: long texts become windows by the task's own rule: nothing is ever cut */

@@ -176,6 +176,7 @@ static at_status train(at_training *r, at_error *err) {
         if (hooks->stop && hooks->stop(hooks->context)) return stop(r, err);
         int before = r->now.step;
         AT_TRY(take_step(r, err));
+        if (r->now.step > before) at_training_average(r);
         int due = r->now.step > before && evaluation_is_due(r);
         if (due) AT_TRY(evaluate(r, err));
         if (save_is_due(r, due)) at_training_save(r);
@@ -201,7 +202,8 @@ static at_status start(at_training *r, at_error *err) {
 static at_status finish(at_training *r, at_train_result *result, at_error *err) {
     at_error why;
     if (r->saver && at_saver_wait(r->saver, &why)) at_training_note(r, 1, "the last checkpoint could not be kept: %s", why.text);
-    if (r->h.keep_best && r->best.step >= 0 && r->best.step != r->now.step) at_training_restore_weights(r);
+    int best = r->h.keep_best && r->best.step >= 0 && r->best.step != r->now.step;
+    if (best || at_training_has_mean(r)) at_training_restore_weights(r);
     const at_counters *c = &r->now;
     result->steps = c->step;
     result->best_step = r->best.step;

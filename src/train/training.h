@@ -1,4 +1,4 @@
-/* A training under way: private to trainer.c, best_state.c, log.c and checkpoint.c. */
+/* A training under way: private to trainer.c, best_state.c, average.c, log.c and checkpoint.c. */
 #ifndef AT_TRAIN_TRAINING_H
 #define AT_TRAIN_TRAINING_H
 
@@ -16,7 +16,7 @@ typedef struct at_best {
     json_t *values;         /* of at_score */
     const char *main_name;  /* NULL after a resume, until the next evaluation */
     int no_better;          /* evaluations since main rose */
-    at_real *copy;          /* [n_moments] the weights of `copied`, laid out as the moments */
+    at_real *copy;          /* [n_moments] the weights of `copied`, or the mean up to it (average.c), laid out as the moments */
     int copied;             /* the best step, or the first one where nothing was evaluated; -1: none yet, the weights are those of the start */
 } at_best;
 
@@ -71,6 +71,12 @@ double at_training_epoch(const at_training *r);
 /* Copies the trainable weights to and from best.copy; nothing is copied back where nothing was kept. */
 void at_training_keep_weights(at_training *r);
 void at_training_restore_weights(at_training *r);
+
+/* Of a training whose weights are averaged (at_hyper.average), in best.copy: after every step; whether there is a mean yet; it and the present weights
+ * change places. */
+void at_training_average(at_training *r);
+int at_training_has_mean(const at_training *r);
+void at_training_swap_mean(at_training *r);
 
 /* Evaluates, logs, and keeps the state where it is the best. AT_STOPPED: the hook asked to stop, nothing has changed. */
 at_status at_training_evaluate(at_training *r, at_error *err);

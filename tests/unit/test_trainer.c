@@ -240,6 +240,49 @@ static void patience_ends_and_the_best_state_is_left(void **state) {
     tiny_training_free(&again);
 }
 
+static double last_eval_loss(const tiny_training *t) {
+    double loss = NAN;
+    for (size_t i = 0; i < json_array_size(t->history); i++) {
+        const json_t *value = json_object_get(json_array_get(t->history, i), "eval_loss");
+        if (value) loss = json_real_value(value);
+    }
+    return loss;
+}
+
+/* The weights after each of the last 7 of 21 steps, one by one, against what the trainer leaves; and what it evaluates is that mean. */
+static void the_mean_of_the_last_weights_is_left(void **state) {
+    (void)state;
+    tiny_training mean = tiny_training_new(model_folder), last = mean;
+    mean.hyper.average = 1 / 3.;
+    last.hyper.keep_best = 0;
+    tiny_training_run(&mean);
+    tiny_training_run(&last);
+    check_ok(mean.status, &mean.err);
+    assert_int_equal(mean.steps, 21);
+    double *sum = calloc(mean.n_weights, sizeof *sum);
+    for (int step = 15; step <= 21; step++) {
+        tiny_training at = tiny_training_new(model_folder);
+        at.hyper.keep_best = 0;
+        at.stop_before = step < 21 ? step : -1;
+        tiny_training_run(&at);
+        assert_int_equal(at.status, step < 21 ? AT_STOPPED : AT_OK);
+        for (size_t i = 0; i < at.n_weights; i++) sum[i] += at.weights[i] / 7.;
+        tiny_training_free(&at);
+    }
+    double off = 0, moved = 0;
+    for (size_t i = 0; i < mean.n_weights; i++) {
+        off = fmax(off, fabs(mean.weights[i] - sum[i]));
+        moved = fmax(moved, fabs((double)mean.weights[i] - last.weights[i]));
+    }
+    assert_true(off < 1e-6);
+    assert_true(moved > 1e-4);
+    assert_true(fabs(last_eval_loss(&mean) - last_eval_loss(&last)) > 1e-6);
+    assert_int_equal(mean.best_step, 21);
+    free(sum);
+    tiny_training_free(&mean);
+    tiny_training_free(&last);
+}
+
 static void history_is_that_of_trainer_state(void **state) {
     (void)state;
     tiny_training t = tiny_training_new(model_folder);
@@ -455,6 +498,7 @@ int main(void) {
         cmocka_unit_test(frozen_weights_stay_and_unfreezing_joins),
         cmocka_unit_test(adamw_moves_every_row_as_pytorch_does),
         cmocka_unit_test(patience_ends_and_the_best_state_is_left),
+        cmocka_unit_test(the_mean_of_the_last_weights_is_left),
         cmocka_unit_test(history_is_that_of_trainer_state),
         cmocka_unit_test(the_plan_is_what_is_taken),
         cmocka_unit_test(a_single_bad_step_is_not_taken),
