@@ -269,6 +269,7 @@ const at_task at_task_classify = {
     .labels_note = "The model always answers with one of these, also for texts that belong to none.",
     .problem_type = "single_label_classification",
     .heads = HEADS,
+    .averages = 1,
     .names_labels = 1,
     .fields = FIELDS,
     .card_metrics = CARD,

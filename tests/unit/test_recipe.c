@@ -48,6 +48,17 @@ static void the_mean_of_both_steps_is_for_few_examples(void **state) {
     assert_true(choose(facts_of(20000, 9000)).mix == 1);
 }
 
+/* Of many examples; a training of the head alone has none that counts. */
+static void the_mean_of_the_last_weights_is_for_many_examples(void **state) {
+    (void)state;
+    at_recipe_facts many = facts_of(20000, 9000), few = facts_of(4000, 900);
+    assert_true(choose(many).hyper.average == 0);
+    many.averages = few.averages = 1;
+    assert_true(choose(many).hyper.average > 0 && choose(few).hyper.average == 0);
+    many.method = AT_METHOD_HEAD;
+    assert_true(choose(many).hyper.average == 0);
+}
+
 /* A softer head needs steps to make up for it, and a second step that starts from it. */
 static void step_2_starts_from_a_softer_head(void **state) {
     (void)state;
@@ -131,6 +142,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(how_it_is_judged_follows_the_size),
         cmocka_unit_test(the_mean_of_both_steps_is_for_few_examples),
+        cmocka_unit_test(the_mean_of_the_last_weights_is_for_many_examples),
         cmocka_unit_test(step_2_starts_from_a_softer_head),
         cmocka_unit_test(lower_blocks_learn_slower_on_few_examples),
         cmocka_unit_test(lengths_stay_sensible),
