@@ -166,25 +166,27 @@ static void add_result(at_str *s, const at_card_result *r, const char *title) {
     at_str_add(s, "\n");
 }
 
-static const char *how_judged(const at_card *c) {
+static const char *whose_rows(const at_card *c) {
     switch (c->judging) {
     case AT_CARD_JUDGED_FOLDS:
         return "The evaluation is out-of-fold: the data was cut into folds, and every row was answered by a model that had not been trained on it. The model "
                "in this folder was trained on all rows.";
-    case AT_CARD_JUDGED_SPLIT:
-        return "The evaluation rows were cut off the training file and not trained on. The best state of the model was chosen by them, so that their figures "
-               "are a little too good.";
-    default:
-        return "The evaluation rows come from a file of their own and were not trained on. The best state of the model was chosen by them, so that their figures "
-               "are a little too good.";
+    case AT_CARD_JUDGED_SPLIT: return "The evaluation rows were cut off the training file and not trained on.";
+    default: return "The evaluation rows come from a file of their own and were not trained on.";
     }
+}
+
+static const char *what_they_chose(const at_card *c) {
+    if (c->judging == AT_CARD_JUDGED_FOLDS) return "";
+    if (c->averaged) return " No state of the training was chosen by them: what is kept is the mean of its last weights.";
+    return " The best state of the model was chosen by them, so that their figures are a little too good.";
 }
 
 static void add_trust(at_str *s, const at_card *c) {
     enum { FEW = 300 };
     const at_card_result *r = c->test.n ? &c->test : &c->eval;
     at_str_add(s, "### How far to trust these figures\n\n");
-    if (c->eval.n) at_str_addf(s, "%s\n", how_judged(c));
+    if (c->eval.n) at_str_addf(s, "%s%s\n", whose_rows(c), what_they_chose(c));
     if (c->test.n) at_str_add(s, "Nothing was chosen by the test rows: their figures are the ones to quote.\n");
     at_str_add(s, "The interval says how far chance alone, through the choice of the rows, may have moved a figure.");
     if (r->n < FEW) at_str_addf(s, " With %ld rows it is wide: a difference of a few points between two models means little.", r->n);

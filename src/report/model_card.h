@@ -16,7 +16,7 @@ typedef enum at_card_library {
 } at_card_library;
 
 typedef enum at_card_judging {
-    AT_CARD_JUDGED_FILE,  /* an evaluation file, by which the best state was chosen */
+    AT_CARD_JUDGED_FILE,  /* an evaluation file, by which the best state was chosen, but where `averaged` */
     AT_CARD_JUDGED_SPLIT, /* a part cut off the training file, likewise */
     AT_CARD_JUDGED_FOLDS  /* out-of-fold: every row by a model that had not seen it */
 } at_card_judging;
@@ -65,6 +65,7 @@ typedef struct at_card {
     const char *train_file;
     long n_train;
     const char *method;   /* "two-step" */
+    int averaged;         /* the weights are the mean of the last ones of the training */
     const char *kept;     /* a sentence about what was kept, or NULL */
     const at_card_setting *setting;
     int n_settings;

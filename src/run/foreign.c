@@ -20,7 +20,7 @@ static const foreign FOREIGN[] = {
     {"per_device_eval_batch_size", "evaluation chooses its batches itself; they change no number"},
     {"eval_accumulation_steps", "evaluation chooses its batches itself; they change no number"},
     {"auto_find_batch_size", "a batch takes no more memory than a few texts of it; what does not fit is told before step 1"},
-    {"load_best_model_at_end", "the best evaluated state is always what is kept"},
+    {"load_best_model_at_end", "the best evaluated state is kept, of many examples the mean of the last weights (--average)"},
     {"greater_is_better", "of every metric it is known (--metric-for-best-model)"},
     {"report_to", "curves are written with --tensorboard FOLDER"},
     {"resume_from_checkpoint", "the same command goes on by itself"},

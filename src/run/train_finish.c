@@ -97,11 +97,11 @@ static json_t *all_results(const at_train_run *run) {
     static const char *const JUDGED[] = {"file", "split", "out-of-fold"};
     const at_hyper *h = &run->hyper;
     json_t *all =
-        json_pack("{s:s, s:s, s:s, s:s, s:f, s:i, s:o, s:i, s:i, s:f, s:i, s:o, s:O}", "method", method_name(run),
+        json_pack("{s:s, s:s, s:s, s:s, s:f, s:i, s:o, s:i, s:i, s:f, s:f, s:i, s:o, s:O}", "method", method_name(run),
                   "head", at_head_name(run->head), "task", run->state.task->name, "judged_by",
                   JUDGED[run->recipe.judging], "epoch", run->tuned ? at_train_epochs_done(run) : 0.0, "train_samples",
                   at_dataset_units(run->train), "train_loss", at_json_number(run->tuned ? run->result.train_loss : 0.0), "steps", run->result.steps,
-                  "best_step", run->result.best_step, "learning_rate", h->learning_rate, "batch_size", h->batch_size,
+                  "best_step", run->result.best_step, "learning_rate", h->learning_rate, "average", h->average, "batch_size", h->batch_size,
                   "phases", phases_json(run), "notes", run->notes);
     if (!run->state.task->in_windows) json_object_set_new(all, "long", json_string(at_long_name(run->state.long_texts)));
     add_cut(all, "train", run->all);

@@ -117,6 +117,7 @@ static int settings_of(at_train_run *run, at_card_setting *s) {
         s[n++] = (at_card_setting){"epochs", at_format(a, "%.3g", at_train_epochs_done(run))};
         s[n++] = (at_card_setting){"steps", at_format(a, "%d", run->result.steps)};
         s[n++] = (at_card_setting){"weight_decay", at_format(a, "%.3g", h->weight_decay)};
+        if (h->average > 0) s[n++] = (at_card_setting){"average", at_format(a, "%.3g", h->average)};
         s[n++] = (at_card_setting){"warmup_ratio", at_format(a, "%.3g", h->warmup_ratio)};
     }
     s[n++] = (at_card_setting){"seed", at_format(a, "%llu", (unsigned long long)h->seed)};
@@ -192,6 +193,7 @@ at_status at_train_card(at_train_run *run, at_error *err) {
                                 ? NULL
                                 : "Fine-tuning the whole model was not better on unseen data: the body is the "
                                   "pre-trained one, only the head is new.",
+                    .averaged = run->tuned && run->hyper.average > 0,
                     .setting = parts.setting,
                     .judging = JUDGED[run->recipe.judging],
                     .note = parts.note};

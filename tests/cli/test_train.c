@@ -155,6 +155,9 @@ static void the_plan_tells_what_was_asked_for(void **state) {
     program_expect(PLAN "--eval train.csv --patience 7", 0, "Stop: the best evaluated state is kept; 7 evaluations without a higher score end the training.", "");
     program_expect(PLAN "--eval train.csv --patience 0", 0, "Stop: the best evaluated state is kept; all steps are taken.", "");
     program_expect(PLAN "--eval-share 0.3", 0, "Stop: the best evaluated state is kept; all steps are taken.", "");
+    program_expect(PLAN "--eval train.csv --average 0.25", 0,
+                   "Stop: all steps are taken; the mean of the weights over the last 25% of them is kept (--average).", "");
+    program_expect(PLAN "--eval train.csv --average 0.25 --patience 7", 2, "", "--average and --early-stopping-patience exclude each other");
     program_expect(PLAN "--patience 3", 0, "Stop: a fixed number of steps: on folds there is nothing to stop early by.", "");
     program_expect(PLAN "--layer-decay 0.5", 0, "; each block nearer to the input learns 0.5 times as fast.", "");
     program_expect(PLAN "--lr 2e-4 --head-lr 1e-3", 0, "Rate: 2.0e-04, as given; 1.0e-03 for the head", "");

@@ -53,6 +53,21 @@ static void what_is_kept_is_the_mean_of_both_steps(void **state) {
     assert_true(far > 1e-4); /* step 2 moved them: leaving a step out would show */
 }
 
+/* --average through the whole program: other weights than the last ones, which are evaluated as they are left. */
+static void the_mean_of_the_last_steps_is_saved(void **state) {
+    (void)state;
+    program_expect(TRAIN "--eval train.csv --head pooler --average 0.5 --output meaned", 0, "", "");
+    program_run told = program_shell("cd $D && grep -o '\"eval_loss\": [0-9.]*' meaned/all_results.json | cut -d' ' -f2 | cut -c1-8");
+    assert_true(strlen(told.out) > 6);
+    program_expect("cd $D && $A eval --model meaned --data train.csv --json | grep -o '\"loss\":[0-9.]*' | head -1 | cut -d: -f2 | cut -c1-8", 0, told.out, "");
+    program_expect(TRAIN "--eval train.csv --head pooler --average 0 --patience 0 --output last", 0, "", "");
+    size_t n = weights_of("meaned", mixed);
+    assert_int_equal(weights_of("last", tuned), n);
+    double far = 0;
+    for (size_t i = 0; i < n; i++) far = fmax(far, fabs(mixed[i] - tuned[i]));
+    assert_true(far > 1e-5);
+}
+
 /* By default the share is the recipe's, on folds as in the final training. */
 static void the_mean_is_the_default_on_few_examples(void **state) {
     (void)state;
@@ -177,6 +192,7 @@ static void the_head_is_the_one_that_wins(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(what_is_kept_is_the_mean_of_both_steps),
+        cmocka_unit_test(the_mean_of_the_last_steps_is_saved),
         cmocka_unit_test(the_mean_is_the_default_on_few_examples),
         cmocka_unit_test(step_2_starts_from_a_softened_head),
         cmocka_unit_test(a_step_2_that_does_harm_is_given_up),
