@@ -5,7 +5,6 @@
 #include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <sys/resource.h>
 #include <unistd.h>
 
 #include "base/cgroup.h"
@@ -127,11 +126,4 @@ void at_pool_run(at_pool *pool, void (*task)(void *, int), void *context, int n)
     while (pool->running) pthread_cond_wait(&pool->done, &pool->lock);
     pool->n = 0;
     pthread_mutex_unlock(&pool->lock);
-}
-
-void at_thread_give_way(void) {
-    enum { NICENESS = 10 };
-    /* On Linux niceness is a thread's own and 0 is the caller; where it is not allowed, nothing is lost. */
-    int now = getpriority(PRIO_PROCESS, 0);
-    setpriority(PRIO_PROCESS, 0, now < 19 - NICENESS ? now + NICENESS : 19);
 }

@@ -18,8 +18,4 @@ int at_pool_threads(const at_pool *pool);
 /* Calls task(context, i) for i in 0..n-1 and returns when all are done. Not reentrant. pool NULL: in the caller alone. */
 void at_pool_run(at_pool *pool, void (*task)(void *context, int i), void *context, int n);
 
-/* The calling thread gives way to others that want the processor, to those of this program as to any: about a tenth is left to it beside one that
- * computes. There is no way back. */
-void at_thread_give_way(void);
-
 #endif

@@ -119,9 +119,9 @@ static at_tensor *attend_apart(walk *w, int layer, at_tensor *x, const at_attent
     return at_op_attention_with(w->t, &in, w->b, form, a->attention_dropout);
 }
 
-/* Where one row a sequence is read and nothing depends on distances, only that row asks. */
+/* Where the first row of each sequence is read and nothing depends on distances, only that row asks. */
 static int asks_alone(const walk *w, int layer, const at_attention *form) {
-    return is_narrow(w, layer) && w->reads->one_each && w->m->arch.position != AT_POSITION_ROTARY && !form->causal && !form->window &&
+    return is_narrow(w, layer) && w->reads->first_each && w->m->arch.position != AT_POSITION_ROTARY && !form->causal && !form->window &&
            !w->s.relative && !w->positions && !w->b->cache;
 }
 

@@ -31,7 +31,7 @@ static at_pooling pooling_of(const at_model *m, at_head_kind kind) {
 /* Whether the head reads single rows, and then which ones. A failure shows in the tape's status. */
 static int find_reads(at_tape *t, const at_model *m, at_head_kind kind, const at_batch *b, at_reads *reads) {
     int at_places = is_at_places(kind) && b->place, first = pooling_of(m, kind) == AT_POOL_CLS;
-    *reads = (at_reads){at_places ? b->n_outputs : b->n_seq, b->place, NULL, !at_places};
+    *reads = (at_reads){at_places ? b->n_outputs : b->n_seq, b->place, NULL, !at_places && first};
     if (!at_places) {
         if (is_at_places(kind) || b->place || (!first && pooling_of(m, kind) != AT_POOL_LAST)) return 0;
         int32_t *row = at_alloc(t->objects, (size_t)b->n_seq, sizeof *row);
@@ -39,6 +39,10 @@ static int find_reads(at_tape *t, const at_model *m, at_head_kind kind, const at
         for (int s = 0; s < b->n_seq; s++) row[s] = first ? b->cu_seqlens[s] : row_read(&m->arch, b, s);
         reads->row = row;
     }
+    return 1;
+}
+
+static int name_reads(at_tape *t, const at_batch *b, at_reads *reads) {
     uint64_t *name = at_alloc(t->objects, (size_t)reads->n, sizeof *name);
     if (!name) return at_tape_fail(t, AT_NO_MEMORY, "not enough memory for %d rows", reads->n), 0;
     for (int i = 0; i < reads->n && !t->dry; i++) name[i] = b->row_id[reads->row[i]];
@@ -58,7 +62,7 @@ at_tensor *at_head_pool(at_tape *t, const at_model *m, at_head_kind kind, at_ten
 at_tensor *at_model_features(at_tape *t, const at_model *m, at_head_kind kind, const at_batch *b) {
     at_reads reads;
     if (at_tape_status(t)) return NULL;
-    if (!m->arch.decoder.layers && find_reads(t, m, kind, b, &reads)) return at_body_read(t, m, b, &reads);
+    if (!m->arch.decoder.layers && find_reads(t, m, kind, b, &reads)) return name_reads(t, b, &reads) ? at_body_read(t, m, b, &reads) : NULL;
     at_tensor *hidden = at_body_forward(t, m, b);
     return at_head_pool(t, m, kind, hidden, b);
 }

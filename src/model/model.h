@@ -156,7 +156,7 @@ typedef struct at_reads {
     int n;
     const int32_t *row;     /* [n] of the batch; they may repeat */
     const uint64_t *row_id; /* [n] the batch's names of these rows */
-    int one_each;           /* row i is of sequence i */
+    int first_each;         /* row i is the first one of sequence i */
 } at_reads;
 at_tensor *at_body_read(at_tape *t, const at_model *m, const at_batch *b, const at_reads *reads);
 at_classifier at_head_classifier(const at_model *m); /* of a language model's head */

@@ -178,7 +178,8 @@ static const char *whose_rows(const at_card *c) {
 
 static const char *what_they_chose(const at_card *c) {
     if (c->judging == AT_CARD_JUDGED_FOLDS) return "";
-    if (c->averaged) return " No state of the training was chosen by them: what is kept is the mean of its last weights.";
+    if (c->averaged) return " What is kept is the mean of the training's last weights, not the state that did best on them; they decided no more than whether it is kept "
+               "at all, and thresholds where there are any.";
     return " The best state of the model was chosen by them, so that their figures are a little too good.";
 }
 

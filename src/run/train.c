@@ -110,7 +110,6 @@ static at_status open_with_new_head(at_train_run *run, at_error *err) {
     return at_train_open_model(run, run->head, &run->model, err);
 }
 
-/* The task's first head is its largest. */
 at_status at_train_open_sizes(at_train_run *run, at_model **model, at_error *err) {
     int asked = at_options_choice(run->options, "head");
     at_head_kind kind = run->goes_on ? run->model->head.kind : asked ? (at_head_kind)asked : run->state.task->heads[0];
@@ -119,10 +118,32 @@ at_status at_train_open_sizes(at_train_run *run, at_model **model, at_error *err
     return at_model_open(run->model_folder, &options, model, err);
 }
 
+/* Where step 1 will choose the head: the model with the one that takes more, be it in weights or, where it reads all rows, in activations. */
+static at_status take_larger(at_train_run *run, at_model **sizes, at_error *err) {
+    const at_head_kind *heads = run->state.task->heads;
+    at_model_options options = model_options(run, heads[1]);
+    at_memory_plan first, second;
+    at_model *other = NULL;
+    options.sizes_only = 1;
+    int chosen = run->goes_on || at_options_choice(run->options, "head") || run->method == AT_METHOD_FULL;
+    if (chosen || heads[1] == AT_HEAD_NONE || at_head_check(&run->model->arch, heads[1], NULL)) return AT_OK;
+    at_status st = at_model_open(run->model_folder, &options, &other, err);
+    if (!st) st = at_train_memory(run, *sizes, &run->hyper, run->pool, &first, err);
+    if (!st) st = at_train_memory(run, other, &run->hyper, run->pool, &second, err);
+    if (!st && second.total > first.total) {
+        at_model *smaller = *sizes;
+        *sizes = other;
+        other = smaller;
+    }
+    at_model_close(other);
+    return st;
+}
+
 static at_status plan(at_train_run *run, at_error *err) {
     at_model *sizes = NULL;
     AT_TRY(at_train_plan_make(run, err));
     at_status st = at_train_open_sizes(run, &sizes, err);
+    if (!st) st = take_larger(run, &sizes, err);
     if (!st) st = at_train_memory_check(run, sizes, err);
     if (!st) st = at_train_plan_tell(run, sizes, err);
     at_model_close(sizes);

@@ -101,7 +101,7 @@ static json_t *all_results(const at_train_run *run) {
                   "head", at_head_name(run->head), "task", run->state.task->name, "judged_by",
                   JUDGED[run->recipe.judging], "epoch", run->tuned ? at_train_epochs_done(run) : 0.0, "train_samples",
                   at_dataset_units(run->train), "train_loss", at_json_number(run->tuned ? run->result.train_loss : 0.0), "steps", run->result.steps,
-                  "best_step", run->result.best_step, "learning_rate", h->learning_rate, "average", h->average, "batch_size", h->batch_size,
+                  "best_step", run->result.best_step, "learning_rate", h->learning_rate, "average", run->tuned ? h->average : 0.0, "batch_size", h->batch_size,
                   "phases", phases_json(run), "notes", run->notes);
     if (!run->state.task->in_windows) json_object_set_new(all, "long", json_string(at_long_name(run->state.long_texts)));
     add_cut(all, "train", run->all);

@@ -21,8 +21,8 @@ static at_status apply_stopping(at_train_run *run, at_error *err) {
     int patience = (int)at_options_int(o, "early_stopping_patience", 0), own = at_options_is_auto(o, "average");
     over_real(o, "average", &h->average);
     over_int(o, "early_stopping_patience", &h->patience);
-    if (patience > 0 && own) h->average = 0;
-    if (patience > 0 && h->average > 0)
+    if (own && (patience > 0 || run->goes_on)) h->average = 0;
+    if (patience > 0 && h->average > 0 && run->recipe.judging != AT_JUDGE_FOLDS)
         return at_fail(err, AT_USAGE, "--average and --early-stopping-patience exclude each other: a training that stops early has no last part to average");
     if (h->average > 0) h->patience = h->keep_best = 0;
     return AT_OK;

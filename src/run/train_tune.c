@@ -292,18 +292,44 @@ static void tell_step2(at_train_run *run) {
             "%s%s: %s (%.1f s).", run->step1.values ? "Step 2" : "Trained", run->recipe.judging == AT_JUDGE_FOLDS ? ", out of fold" : "", words, run->tune_seconds);
 }
 
-/* Step 1's result again, where step 2 began elsewhere and came to nothing better. */
-static at_status return_to_step1(at_train_run *run, at_error *err) {
+/* Between the model's head and `kept`, which has room for it. */
+static void copy_head(const at_params *p, at_real *kept, int restore) {
+    for (int i = 0; i < p->n; i++) {
+        const at_weight *w = &p->weights[i];
+        if (!w->is_head) continue;
+        at_real *live = at_weight_values(p, w);
+        memcpy(restore ? live : kept, restore ? kept : live, w->size * sizeof *kept);
+        kept += w->size;
+    }
+}
+
+/* What step 1 left beside the body, which it leaves as it came. */
+static at_status keep_head(at_train_run *run, at_real **kept, at_error *err) {
+    const at_params *p = &run->model->params;
+    size_t size = 0;
+    for (int i = 0; i < p->n; i++) size += p->weights[i].is_head ? p->weights[i].size : 0;
+    *kept = AT_NEW_ARRAY(&run->arena, at_real, size + 1);
+    if (!*kept) return at_fail_memory(err, size * sizeof **kept);
+    copy_head(p, *kept, 0);
+    return AT_OK;
+}
+
+/* Step 1's result again, where step 2 began elsewhere and came to nothing better. It is not fitted again: of large data the features of some
+ * examples are all that is left. */
+static at_status return_to_step1(at_train_run *run, at_real *head, at_error *err) {
     at_model_close(run->model);
     run->model = NULL;
     AT_TRY(at_train_open_model(run, run->head, &run->model, err));
-    return fit_head(run, run->train, run->features, run->head_choice.penalty, run->model, err);
+    copy_head(&run->model->params, head, 1);
+    return AT_OK;
 }
 
 /* The evaluated steps of the final training include step 0, which is step 1's result unless its head was softened: the
  * best state is it where nothing was better. A mean with where it began is none of the states that were evaluated: it is judged by itself. */
 static at_status tune_by_eval(at_train_run *run, at_error *err) {
     int softened = run->head_choice.n_folds && run->softening != 1, elsewhere = softened || run->mix < 1 || run->hyper.average > 0;
+    at_real *head;
+    AT_TRY(keep_head(run, &head, err));
     if (softened) AT_TRY(fit_start(run, run->train, run->features, run->model, err));
     AT_TRY(train_all(run, err));
     if (!run->result.best.values) return AT_OK;
@@ -314,7 +340,7 @@ static at_status tune_by_eval(at_train_run *run, at_error *err) {
         json_incref(run->step2.values);
     }
     run->tuned = !run->step1.values || (elsewhere ? run->step2.main > run->step1.main : run->result.best_step > 0);
-    return elsewhere && !run->tuned ? return_to_step1(run, err) : AT_OK;
+    return elsewhere && !run->tuned ? return_to_step1(run, head, err) : AT_OK;
 }
 
 static at_status tune_by_folds(at_train_run *run, at_error *err) {

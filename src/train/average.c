@@ -2,25 +2,22 @@
  * nearer to it than the last of them (Izmailov et al. 2018, "Averaging weights leads to wider optima and better generalization").
  *
  * It is made where a best state would be kept. Steps that follow each other differ little and every one that is taken is a pass over all weights, so only
- * some are: which ones follows from the step's number alone, and a run that goes on has the same mean. */
-#include <string.h>
+ * some are, by the step's number, and a run that goes on has the same mean. */
+#include <math.h>
 
 #include "train/training.h"
 
 enum { SAMPLES = 64 }; /* at least, where there are so many steps */
 
-static int first_step(const at_training *r) { return r->n_steps - (int)(r->h.average * r->n_steps); }
-
-static int stride(const at_training *r) {
-    int apart = (r->n_steps - first_step(r)) / SAMPLES;
-    return apart > 1 ? apart : 1;
+/* Steps that the mean is of, the last ones. */
+static int last_steps(const at_training *r) {
+    int n = (int)lround(r->h.average * r->n_steps);
+    return n > 1 ? n : 1;
 }
 
-/* Of the steps after the first one those that are a multiple of the stride before the end; how many were up to the present one. */
-static int samples(const at_training *r) {
-    int left = r->n_steps - r->now.step, all = r->n_steps - first_step(r);
-    if (!(r->h.average > 0) || left >= all) return 0;
-    return (all - 1) / stride(r) + 1 - (left > 0 ? (left - 1) / stride(r) + 1 : 0);
+static int is_due(const at_training *r) {
+    int last = last_steps(r), left = r->n_steps - r->now.step, apart = last / SAMPLES > 1 ? last / SAMPLES : 1;
+    return r->h.average > 0 && left < last && left % apart == 0;
 }
 
 typedef struct average_job {
@@ -50,16 +47,16 @@ static void swap_weight(void *context, int i) {
     }
 }
 
-int at_training_has_mean(const at_training *r) { return samples(r) > 0; }
+int at_training_has_mean(const at_training *r) { return r->now.averaged > 0; }
 
+/* Not after a step that was not taken: what broke it may lie in the weights. */
 void at_training_average(at_training *r) {
-    int n = samples(r);
-    if (!n || (r->n_steps - r->now.step) % stride(r)) return;
-    if (n == 1) {
+    if (!is_due(r) || r->now.bad) return;
+    if (r->now.averaged++ == 0) {
         at_training_keep_weights(r);
         return;
     }
-    average_job job = {r, (at_real)(1.0 / n)};
+    average_job job = {r, (at_real)(1.0 / r->now.averaged)};
     at_pool_run(r->setup->pool, average_weight, &job, r->params->n);
     r->best.copied = r->now.step;
 }

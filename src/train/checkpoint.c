@@ -31,10 +31,10 @@ static json_t *describe(const at_training *r) {
     const at_counters *c = &r->now;
     char frozen[17];
     hash_frozen(r, frozen);
-    return json_pack("{s:i, s:o, s:o, s:o, s:i, s:i, s:i, s:i, s:o, s:i, s:s, s:o, s:O}", "step", c->step, "window_loss",
+    return json_pack("{s:i, s:o, s:o, s:o, s:i, s:i, s:i, s:i, s:o, s:i, s:i, s:s, s:o, s:O}", "step", c->step, "window_loss",
                      at_log_number(c->window_loss), "epoch_loss", at_log_number(c->epoch_loss), "last_epoch_loss",
                      at_log_number(c->last_epoch_loss), "window_steps", c->window_steps, "epoch_steps", c->epoch_steps, "bad",
-                     c->bad, "rolled_back", c->rolled_back, "rate_factor", at_log_number(c->rate_factor), "owes_evaluation", c->owes_evaluation, "frozen", frozen,
+                     c->bad, "rolled_back", c->rolled_back, "rate_factor", at_log_number(c->rate_factor), "averaged", c->averaged, "owes_evaluation", c->owes_evaluation, "frozen", frozen,
                      "best", describe_best(&r->best), "history", r->history);
 }
 
@@ -166,7 +166,7 @@ static void take_counters(at_training *r, const json_t *state) {
     r->now = (at_counters){number_of(state, "step"), value_of(state, "window_loss"), value_of(state, "epoch_loss"),
                            number_of(state, "window_steps"), number_of(state, "epoch_steps"), value_of(state, "last_epoch_loss"),
                            number_of(state, "bad"), number_of(state, "rolled_back"), value_of(state, "rate_factor"),
-                           number_of(state, "owes_evaluation")};
+                           number_of(state, "averaged"), number_of(state, "owes_evaluation")};
     at_best *b = &r->best;
     b->step = number_of(best, "step");
     b->main = value_of(best, "main");

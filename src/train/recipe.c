@@ -72,7 +72,7 @@ static void choose_stopping(at_arena *arena, at_recipe *r) {
  * 87.8 without, with the first token's head 87.2 and 86.6, trained at once 88.0 and 87.5. CLINC150, 5,250 of 150 intents, has
  * nothing of it: 97.5 and 97.6. */
 static void choose_average(const at_recipe_facts *f, at_arena *arena, at_recipe *r) {
-    r->hyper.average = f->averages && f->n_train >= LARGE && f->method != AT_METHOD_HEAD ? 0.5 : 0;
+    r->hyper.average = f->averages && f->n_train >= LARGE && f->method == AT_METHOD_TWO_STEP ? 0.5 : 0; /* step 1 is what it must be better than */
     r->why_average = at_format(arena, "all steps are taken; the mean of the weights over the last %.0f%% of them is what is kept: of many examples it is better than the "
                                "last or the best state", 100 * r->hyper.average);
 }

@@ -232,7 +232,6 @@ static void finish(at_saver *s) {
 
 static void *finish_thread(void *argument) {
     at_saver *s = argument;
-    at_thread_give_way();
     finish(s);
     atomic_store(&s->done, 1);
     return NULL;
@@ -271,7 +270,6 @@ at_status at_saver_wait(at_saver *s, at_error *err) {
 
 static void *warm_thread(void *argument) {
     at_saver *s = argument;
-    at_thread_give_way();
     for (int i = 0; i < s->n_next; i++) at_filling_warm(&s->next[i], &s->hurry);
     atomic_store(&s->done, 1);
     return NULL;

@@ -126,7 +126,7 @@ at_status at_training_plan(at_training *r, const at_trainer_setup *setup, at_err
     *r = (at_training){.arena = {.mapped = 1}, .setup = setup, .h = *setup->hyper, .params = &setup->model->params, .resumed_from = -1, .saved_step = -1};
     r->best.step = r->best.copied = -1;
     r->now.rate_factor = 1;
-    if (r->h.average > 0) r->h.keep_best = 0;
+    if (r->h.average > 0) r->h.keep_best = r->h.patience = 0;
     at_status st = plan(r, err);
     if (st) at_training_close(r);
     return st;

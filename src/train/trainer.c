@@ -38,7 +38,7 @@ static void tell_bad_step(at_training *r, const at_step_plan *plan, const at_lan
 static void return_to_kept_weights(at_training *r) {
     at_training_restore_weights(r);
     at_optimizer_reset(&r->optimizer);
-    r->now = (at_counters){.step = r->best.copied > 0 ? r->best.copied : 0, .rate_factor = 1};
+    r->now = (at_counters){.step = r->best.copied > 0 ? r->best.copied : 0, .rate_factor = 1, .averaged = r->now.averaged};
 }
 
 static at_status roll_back(at_training *r, at_error *err) {

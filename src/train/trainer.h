@@ -27,7 +27,7 @@ typedef struct at_hyper {
     int patience;               /* evaluations without a better main score before stopping; 0: never */
     int keep_best;              /* the best evaluated state is what is left in the model */
     double average;             /* above 0: what is left is the mean of the weights over this share of the steps, the last ones; evaluations are of the mean
-                                 * once there is one, none of them is the best, and keep_best counts as 0 */
+                                 * once there is one, none of them is the best, keep_best and patience count as 0 */
     double unfreeze_epochs;     /* gradual: a further block from the top joins every so many epochs; 0: all at once */
     const unsigned char *frozen;/* [params.n] weights never trained, or NULL */
     double hidden_dropout, attention_dropout; /* < 0: as the model's config */

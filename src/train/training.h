@@ -29,6 +29,7 @@ typedef struct at_counters {
     int bad;                /* steps in a row that were not finite */
     int rolled_back;        /* the one return to a healthy state was used */
     double rate_factor;     /* 1, or 1/2 after that */
+    int averaged;           /* steps whose weights are in the mean (average.c) */
     int owes_evaluation;    /* stopped in the evaluation of this step: it comes before the next one */
 } at_counters;
 

@@ -121,10 +121,10 @@ static void judging_and_use_follow_the_model(void **state) {
     text = card_text(&card, &arena);
     expect(text, "from a file of their own");
     expect(text, "The best state of the model was chosen by them");
-    assert_null(strstr(text, "mean of its last weights"));
+    assert_null(strstr(text, "mean of the training's last weights"));
     card.averaged = 1;
     text = card_text(&card, &arena);
-    expect(text, "mean of its last weights");
+    expect(text, "mean of the training's last weights");
     assert_null(strstr(text, "The best state of the model was chosen by them"));
     expect(text, "\"text_pair\": \"the second\"");
     expect(text, "--pairs");

@@ -411,6 +411,26 @@ static void three_bad_steps_go_back_once(void **state) {
         }
 }
 
+/* While a mean of the weights is under way: it goes on from the good ones. */
+static void bad_steps_are_not_in_the_mean(void **state) {
+    (void)state;
+    char folder[] = "/tmp/attune-bad-XXXXXX";
+    assert_non_null(mkdtemp(folder));
+    for (int with_folder = 0; with_folder < 2; with_folder++)
+        for (int place = IN_LOGITS; place < (with_folder ? PLACES : IN_WEIGHT); place++) {
+            tiny_training t = poisoned(place, 16, place == IN_WEIGHT ? 16 : 18, 1, NAN);
+            t.hyper.average = 0.5;
+            if (with_folder) t.run_folder = folder;
+            tiny_training_run(&t);
+            check_ok(t.status, &t.err);
+            assert_true(all_finite(&t));
+            assert_int_equal(skipped_entries(&t), 3);
+            assert_int_equal(t.steps, 21);
+            at_folder_remove(folder, NULL);
+            tiny_training_free(&t);
+        }
+}
+
 static void a_training_that_stays_bad_diverges(void **state) {
     (void)state;
     char folder[] = "/tmp/attune-bad-XXXXXX";
@@ -503,6 +523,7 @@ int main(void) {
         cmocka_unit_test(the_plan_is_what_is_taken),
         cmocka_unit_test(a_single_bad_step_is_not_taken),
         cmocka_unit_test(three_bad_steps_go_back_once),
+        cmocka_unit_test(bad_steps_are_not_in_the_mean),
         cmocka_unit_test(a_training_that_stays_bad_diverges),
         cmocka_unit_test(a_gradient_too_large_for_its_square_is_not_taken),
         cmocka_unit_test(an_answer_that_is_no_number_is_never_the_best),
