@@ -51,7 +51,7 @@ static at_tensor *norm(walk *w, at_tensor *x, at_tensor *residual, double p, at_
 
 /* Behind the last block's attention nothing but the head reads: of the other rows nothing is computed there. */
 static int is_narrow(const walk *w, int layer) {
-    return w->reads && layer == w->s.layers - 1 && !(layer == 0 && w->m->body.conv); /* whose neighbours are wanted, too */
+    return w->reads && layer >= 0 && layer == w->s.layers - 1 && !(layer == 0 && w->m->body.conv); /* whose neighbours are wanted, too */
 }
 
 static at_tensor *rows_read(walk *w, int layer, at_tensor *x) {

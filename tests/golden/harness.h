@@ -106,6 +106,7 @@ static inline void harness_forward(harness *h, int backward) {
     t->gradients = backward ? &h->gradients : NULL;
     at_tape_begin(t);
     h->hidden = at_body_forward(t, h->model, &h->batch);
+    at_tape_begin(t); /* all rows were for looking at; what is trained computes those that the head reads */
     h->logits = at_model_forward(t, h->model, &h->batch);
 }
 

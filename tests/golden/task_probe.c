@@ -73,6 +73,7 @@ static at_status run(task_probe *p, at_error *err) {
     at_gradients_clear(&h->gradients);
     at_tape_begin(t);
     h->hidden = at_body_forward(t, h->model, &h->batch);
+    at_tape_begin(t); /* all rows were for looking at; what is trained computes those that the head reads */
     h->logits = at_model_forward(t, h->model, &h->batch);
     AT_TRY(at_tape_status(t));
     h->loss = p->state.task->loss(&p->state, t, h->model, h->logits, &h->batch, &p->d, at_task_norm(&p->state, &p->d, index, p->d.n));

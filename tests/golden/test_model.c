@@ -340,6 +340,17 @@ static void absurd_configs_are_refused_at_once(void **state) {
     refuse_changed("albert-inner", "inner_group_num", "1000", "'inner_group_num' is 1000, not a whole number from 1 to 341");
 }
 
+/* Of the body alone: a head on single rows makes less of the last block. */
+static size_t peak_of_body(harness *h, int layers, at_error *err) {
+    h->model->arch.layers = layers;
+    for (int i = 0; i < HARNESS_ARENAS; i++) at_arena_rewind(&h->step[i], (at_mark){0});
+    h->step[0].peak = 0;
+    at_tape_begin(&h->tape);
+    assert_non_null(at_body_forward(&h->tape, h->model, &h->batch));
+    check_ok(at_tape_status(&h->tape), err);
+    return h->step[0].peak;
+}
+
 /* A frozen prefix and a prediction keep one activation: memory does not grow with the layers. */
 static void frozen_layers_keep_nothing(void **state) {
     (void)state;
@@ -362,11 +373,10 @@ static void frozen_layers_keep_nothing(void **state) {
     assert_true(h.step[0].peak < all / 2);
     assert_true(h.loss->data[0] == loss);
     assert_int_equal(h.gradients.n_tables, 0);
-    size_t frozen = h.step[0].peak;
-    h.model->arch.layers = 1;
-    h.step[0].peak = 0;
-    check_ok(harness_run(&h, 1), &err);
-    assert_int_equal(h.step[0].peak, frozen);
+    int layers = h.model->arch.layers;
+    size_t frozen = peak_of_body(&h, layers, &err);
+    assert_true(layers > 1);
+    assert_int_equal(peak_of_body(&h, 1, &err), frozen);
     harness_close(&h);
 }
 
