@@ -60,6 +60,7 @@ static void the_mean_of_the_last_steps_is_saved(void **state) {
     program_run told = program_shell("cd $D && grep -o '\"eval_loss\": [0-9.]*' meaned/all_results.json | cut -d' ' -f2 | cut -c1-8");
     assert_true(strlen(told.out) > 6);
     program_expect("cd $D && $A eval --model meaned --data train.csv --json | grep -o '\"loss\":[0-9.]*' | head -1 | cut -d: -f2 | cut -c1-8", 0, told.out, "");
+    program_free(&told);
     program_expect(TRAIN "--eval train.csv --head pooler --average 0 --patience 0 --output last", 0, "", "");
     size_t n = weights_of("meaned", mixed);
     assert_int_equal(weights_of("last", tuned), n);
