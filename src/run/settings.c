@@ -161,7 +161,7 @@ static const at_setting SETTINGS[] = {
          "most of what step 1 gets wrong.", T),
     REAL("average", "average_weights", "auto", 0, 1, METHOD,
          "The mean of the weights over this share of the steps, the last ones, is what is kept; 0: the best evaluated state, or the last one; auto: "
-         "0.5 where labels of 20,000 examples or more are learned, else 0.", T),
+         "0.8 where labels of 20,000 examples or more are learned, else 0.", T),
     REAL("learning_rate", "lr", "auto", 1e-12, 10, OPTIMISATION, "Rate of the body's top; auto: from the width of the body.", T),
     REAL("head_learning_rate", "head_lr", "auto", 1e-12, 10, OPTIMISATION, "Rate of the new head.", T),
     REAL("layer_decay", "layerwise_learning_rate_decay layer_wise_decay llrd", "auto", 0.01, 1, OPTIMISATION,
