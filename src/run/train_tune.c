@@ -328,8 +328,8 @@ static at_status return_to_step1(at_train_run *run, at_real *head, at_error *err
  * best state is it where nothing was better. A mean with where it began is none of the states that were evaluated: it is judged by itself. */
 static at_status tune_by_eval(at_train_run *run, at_error *err) {
     int softened = run->head_choice.n_folds && run->softening != 1, elsewhere = softened || run->mix < 1 || run->hyper.average > 0;
-    at_real *head;
-    AT_TRY(keep_head(run, &head, err));
+    at_real *head = NULL;
+    if (elsewhere && run->step1.values) AT_TRY(keep_head(run, &head, err)); /* a classifier over words would be large */
     if (softened) AT_TRY(fit_start(run, run->train, run->features, run->model, err));
     AT_TRY(train_all(run, err));
     if (!run->result.best.values) return AT_OK;
